@@ -1,0 +1,1 @@
+//! Joins logged timeouts with connect attempts and judges which handshake packet was lost.

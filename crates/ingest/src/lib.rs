@@ -1,0 +1,1 @@
+//! Finds, recognises, decompresses and orders log and capture files.

@@ -1,0 +1,1 @@
+//! Reads nginx and OpenResty error and access logs into records and timeouts.

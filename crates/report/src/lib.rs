@@ -1,0 +1,1 @@
+//! Writes what why504 found: terminal text and NDJSON.
