@@ -1,1 +1,34 @@
-//! Rebuilds TCP connect attempts from the segments of one or several capture points.
+//! Rebuilds TCP connect attempts from the packets of one or several capture points.
+//!
+//! An attempt is a 4-tuple and an ISN: a SYN with the same ISN is a repeated SYN, one with another
+//! ISN on the same 4-tuple is another attempt on a reused port, and every packet of the server is
+//! credited by what it acknowledges, never by the stream that it happens to travel in.
+//!
+//! * [`Tracker`] takes the packets of one point in time order and gives a [`Sighting`] for each
+//!   attempt, when it closes.
+//! * [`Path`] works out which points lie near the client and which near the server.
+//! * [`ClockOffset`] holds two points' clocks against each other.
+//! * [`merge()`] puts the sightings of one attempt at several points together: an [`Attempt`].
+//!
+//! The crate sees no log, judges nothing and does no I/O.
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod clock;
+mod coverage;
+mod event;
+mod merge;
+mod path;
+mod sighting;
+mod tracker;
+
+pub use clock::ClockOffset;
+pub use coverage::{Coverage, CoverageGap};
+pub use event::{Event, EventKind, IcmpCause, Side};
+pub use merge::{Attempt, Merged, merge};
+pub use path::{Path, PointId};
+pub use sighting::{Closing, Sighting};
+pub use tracker::{Tally, Tracker};

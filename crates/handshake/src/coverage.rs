@@ -1,0 +1,236 @@
+//! What one capture point can be trusted to have seen.
+//!
+//! The absence of a packet is evidence only where its presence would have been seen: inside the
+//! span of the capture, for a host of which both directions were captured nearby in time, and for a
+//! port that the capture's filter demonstrably lets through.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::net::IpAddr;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use why504_model::{Endpoint, Interval, Segment, Span, Timestamp};
+
+/// Minutes of activity are remembered for at most this many (host, minute) pairs; a SYN flood
+/// towards ever new hosts cannot make it grow further.
+const ACTIVITY_KEPT: usize = 1 << 18;
+const PORTS_KEPT: usize = 1 << 16;
+
+/// What a point was seen to capture.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    /// First to last packet, over all files of the point.
+    pub span: Option<Interval>,
+    /// Packets that the capture is known to have dropped (interface statistics).
+    pub dropped: u64,
+    /// Looked up, never iterated: the order of a hash map must not reach any output.
+    activity: HashMap<(IpAddr, i64), Directions, FixedState>,
+    hosts: BTreeMap<IpAddr, BTreeSet<u16>>,
+    ports_seen: usize,
+    /// Sender, receiver and minute of the packet before: traffic comes in runs.
+    last: Option<(IpAddr, IpAddr, i64)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Directions {
+    to: bool,
+    from: bool,
+}
+
+/// Why a point's silence proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CoverageGap {
+    /// The point has no packet at all.
+    Empty,
+    /// The moment lies outside the capture.
+    OutsideSpan,
+    /// The point was never seen to capture both directions of this server's traffic nearby.
+    OneDirection,
+    /// The capture saw one port of the server only, and not this one: its filter may be narrow.
+    OtherPort,
+    /// The capture dropped packets.
+    Dropped,
+}
+
+impl Coverage {
+    /// Something was captured at this moment.
+    pub(crate) fn moment(&mut self, time: Timestamp) {
+        let here = Interval::new(time, time + Span::from_nanos(1));
+        self.span = Some(self.span.map_or(here, |span| span.hull(here)));
+    }
+
+    /// A segment was captured.
+    pub(crate) fn packet(&mut self, segment: &Segment) {
+        self.moment(segment.time);
+        let (from, to) = (segment.source.ip, segment.destination.ip);
+        let run = Some((from, to, minute(segment.time)));
+        if self.last != run {
+            self.last = run;
+            self.mark(to, segment.time, |d| d.to = true);
+            self.mark(from, segment.time, |d| d.from = true);
+        }
+        if segment.is_syn() {
+            self.port(segment.destination);
+        } else if segment.is_syn_ack() {
+            self.port(segment.source);
+        }
+    }
+
+    fn mark(&mut self, host: IpAddr, time: Timestamp, set: impl FnOnce(&mut Directions)) {
+        let key = (host, minute(time));
+        if self.activity.len() < ACTIVITY_KEPT || self.activity.contains_key(&key) {
+            set(self.activity.entry(key).or_default());
+        }
+    }
+
+    fn port(&mut self, server: Endpoint) {
+        if self.ports_seen < PORTS_KEPT
+            && self.hosts.entry(server.ip).or_default().insert(server.port)
+        {
+            self.ports_seen += 1;
+        }
+    }
+
+    /// Whether the point captured nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.span.is_none()
+    }
+
+    /// Whether any packet to or from the host was captured within `during` or a minute or two
+    /// beside it: the point lies on the way to that host.
+    pub fn knows(&self, host: IpAddr, during: Interval) -> bool {
+        let seen = self.directions(host, during);
+        seen.to || seen.from
+    }
+
+    /// Whether a packet to or from `server` within `during` would have been seen; `Err` says why
+    /// that is not shown.
+    pub fn of(&self, server: Endpoint, during: Interval) -> Result<(), CoverageGap> {
+        let Some(span) = self.span else { return Err(CoverageGap::Empty) };
+        if !span.covers(during) {
+            return Err(CoverageGap::OutsideSpan);
+        }
+        if self.dropped > 0 {
+            return Err(CoverageGap::Dropped);
+        }
+        let seen = self.directions(server.ip, during);
+        if !(seen.to && seen.from) {
+            return Err(CoverageGap::OneDirection);
+        }
+        // Only SYNs and SYN+ACKs name a server's port; a capture that shows none of this host's
+        // shows no narrow filter either.
+        match self.hosts.get(&server.ip) {
+            Some(ports) if ports.len() == 1 && !ports.contains(&server.port) => {
+                Err(CoverageGap::OtherPort)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn directions(&self, host: IpAddr, during: Interval) -> Directions {
+        let first = minute(during.start()) - 1;
+        // An interval longer than a day is no deadline of a connect.
+        let last = (minute(during.end()) + 1).min(first + 1440);
+        (first..=last).filter_map(|minute| self.activity.get(&(host, minute))).fold(
+            Directions::default(),
+            |all, d| Directions { to: all.to || d.to, from: all.from || d.from },
+        )
+    }
+}
+
+fn minute(time: Timestamp) -> i64 {
+    time.nanos().div_euclid(60_000_000_000)
+}
+
+impl CoverageGap {
+    /// In words that complete "coverage unproven: ...".
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Empty => "the capture holds no packet",
+            Self::OutsideSpan => "the moment lies outside the capture",
+            Self::OneDirection => "the capture shows no traffic of this server in both directions",
+            Self::OtherPort => "the capture saw only another port of this server",
+            Self::Dropped => "the capture dropped packets",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+    use why504_model::TcpFlags;
+
+    fn server(port: u16) -> Endpoint {
+        Endpoint::new(Ipv4Addr::new(10, 0, 0, 9).into(), port)
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_parts(seconds, 0)
+    }
+
+    fn syn(to: Endpoint, seconds: i64) -> Segment {
+        let client = Endpoint::new(Ipv4Addr::new(10, 0, 0, 5).into(), 40_000);
+        crate::tracker::testing::segment(at(seconds), client, to, TcpFlags::SYN, 1, 0)
+    }
+
+    fn syn_ack(from: Endpoint, seconds: i64) -> Segment {
+        let client = Endpoint::new(Ipv4Addr::new(10, 0, 0, 5).into(), 40_000);
+        crate::tracker::testing::segment(
+            at(seconds),
+            from,
+            client,
+            TcpFlags::SYN | TcpFlags::ACK,
+            1,
+            2,
+        )
+    }
+
+    fn covered() -> Coverage {
+        let mut coverage = Coverage::default();
+        coverage.packet(&syn(server(80), 1000));
+        coverage.packet(&syn_ack(server(80), 1010));
+        coverage.moment(at(1100));
+        coverage
+    }
+
+    #[test]
+    fn silence_counts_only_inside_proven_coverage() {
+        let during = Interval::new(at(1020), at(1023));
+        let whole = covered();
+        assert_eq!(whole.of(server(80), during), Ok(()));
+        assert_eq!(whole.of(server(81), during), Err(CoverageGap::OtherPort));
+        let early = Interval::new(at(999), at(1001));
+        assert_eq!(whole.of(server(80), early), Err(CoverageGap::OutsideSpan));
+        assert_eq!(Coverage::default().of(server(80), during), Err(CoverageGap::Empty));
+
+        let mut other_ports = covered();
+        other_ports.packet(&syn(server(443), 1001));
+        assert_eq!(other_ports.of(server(81), during), Ok(()), "two ports: no one-port filter");
+
+        let mut dropping = covered();
+        dropping.dropped = 1;
+        assert_eq!(dropping.of(server(80), during), Err(CoverageGap::Dropped));
+    }
+
+    #[test]
+    fn one_direction_is_not_coverage() {
+        let mut coverage = Coverage::default();
+        coverage.packet(&syn(server(80), 5));
+        coverage.moment(at(0));
+        coverage.moment(at(100));
+        let during = Interval::new(at(6), at(9));
+        assert_eq!(coverage.of(server(80), during), Err(CoverageGap::OneDirection));
+        assert!(coverage.knows(server(80).ip, during));
+        coverage.packet(&syn_ack(server(80), 7));
+        assert_eq!(coverage.of(server(80), during), Ok(()));
+    }
+
+    #[test]
+    fn activity_long_ago_is_not_coverage_now() {
+        let mut coverage = covered();
+        coverage.moment(at(9000));
+        let during = Interval::new(at(8000), at(8003));
+        assert_eq!(coverage.of(server(80), during), Err(CoverageGap::OneDirection));
+    }
+}

@@ -1,0 +1,156 @@
+//! One packet in the life of an attempt.
+
+use core::net::IpAddr;
+
+use why504_model::{IcmpError, Location, Segment, SeqNumber, TcpFlags, TcpTimestamps, Timestamp};
+
+/// Who sent a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// The end that connects: the gateway.
+    Client,
+    /// The end that is asked: the upstream. ICMP errors from the path count here.
+    Server,
+}
+
+/// What a packet is in a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// SYN, the first handshake.
+    Syn,
+    /// SYN+ACK, the second handshake.
+    SynAck,
+    /// An ACK without payload: from the client the third handshake, from the server "not that one".
+    Ack,
+    /// Payload.
+    Data,
+    /// FIN, with or without payload.
+    Fin,
+    /// RST.
+    Rst,
+    /// An ICMP error that quotes a SYN of the attempt.
+    Icmp,
+}
+
+/// Type and code of an ICMP error and who reported it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IcmpCause {
+    /// Type, ICMP or ICMPv6 by the family of `reporter`.
+    pub kind: u8,
+    /// Code.
+    pub code: u8,
+    /// The router or host that sent it.
+    pub reporter: IpAddr,
+}
+
+/// One packet of an attempt as one capture point saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// On the capturing host's clock.
+    pub time: Timestamp,
+    /// File and frame.
+    pub location: Location,
+    /// Who sent it.
+    pub side: Side,
+    /// What it is.
+    pub kind: EventKind,
+    /// Flag octet; empty for ICMP.
+    pub flags: TcpFlags,
+    /// Raw sequence number; for ICMP that of the quoted segment.
+    pub seq: SeqNumber,
+    /// Raw acknowledgement number, zero where ACK is not set.
+    pub ack: SeqNumber,
+    /// TCP timestamps, when captured.
+    pub timestamps: Option<TcpTimestamps>,
+    /// IPv4 identification.
+    pub ip_id: Option<u16>,
+    /// TTL or hop limit.
+    pub ttl: u8,
+    /// Octets of payload.
+    pub payload_len: u32,
+    /// Set for [`EventKind::Icmp`].
+    pub icmp: Option<IcmpCause>,
+    /// The ISN of another attempt that this packet answers: a bare ACK for an attempt that still
+    /// held the port, and the RST that it provokes.
+    pub about: Option<SeqNumber>,
+}
+
+impl Event {
+    /// A segment as an event of an attempt whose client or server sent it.
+    pub(crate) fn of(segment: &Segment, side: Side) -> Self {
+        Self {
+            time: segment.time,
+            location: segment.location,
+            side,
+            kind: kind_of(segment),
+            flags: segment.flags,
+            seq: segment.seq,
+            ack: if segment.flags.contains(TcpFlags::ACK) { segment.ack } else { SeqNumber(0) },
+            timestamps: segment.timestamps,
+            ip_id: segment.ip_id,
+            ttl: segment.ttl,
+            payload_len: segment.payload_len,
+            icmp: None,
+            about: None,
+        }
+    }
+
+    /// An ICMP error as an event of the attempt whose SYN it quotes.
+    pub(crate) fn of_icmp(error: &IcmpError) -> Self {
+        Self {
+            time: error.time,
+            location: error.location,
+            side: Side::Server,
+            kind: EventKind::Icmp,
+            flags: TcpFlags::default(),
+            seq: error.quoted_seq,
+            ack: SeqNumber(0),
+            timestamps: None,
+            ip_id: None,
+            ttl: 0,
+            payload_len: 0,
+            icmp: Some(IcmpCause { kind: error.kind, code: error.code, reporter: error.reporter }),
+            about: None,
+        }
+    }
+
+    /// The letter of this event in a history string: `S` SYN, `H` SYN+ACK, `A` ACK, `D` data,
+    /// `F` FIN, `R` RST, `I` ICMP; upper case from the client, lower case from the server. The
+    /// vocabulary of Zeek's `conn.log` (base/protocols/conn/main.zeek).
+    pub const fn letter(&self) -> char {
+        let upper = match self.kind {
+            EventKind::Syn => 'S',
+            EventKind::SynAck => 'H',
+            EventKind::Ack => 'A',
+            EventKind::Data => 'D',
+            EventKind::Fin => 'F',
+            EventKind::Rst => 'R',
+            EventKind::Icmp => 'I',
+        };
+        match self.side {
+            Side::Client => upper,
+            Side::Server => upper.to_ascii_lowercase(),
+        }
+    }
+
+    /// Whether it is of `kind` and `side`, and speaks of this attempt and no other.
+    pub(crate) fn is(&self, side: Side, kind: EventKind) -> bool {
+        self.side == side && self.kind == kind && self.about.is_none()
+    }
+}
+
+fn kind_of(segment: &Segment) -> EventKind {
+    if segment.is_rst() {
+        EventKind::Rst
+    } else if segment.is_syn_ack() {
+        EventKind::SynAck
+    } else if segment.is_syn() {
+        EventKind::Syn
+    } else if segment.flags.contains(TcpFlags::FIN) {
+        EventKind::Fin
+    } else if segment.payload_len > 0 {
+        EventKind::Data
+    } else {
+        EventKind::Ack
+    }
+}

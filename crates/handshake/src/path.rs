@@ -1,0 +1,158 @@
+//! Where the capture points lie on the way from client to server, worked out from the packets.
+//!
+//! The time to live counts hops: systems start at 64, 128 or 255, so what is missing to the next
+//! of these is the distance to the sender. Where that does not tell two points apart (no router
+//! between them), delays do: the nearer to the server, the shorter from SYN to SYN+ACK.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+use core::net::IpAddr;
+
+use why504_model::Span;
+
+use crate::{EventKind, Side, Sighting};
+
+/// A capture point, by its place in the sorted list of points.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PointId(pub u16);
+
+/// What the packets tell about a point's place on the way to one server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Routers between the client and the point: the least seen.
+    pub client_hops: Option<u8>,
+    /// Routers between the server and the point: the least seen.
+    pub server_hops: Option<u8>,
+    /// Shortest time from a SYN to its SYN+ACK: the way to the server and back.
+    pub to_server: Option<Span>,
+    /// Shortest time from a SYN+ACK to its ACK: the way to the client and back.
+    pub to_client: Option<Span>,
+}
+
+/// The order of the capture points on the way to each server.
+#[derive(Clone, Debug, Default)]
+pub struct Path {
+    places: BTreeMap<(IpAddr, PointId), Place>,
+    anywhere: BTreeMap<PointId, Place>,
+    points: Vec<PointId>,
+}
+
+impl Path {
+    /// A path over these points, about which nothing is known yet.
+    pub fn new(points: impl IntoIterator<Item = PointId>) -> Self {
+        Self { points: points.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Learns from what a point saw of one attempt.
+    pub fn learn(&mut self, sighting: &Sighting) {
+        let seen = Place::from(sighting);
+        let key = (sighting.flow.server.ip, sighting.point);
+        self.places.entry(key).or_default().refine(seen);
+        self.anywhere.entry(sighting.point).or_default().refine(seen);
+    }
+
+    /// What is known of a point's place on the way to a server; what it showed for other servers
+    /// when it never saw this one.
+    pub fn place(&self, point: PointId, server: IpAddr) -> Place {
+        self.places
+            .get(&(server, point))
+            .or_else(|| self.anywhere.get(&point))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The points from the client to the server.
+    pub fn order(&self, server: IpAddr) -> Vec<PointId> {
+        let mut points: Vec<(PointId, Place)> =
+            self.points.iter().map(|&p| (p, self.place(p, server))).collect();
+        // A point without a packet is told by nothing but the others: it lies beyond them, which
+        // is the server's side unless they are there already.
+        let others_at_server = points.iter().any(|(_, place)| place.nearer_server());
+        let blind = if others_at_server { 0 } else { u8::MAX };
+        points.sort_by_key(|&(point, place)| {
+            (
+                place.client_hops.unwrap_or(blind),
+                Reverse(place.server_hops.unwrap_or(if blind == 0 { u8::MAX } else { 0 })),
+                Reverse(place.to_server),
+                point,
+            )
+        });
+        points.into_iter().map(|(point, _)| point).collect()
+    }
+}
+
+impl Place {
+    /// The point is on the client's own host, or as near to it as makes no difference: what arrives
+    /// here has reached the client, and what is missing here was not received.
+    pub fn at_client(self) -> bool {
+        match (self.client_hops, self.server_hops) {
+            (Some(0), Some(0)) => self.to_client < self.to_server || self.to_server.is_none(),
+            (Some(0), _) => true,
+            _ => false,
+        }
+    }
+
+    /// The point is on the server's own host, or as near to it as makes no difference.
+    pub fn at_server(self) -> bool {
+        match (self.client_hops, self.server_hops) {
+            (Some(0), Some(0)) => self.to_server.is_some() && self.to_server < self.to_client,
+            (_, Some(0)) => true,
+            _ => false,
+        }
+    }
+
+    /// More hops from the client than from the server, or away from the client when the server
+    /// never answered.
+    fn nearer_server(self) -> bool {
+        self.at_server() || self.client_hops > Some(0) && self.client_hops > self.server_hops
+    }
+
+    fn refine(&mut self, seen: Self) {
+        self.client_hops = least(self.client_hops, seen.client_hops);
+        self.server_hops = least(self.server_hops, seen.server_hops);
+        self.to_server = least(self.to_server, seen.to_server);
+        self.to_client = least(self.to_client, seen.to_client);
+    }
+}
+
+impl From<&Sighting> for Place {
+    fn from(sighting: &Sighting) -> Self {
+        let from_server = sighting
+            .events
+            .iter()
+            .find(|e| e.side == Side::Server && e.kind != EventKind::Icmp)
+            .map(|e| hops(e.ttl));
+        let answer = sighting.syn_acks().next();
+        // With repeated SYNs it is not plain which of them was answered.
+        let once = sighting.syns().count() == 1 && sighting.syn_acks().count() == 1;
+        let gaps = answer.filter(|_| once).map(|answer| {
+            let there = answer.time.since(sighting.first_syn());
+            (there, sighting.third_ack().map(|ack| ack.time.since(answer.time)))
+        });
+        Self {
+            client_hops: sighting.syns().next().map(|e| hops(e.ttl)),
+            server_hops: from_server,
+            to_server: gaps.map(|(there, _)| there),
+            to_client: gaps.and_then(|(_, back)| back),
+        }
+    }
+}
+
+/// Hops that a packet has made. Initial values: 64 (Linux, BSD, macOS), 128 (Windows), 255 (Solaris,
+/// routers).
+fn hops(ttl: u8) -> u8 {
+    let initial = match ttl {
+        0..=64 => 64,
+        65..=128 => 128,
+        _ => 255,
+    };
+    initial - ttl
+}
+
+fn least<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

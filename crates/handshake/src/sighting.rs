@@ -1,0 +1,181 @@
+//! One attempt as one capture point saw it, and the facts that its packets state.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use why504_model::{Flow, SeqNumber, TcpFlags, Timestamp};
+
+use crate::{Event, EventKind, PointId, Side};
+
+/// Events kept of one attempt at one point. More are counted and not kept: a handshake of Linux has
+/// at most ten SYNs, each may draw a SYN+ACK, and six more SYN+ACKs come by timer.
+pub(crate) const EVENTS_KEPT: usize = 64;
+
+/// Why the tracker let go of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Closing {
+    /// The server sent payload: nothing that happens now is about the handshake.
+    Answered,
+    /// FIN or RST, or nothing more for longer than any retransmission waits.
+    Over,
+    /// The capture ended first.
+    OpenAtEnd,
+}
+
+/// One connect attempt (4-tuple and ISN) at one capture point: its packets in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// Where it was seen.
+    pub point: PointId,
+    /// Client and server as this point sees their addresses.
+    pub flow: Flow,
+    /// The client's initial sequence number.
+    pub isn: SeqNumber,
+    /// Its packets, oldest first; the first is a SYN unless a SYN+ACK was captured before its SYN.
+    pub events: Vec<Event>,
+    /// Packets beyond the number that is kept.
+    pub events_dropped: u32,
+    /// Why it closed.
+    pub closing: Closing,
+}
+
+impl Sighting {
+    /// The SYNs of the client, first to last.
+    pub fn syns(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter().filter(|e| e.is(Side::Client, EventKind::Syn))
+    }
+
+    /// The SYN+ACKs of the server that acknowledge this ISN.
+    pub fn syn_acks(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter().filter(|e| e.is(Side::Server, EventKind::SynAck) && self.acceptable(e))
+    }
+
+    /// SYN+ACKs of the server whose acknowledgement is not for this ISN: rewritten on the way.
+    pub fn wrong_syn_acks(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter().filter(|e| e.is(Side::Server, EventKind::SynAck) && !self.acceptable(e))
+    }
+
+    /// When the first SYN was seen.
+    pub fn first_syn(&self) -> Timestamp {
+        self.syns().next().or(self.events.first()).map_or(Timestamp::MIN, |e| e.time)
+    }
+
+    /// The packet with which the client took the SYN+ACK: the third handshake, or payload or FIN in
+    /// its place. A RST is not one: it says that the socket was gone.
+    pub fn third_ack(&self) -> Option<&Event> {
+        let first_answer = self.syn_acks().next().map(|e| e.time);
+        self.events.iter().find(|e| {
+            e.side == Side::Client
+                && e.about.is_none()
+                && matches!(e.kind, EventKind::Ack | EventKind::Data | EventKind::Fin)
+                && first_answer.is_none_or(|answer| e.time >= answer)
+        })
+    }
+
+    /// Whether the handshake was completed as far as this point saw. An acknowledgement by the
+    /// client says so even where the capture missed the SYN+ACK.
+    pub fn completed(&self) -> bool {
+        self.third_ack().is_some()
+    }
+
+    /// Bare ACKs of the server that speak of another attempt or connection on this 4-tuple: the
+    /// server still holds the port for that one.
+    pub fn foreign_acks(&self) -> impl Iterator<Item = &Event> {
+        self.events
+            .iter()
+            .filter(|e| e.side == Side::Server && e.kind == EventKind::Ack && e.about.is_some())
+    }
+
+    /// Bare ACKs of the server that acknowledge this ISN while it had not been answered by a
+    /// SYN+ACK's acknowledgement: provoked by a later SYN on the same port.
+    pub fn bare_acks(&self) -> impl Iterator<Item = &Event> {
+        let established = self.completed();
+        self.events.iter().filter(move |e| {
+            !established && e.is(Side::Server, EventKind::Ack) && self.acceptable(e)
+        })
+    }
+
+    /// The server's RST that refuses this SYN (`ack = ISN + 1`, RFC 9293 section 3.10.7.3). A RST
+    /// with another acknowledgement is not acceptable in SYN-SENT and changes nothing.
+    pub fn refusal(&self) -> Option<&Event> {
+        self.events.iter().find(|e| {
+            e.is(Side::Server, EventKind::Rst)
+                && e.flags.contains(TcpFlags::ACK)
+                && self.acceptable(e)
+        })
+    }
+
+    /// Any RST of the server about this attempt.
+    pub fn server_rst(&self) -> Option<&Event> {
+        self.events.iter().find(|e| e.is(Side::Server, EventKind::Rst))
+    }
+
+    /// The client's RST about this attempt, `seq = ISN + 1`: its socket was gone when a SYN+ACK or
+    /// a bare ACK came.
+    pub fn client_rst(&self) -> Option<&Event> {
+        self.events.iter().find(|e| e.is(Side::Client, EventKind::Rst) && e.seq == self.isn.next())
+    }
+
+    /// The first ICMP error that quotes a SYN of this attempt.
+    pub fn icmp(&self) -> Option<&Event> {
+        self.events.iter().find(|e| e.kind == EventKind::Icmp)
+    }
+
+    /// A SYN from the server's side: both ends connect at once (RFC 9293 section 3.5, figure 8).
+    pub fn reverse_syn(&self) -> Option<&Event> {
+        self.events.iter().find(|e| e.is(Side::Server, EventKind::Syn))
+    }
+
+    /// When the client closed a connection that it had: its FIN, or a RST after the third ACK.
+    pub fn client_close(&self) -> Option<&Event> {
+        let third = self.third_ack()?.time;
+        self.events.iter().find(|e| {
+            e.side == Side::Client
+                && e.about.is_none()
+                && e.time >= third
+                && matches!(e.kind, EventKind::Fin | EventKind::Rst)
+        })
+    }
+
+    /// Octets of payload that the client sent, in the events that are kept.
+    pub fn client_bytes(&self) -> u64 {
+        self.bytes(Side::Client)
+    }
+
+    /// Octets of payload that the server sent, in the events that are kept.
+    pub fn server_bytes(&self) -> u64 {
+        self.bytes(Side::Server)
+    }
+
+    fn bytes(&self, side: Side) -> u64 {
+        self.events
+            .iter()
+            .filter(|e| e.side == side && e.about.is_none() && e.kind != EventKind::Syn)
+            .map(|e| u64::from(e.payload_len))
+            .sum()
+    }
+
+    /// Whether nothing about it is remarkable: one SYN, one SYN+ACK, one acknowledgement, and no
+    /// sign of trouble since.
+    pub fn is_clean(&self) -> bool {
+        self.closing != Closing::OpenAtEnd
+            && self.syns().count() == 1
+            && self.syn_acks().count() == 1
+            && self.wrong_syn_acks().next().is_none()
+            && self.completed()
+            && self.events.iter().all(|e| e.about.is_none() && e.kind != EventKind::Icmp)
+            && self.server_bytes() > 0
+    }
+
+    /// The letters of its packets in order; see [`Event::letter`].
+    pub fn history(&self) -> String {
+        self.events.iter().map(Event::letter).collect()
+    }
+
+    /// Whether the packet acknowledges the SYN of this attempt, or the SYN and the payload that it
+    /// carried (TCP Fast Open, RFC 7413 section 4.2.2).
+    fn acceptable(&self, event: &Event) -> bool {
+        let beyond = event.ack.distance_from(self.isn.next());
+        beyond == 0 || self.syns().any(|syn| syn.payload_len == beyond)
+    }
+}

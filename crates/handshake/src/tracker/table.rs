@@ -1,0 +1,208 @@
+//! The attempts that are open, by 4-tuple.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::{Unfinished, acknowledges};
+use crate::sighting::EVENTS_KEPT;
+use crate::{Closing, Event, PointId, Side, Sighting};
+use why504_model::{Endpoint, Flow, Segment, SeqNumber, Timestamp};
+
+/// Attempts kept on one 4-tuple. Linux never has more than two alive; a scanner that sends SYNs
+/// with ever new ISNs pushes out the oldest.
+const PER_PAIR: usize = 8;
+
+/// Two endpoints without direction: one look-up serves both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Pair(Endpoint, Endpoint);
+
+impl Pair {
+    pub(super) fn of(a: Endpoint, b: Endpoint) -> Self {
+        if a <= b { Self(a, b) } else { Self(b, a) }
+    }
+}
+
+/// An attempt that may still get packets.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) sighting: Sighting,
+    last: Timestamp,
+    /// When to look next whether it has expired; its key in `Table::clock`.
+    look: Timestamp,
+    serial: u64,
+}
+
+impl Open {
+    pub(super) fn new(point: PointId, syn: &Segment) -> Self {
+        let mut events = Vec::with_capacity(4);
+        events.push(Event::of(syn, Side::Client));
+        Self {
+            sighting: Sighting {
+                point,
+                flow: syn.flow(),
+                isn: syn.seq,
+                events,
+                events_dropped: 0,
+                closing: Closing::Over,
+            },
+            last: syn.time,
+            look: syn.time,
+            serial: 0,
+        }
+    }
+
+    pub(super) fn record(&mut self, event: Event) {
+        self.last = self.last.max(event.time);
+        if self.sighting.events.len() < EVENTS_KEPT {
+            self.sighting.events.push(event);
+        } else {
+            self.sighting.events_dropped = self.sighting.events_dropped.saturating_add(1);
+        }
+    }
+
+    pub(super) fn close(mut self, closing: Closing) -> Sighting {
+        self.sighting.closing = closing;
+        // A SYN+ACK captured before its SYN, and other small inversions.
+        self.sighting.events.sort_by_key(|e| (e.time, e.location));
+        self.sighting
+    }
+
+    /// Nothing that can happen now says anything about the handshake: the server has sent payload.
+    fn answered(&self) -> bool {
+        self.sighting.completed() && self.sighting.server_bytes() > 0
+    }
+}
+
+/// The open attempts. Iteration goes by number of opening, never by hash.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pairs: HashMap<Pair, VecDeque<Open>, FixedState>,
+    unfinished: HashMap<Unfinished, Pair, FixedState>,
+    /// (time of the next look, number) -> where it is.
+    clock: BTreeMap<(Timestamp, u64), Pair>,
+    starts: BTreeMap<u64, Timestamp>,
+    serials: u64,
+}
+
+impl Table {
+    pub(super) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    pub(super) fn earliest(&self) -> Option<Timestamp> {
+        // Numbers are given in order of opening, which is the order of time but for small
+        // inversions.
+        self.starts.first_key_value().map(|(_, start)| *start)
+    }
+
+    pub(super) fn open(&mut self, pair: Pair, mut open: Open) {
+        self.serials += 1;
+        open.serial = self.serials;
+        self.clock.insert((open.look, open.serial), pair);
+        self.starts.insert(open.serial, open.last);
+        self.unfinished.insert(unfinished_key(&open.sighting), pair);
+        self.pairs.entry(pair).or_default().push_back(open);
+    }
+
+    pub(super) fn count(&self, pair: Pair) -> usize {
+        self.pairs.get(&pair).map_or(0, VecDeque::len)
+    }
+
+    pub(super) fn at(&mut self, pair: Pair, position: usize) -> Option<&mut Open> {
+        self.pairs.get_mut(&pair)?.get_mut(position)
+    }
+
+    pub(super) fn latest(&mut self, pair: Pair) -> Option<&mut Open> {
+        self.pairs.get_mut(&pair)?.back_mut()
+    }
+
+    /// The open attempt of this flow with this ISN.
+    pub(super) fn attempt(&mut self, pair: Pair, flow: Flow, isn: SeqNumber) -> Option<&mut Open> {
+        self.pairs
+            .get_mut(&pair)?
+            .iter_mut()
+            .find(|open| open.sighting.flow == flow && open.sighting.isn == isn)
+    }
+
+    /// The place of the newest open attempt of the pair for which `wanted` holds.
+    pub(super) fn position(&self, pair: Pair, wanted: impl Fn(&Sighting) -> bool) -> Option<usize> {
+        self.pairs.get(&pair)?.iter().rposition(|open| wanted(&open.sighting))
+    }
+
+    /// The open attempt towards `server` that `ack` acknowledges, on whatever client port.
+    pub(super) fn unfinished(&mut self, server: Endpoint, ack: SeqNumber) -> Option<&mut Open> {
+        let pair = *self.unfinished.get(&(server, ack.0))?;
+        self.pairs.get_mut(&pair)?.iter_mut().find(|open| {
+            open.sighting.flow.server == server
+                && acknowledges(ack, open.sighting.isn)
+                && !open.sighting.completed()
+        })
+    }
+
+    /// Takes out the oldest attempt of the pair that is answered, or too many on one 4-tuple.
+    pub(super) fn remove_answered(&mut self, pair: Pair) -> Option<Sighting> {
+        let queue = self.pairs.get(&pair)?;
+        let answered = queue.iter().position(Open::answered);
+        let place = answered.or((queue.len() > PER_PAIR).then_some(0))?;
+        let closing = if answered.is_some() { Closing::Answered } else { Closing::Over };
+        self.remove(pair, place).map(|open| open.close(closing))
+    }
+
+    /// Takes out an attempt without news since `limit`.
+    pub(super) fn expire(&mut self, limit: Timestamp) -> Option<Open> {
+        loop {
+            let (&(look, serial), &pair) = self.clock.first_key_value()?;
+            if look > limit {
+                return None;
+            }
+            self.clock.pop_first();
+            let Some(place) = self
+                .pairs
+                .get(&pair)
+                .and_then(|queue| queue.iter().position(|open| open.serial == serial))
+            else {
+                continue;
+            };
+            let open = self.at(pair, place)?;
+            if open.last <= limit {
+                return self.remove(pair, place);
+            }
+            open.look = open.last;
+            let look = open.look;
+            self.clock.insert((look, serial), pair);
+        }
+    }
+
+    fn remove(&mut self, pair: Pair, place: usize) -> Option<Open> {
+        let queue = self.pairs.get_mut(&pair)?;
+        let open = queue.remove(place)?;
+        if queue.is_empty() {
+            self.pairs.remove(&pair);
+        }
+        self.starts.remove(&open.serial);
+        self.clock.remove(&(open.look, open.serial));
+        let key = unfinished_key(&open.sighting);
+        if self.unfinished.get(&key) == Some(&pair) {
+            self.unfinished.remove(&key);
+        }
+        Some(open)
+    }
+
+    /// All that is open, in order of opening.
+    pub(super) fn drain(&mut self) -> Vec<Open> {
+        let mut all: Vec<Open> =
+            self.pairs.drain().flat_map(|(_, queue)| queue.into_iter()).collect();
+        all.sort_by_key(|open| open.serial);
+        self.clock.clear();
+        self.starts.clear();
+        self.unfinished.clear();
+        all
+    }
+}
+
+fn unfinished_key(sighting: &Sighting) -> Unfinished {
+    (sighting.flow.server, sighting.isn.next().0)
+}

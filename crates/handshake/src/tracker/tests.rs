@@ -1,0 +1,200 @@
+use std::vec::Vec;
+
+use super::testing::{Wire, by_isn, sightings, summary};
+use crate::{Closing, EventKind, Side};
+use why504_model::{Packet, SeqNumber};
+
+const X: u32 = 1000;
+const Z: u32 = 900_000;
+const Y: u32 = 5000;
+
+#[test]
+fn a_clean_handshake_closes_with_the_first_answer() {
+    let wire = Wire::default();
+    let all = sightings(&[
+        wire.packet(0, ">S", X, 0),
+        wire.packet(1, "<S.", Y, X + 1),
+        wire.packet(2, ">.", X + 1, Y + 1),
+        wire.packet(3, ">P.", X + 1, Y + 1),
+        wire.packet(4, "<.", Y + 1, X + 101),
+        wire.packet(5, "<P.", Y + 1, X + 101),
+        wire.packet(6, ">.", X + 101, Y + 101),
+    ]);
+    assert_eq!(summary(&all), [(X, "ShADad".into(), Closing::Answered)]);
+    assert!(all[0].is_clean());
+}
+
+#[test]
+fn a_repeated_syn_is_the_same_attempt() {
+    let wire = Wire::default();
+    let all = sightings(&[
+        wire.packet(0, ">S", X, 0),
+        wire.packet(1020, ">S", X, 0),
+        wire.packet(3040, ">S", X, 0),
+    ]);
+    assert_eq!(summary(&all), [(X, "SSS".into(), Closing::OpenAtEnd)]);
+    assert_eq!(all[0].syns().count(), 3);
+}
+
+/// The founding write-up's exchange as the server's side sees it: SYN x, SYN+ACKs in vain, SYN z on
+/// the same port, a bare ACK for x, the client's RST, SYN z again.
+fn reused_port(wire: &Wire) -> Vec<Packet> {
+    std::vec![
+        wire.packet(0, ">S", X, 0),
+        wire.packet(1, "<S.", Y, X + 1),
+        wire.packet(1020, "<S.", Y, X + 1),
+        wire.packet(2800, ">S", Z, 0),
+        wire.packet(2801, "<.", Y + 1, X + 1),
+        wire.packet(2802, ">R", X + 1, 0),
+        wire.packet(2814, ">S", Z, 0),
+        wire.packet(2815, "<S.", Y + 7777, Z + 1),
+    ]
+}
+
+#[test]
+fn the_bare_ack_on_a_reused_port_is_credited_to_the_earlier_attempt() {
+    let all = sightings(&reused_port(&Wire::default()));
+    assert_eq!(all.len(), 2);
+    let earlier = by_isn(&all, X);
+    assert_eq!(earlier.history(), "ShhaR");
+    let bare: Vec<_> = earlier.bare_acks().collect();
+    assert_eq!(bare.len(), 1);
+    assert_eq!((bare[0].seq, bare[0].ack), (SeqNumber(Y + 1), SeqNumber(X + 1)));
+    assert_eq!(earlier.client_rst().map(|e| e.seq), Some(SeqNumber(X + 1)));
+    assert!(!earlier.completed());
+
+    let later = by_isn(&all, Z);
+    assert_eq!(later.history(), "SaRSh", "the answer that it got is shown with it as well");
+    let foreign: Vec<_> = later.foreign_acks().map(|e| e.about).collect();
+    assert_eq!(foreign, [Some(SeqNumber(X))]);
+    assert_eq!(later.client_rst(), None, "the RST speaks of x");
+    assert_eq!(later.syn_acks().count(), 1);
+    assert!(!later.completed());
+}
+
+#[test]
+fn behind_source_nat_the_bare_ack_finds_the_attempt_on_another_port() {
+    let first = Wire::default();
+    let mut second = first;
+    second.client.port += 10;
+    let all = sightings(&[
+        first.packet(0, ">S", X, 0),
+        second.packet(2800, ">S", Z, 0),
+        second.packet(2801, "<.", Y + 1, X + 1),
+        second.packet(2802, ">R", X + 1, 0),
+        second.packet(2814, ">S", Z, 0),
+    ]);
+    let earlier = by_isn(&all, X);
+    assert_eq!(earlier.bare_acks().count(), 1);
+    let later = by_isn(&all, Z);
+    assert_eq!(later.foreign_acks().map(|e| e.about).collect::<Vec<_>>(), [Some(SeqNumber(X))]);
+    assert_eq!(later.client_rst(), None);
+}
+
+#[test]
+fn a_bare_ack_of_a_connection_from_before_the_capture_is_foreign() {
+    let wire = Wire::default();
+    let all = sightings(&[wire.packet(0, ">S", Z, 0), wire.packet(1, "<.", 7, 4242)]);
+    assert_eq!(all[0].foreign_acks().map(|e| e.about).collect::<Vec<_>>(), [Some(SeqNumber(4241))]);
+    assert_eq!(all[0].bare_acks().count(), 0);
+}
+
+#[test]
+fn a_late_syn_ack_is_answered_by_a_reset_and_that_is_no_third_ack() {
+    let wire = Wire::default();
+    let all = sightings(&[
+        wire.packet(0, ">S", X, 0),
+        wire.packet(1020, "<S.", Y, X + 1),
+        wire.packet(1021, ">R", X + 1, 0),
+    ]);
+    assert!(!all[0].completed());
+    assert_eq!(all[0].client_rst().map(|e| e.kind), Some(EventKind::Rst));
+}
+
+#[test]
+fn only_an_acceptable_reset_refuses() {
+    let wire = Wire::default();
+    let refused = sightings(&[wire.packet(0, ">S", X, 0), wire.packet(1, "<R.", 0, X + 1)]);
+    assert!(refused[0].refusal().is_some());
+    let ignored = sightings(&[wire.packet(0, ">S", X, 0), wire.packet(1, "<R.", 0, X)]);
+    assert!(ignored[0].refusal().is_none());
+}
+
+#[test]
+fn both_ends_connecting_at_once_are_one_attempt() {
+    let wire = Wire::default();
+    let all = sightings(&[
+        wire.packet(0, ">S", X, 0),
+        wire.packet(1, "<S", Y, 0),
+        wire.packet(2, ">S.", X, Y + 1),
+        wire.packet(3, "<S.", Y, X + 1),
+    ]);
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0].reverse_syn().map(|e| e.side), Some(Side::Server));
+}
+
+#[test]
+fn a_syn_ack_captured_before_its_syn_finds_it() {
+    let wire = Wire::default();
+    let all = sightings(&[
+        wire.packet(1, "<S.", Y, X + 1),
+        wire.packet(2, ">S", X, 0),
+        wire.packet(3, ">.", X + 1, Y + 1),
+    ]);
+    assert_eq!(summary(&all), [(X, "hSA".into(), Closing::OpenAtEnd)]);
+    assert!(all[0].completed());
+}
+
+#[test]
+fn the_same_frame_captured_twice_is_not_a_retransmission() {
+    let wire = Wire::default();
+    let all = sightings(&[wire.packet(0, ">S", X, 0), wire.packet(0, ">S", X, 0)]);
+    assert_eq!(all[0].syns().count(), 1);
+}
+
+#[test]
+fn silence_longer_than_any_retransmission_closes_an_attempt() {
+    let wire = Wire::default();
+    let mut other = wire;
+    other.client.port += 1;
+    let all = sightings(&[
+        wire.packet(0, ">S", X, 0),
+        other.packet(100_000, ">S", Z, 0),
+        other.packet(140_000, ">S", Z, 0),
+    ]);
+    assert_eq!(
+        summary(&all),
+        [(X, "S".into(), Closing::Over), (Z, "SS".into(), Closing::OpenAtEnd)]
+    );
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_packet() -> impl Strategy<Value = Packet> {
+        let flags = prop::sample::select(std::vec![
+            ">S", "<S", "<S.", ">S.", ">.", "<.", ">P.", "<P.", ">R", "<R.", "<R", ">F.", "<F."
+        ]);
+        let number = prop::sample::select(std::vec![X, X + 1, Y, Y + 1, Z, Z + 1, 0, u32::MAX]);
+        (0i64..400_000, flags, number.clone(), number, 0u16..3).prop_map(
+            |(ms, flags, seq, ack, port)| {
+                let mut wire = Wire::default();
+                wire.client.port += port;
+                wire.packet(ms, flags, seq, ack)
+            },
+        )
+    }
+
+    proptest! {
+        /// Whatever arrives in whatever order: no panic, the tally adds up (asserted in
+        /// `sightings`), and every attempt has a SYN.
+        #[test]
+        fn any_packets_make_well_formed_attempts(packets in prop::collection::vec(any_packet(), 0..200)) {
+            for sighting in sightings(&packets) {
+                prop_assert!(sighting.syns().next().is_some());
+                prop_assert_eq!(sighting.history().len(), sighting.events.len());
+            }
+        }
+    }
+}
