@@ -1,0 +1,169 @@
+//! Streams written by hand.
+
+use super::*;
+use proptest::prelude::*;
+use why504_model::TimeoutKind;
+
+/// What an event is, without its borrows.
+type Seen = (u64, u64, Vec<u8>, Result<TimeoutKind, Unparsed>, bool);
+
+fn scan(pieces: &[&[u8]]) -> (Vec<Seen>, ScanEnd) {
+    let mut seen = Vec::new();
+    let mut sink = |event: ErrorEvent<'_>| {
+        let kind = event.outcome.map(|timeout| timeout.class.kind);
+        seen.push((event.line, event.offset, event.text.to_vec(), kind, event.unterminated));
+    };
+    let mut scanner = ErrorScanner::new();
+    for piece in pieces {
+        scanner.feed(piece, &mut sink);
+    }
+    let end = scanner.finish(&mut sink);
+    (seen, end)
+}
+
+const OTHER: &str = "2026/11/22 07:18:22 [warn] 1#1: *1 a client request body is buffered";
+const REFUSED: &str = "2026/11/22 07:18:23 [error] 1#1: *2 connect() failed (111: x) while connecting \
+    to upstream, client: 1.2.3.4, server: a, request: \"GET / HTTP/1.1\", upstream: \"http://10.0.0.9:80/\"";
+const LUA: &str = "2026/11/22 07:18:24 [error] 1#1: *3 lua tcp socket connect timed out, when \
+    connecting to 10.0.0.9:80, client: 1.2.3.4, server: a, request: \"GET / HTTP/1.1\", host: \"h\"";
+
+#[test]
+fn every_line_is_counted_once() {
+    let text = format!("{OTHER}\n{REFUSED}\n\ngarbage timed out\n{OTHER}\n{LUA}\r\n");
+    let (seen, end) = scan(&[text.as_bytes()]);
+    let kinds: Vec<_> = seen.iter().map(|s| (s.0, s.3)).collect();
+    assert_eq!(
+        kinds,
+        [
+            (2, Ok(TimeoutKind::ConnectRefused)),
+            (4, Err(Unparsed::Record(RecordError::NoHeader))),
+            (6, Ok(TimeoutKind::LuaConnectTimeout)),
+        ]
+    );
+    let tally = LineTally { total: 6, timeouts: 2, other: 3, unparsed: 1 };
+    assert_eq!(end, ScanEnd { tally, unfinished: None });
+    for (_, offset, line, ..) in &seen {
+        let at = usize::try_from(*offset).expect("small");
+        assert!(text.as_bytes()[at..].starts_with(line));
+    }
+}
+
+#[test]
+fn a_record_whose_context_is_on_its_last_line_is_one_timeout() {
+    let text = "2026/11/22 07:18:23 [error] 1#1: *2 upstream timed out (110: x) while connecting to \
+        upstream, client: 1.2.3.4, server: a, request: \"GET / HTTP/1.1\", subrequest: \"/a\nb\", \
+        upstream: \"http://10.0.0.9:80/\"\n";
+    let (seen, end) = scan(&[text.as_bytes()]);
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].2, text.trim_end().as_bytes());
+    let LineOutcome::Timeout(timeout) = read_line(&seen[0].2) else { panic!("a timeout") };
+    assert_eq!(timeout.class.peer.expect("a peer").port, 80);
+    assert_eq!(end.tally, LineTally { total: 2, timeouts: 1, other: 1, unparsed: 0 });
+}
+
+#[test]
+fn a_traceback_is_not_a_timeout() {
+    let text = format!(
+        "2026/11/22 07:18:23 [error] 1#1: *2 lua entry thread aborted: runtime error: timed out\n\
+         stack traceback:\nconnect() failed\n in x, client: 1.2.3.4, server: a\n{LUA}\n"
+    );
+    let (seen, end) = scan(&[text.as_bytes()]);
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].0, 5);
+    assert_eq!(end.tally, LineTally { total: 5, timeouts: 1, other: 4, unparsed: 0 });
+}
+
+#[test]
+fn the_unterminated_last_line() {
+    let (seen, end) = scan(&[OTHER.as_bytes(), b"\n", LUA.as_bytes()]);
+    assert!(matches!(seen.as_slice(), [(2, _, _, Ok(TimeoutKind::LuaConnectTimeout), true)]));
+    let offset = OTHER.len() as u64 + 1;
+    let expected = UnfinishedLine { line: 2, offset, len: LUA.len() as u64, consumed: true };
+    assert_eq!(end.unfinished, Some(expected));
+    assert_eq!(end.tally, LineTally { total: 2, timeouts: 1, other: 1, unparsed: 0 });
+
+    let cut = &LUA.as_bytes()[..LUA.len() - 4];
+    let (seen, end) = scan(&[cut]);
+    assert!(matches!(seen.as_slice(), [(1, 0, _, Err(Unparsed::Unfinished), true)]));
+    assert_eq!(end.unfinished.map(|u| u.consumed), Some(false));
+    assert_eq!(end.tally, LineTally { total: 1, timeouts: 0, other: 0, unparsed: 1 });
+}
+
+#[test]
+fn an_unfinished_record_is_read_again_from_its_first_line() {
+    let first = "2026/11/22 07:18:23 [error] 1#1: *2 upstream timed out (110: x) while connecting to \
+        upstream, client: 1.2.3.4, server: a, request: \"GET / HTTP/1.1\", subrequest: \"/a\n";
+    let (seen, end) = scan(&[OTHER.as_bytes(), b"\n", first.as_bytes(), b"timed out"]);
+    assert!(matches!(seen.as_slice(), [(2, _, _, Err(Unparsed::Unfinished), true)]));
+    let offset = OTHER.len() as u64 + 1;
+    let expected = UnfinishedLine { line: 2, offset, len: first.len() as u64 + 9, consumed: false };
+    assert_eq!(end.unfinished, Some(expected));
+    assert_eq!(end.tally, LineTally { total: 3, timeouts: 0, other: 2, unparsed: 1 });
+}
+
+#[test]
+fn a_line_of_unbounded_length_costs_bounded_memory() {
+    let mut scanner = ErrorScanner::new();
+    let mut count = 0;
+    let mut sink = |event: ErrorEvent<'_>| {
+        count += 1;
+        assert_eq!(event.outcome, Err(Unparsed::TooLong));
+        assert!(event.text.len() <= MAX_LINE + 1);
+    };
+    scanner.feed(LUA.as_bytes(), &mut sink);
+    for _ in 0..1000 {
+        scanner.feed(&[b'a'; 4096], &mut sink);
+        assert!(scanner.blocks.tail().is_some_and(|(kept, _)| kept.len() <= MAX_LINE + 1));
+    }
+    scanner.feed(b"\nx\n", &mut sink);
+    let end = scanner.finish(&mut sink);
+    assert_eq!(count, 1);
+    assert_eq!(end.tally, LineTally { total: 2, timeouts: 0, other: 1, unparsed: 1 });
+}
+
+/// Lines and fragments from which the property below builds files.
+fn pieces() -> impl Strategy<Value = Vec<u8>> {
+    let fragment = prop_oneof![
+        Just(OTHER.as_bytes().to_vec()),
+        Just(REFUSED.as_bytes().to_vec()),
+        Just(LUA.as_bytes().to_vec()),
+        Just(LUA.as_bytes()[..90].to_vec()),
+        Just(b"timed out".to_vec()),
+        Just(b"\n".to_vec()),
+        Just(b"\r\n".to_vec()),
+        Just(vec![b'z'; MAX_LINE - 3]),
+        proptest::collection::vec(any::<u8>(), 0..20),
+    ];
+    proptest::collection::vec(fragment, 0..14).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+    #[test]
+    fn any_cut_into_chunks_gives_the_same_events(
+        text in pieces(), mut cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let whole = scan(&[&text]);
+        let tally = whole.1.tally;
+        prop_assert_eq!(tally.total, tally.timeouts + tally.other + tally.unparsed);
+        let mut at: Vec<usize> = cuts.drain(..).map(|i| i.index(text.len() + 1)).collect();
+        at.extend([0, text.len()]);
+        at.sort_unstable();
+        let chunks: Vec<&[u8]> = at.windows(2).map(|w| &text[w[0]..w[1]]).collect();
+        let (mut expected, mut found) = (whole, scan(&chunks));
+        // A line over the limit is shown cut or whole, depending on where the chunks ended.
+        for (_, _, line, outcome, _) in expected.0.iter_mut().chain(&mut found.0) {
+            if *outcome == Err(Unparsed::TooLong) { line.truncate(MAX_LINE); }
+        }
+        prop_assert_eq!(expected, found);
+    }
+
+    #[test]
+    fn single_bytes_give_the_same_as_the_whole(
+        parts in proptest::collection::vec(prop_oneof![Just(REFUSED), Just(LUA), Just("\n"), Just("b\n")], 0..6),
+    ) {
+        let text = parts.concat();
+        let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        prop_assert_eq!(scan(&[text.as_bytes()]), scan(&bytes));
+    }
+}
