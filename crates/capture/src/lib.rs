@@ -1,1 +1,41 @@
 //! Reads pcap and pcapng captures into TCP segments and ICMP errors, however short the snapshot.
+//!
+//! Two parts, so that one big file uses all cores:
+//! * [`CaptureReader`] is sequential and cheap: it recognises the container, walks record headers
+//!   through large reads, and cuts the file into [`Block`]s at record boundaries.
+//! * [`Block::decode`] is pure and meant for worker threads: it decodes only as far as the TCP
+//!   header, and returns a [`DecodeTally`] in which every frame of the block is counted once.
+//!
+//! Frames are numbered as Wireshark numbers them. A damaged or truncated file is analysed up to the
+//! damage, and a [`Diagnostic`](why504_model::Diagnostic) says where that is.
+//!
+//! The crate opens no files, decompresses nothing, and knows nothing of connections: it takes any
+//! [`std::io::Read`] and hands out [`Packet`](why504_model::Packet)s. It writes no captures.
+
+mod block;
+mod byte_order;
+mod clock;
+mod container;
+mod decode;
+mod error;
+mod input;
+mod interface;
+mod link;
+mod net;
+mod pcap;
+mod pcapng;
+mod reader;
+mod summary;
+mod tally;
+mod tcp;
+
+pub use block::{Block, Content, Frame, Record};
+pub use byte_order::ByteOrder;
+pub use clock::{Clock, Resolution};
+pub use container::{Container, PcapVariant, recognise, refused_by_name};
+pub use error::CaptureError;
+pub use interface::{DropCounters, Interface};
+pub use link::LinkType;
+pub use reader::{BLOCK_BYTES, CaptureReader, MAX_RECORD_BYTES};
+pub use summary::CaptureSummary;
+pub use tally::{DecodeTally, Unused};

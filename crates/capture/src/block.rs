@@ -1,0 +1,194 @@
+//! A run of whole records, cut out of a file, and the frames in it.
+
+use std::sync::Arc;
+
+use why504_model::Timestamp;
+
+use crate::container::PcapVariant;
+use crate::pcapng::{self, Beginning, Kind};
+use crate::{ByteOrder, Clock, LinkType};
+
+/// Whole records of one file, with all that is needed to decode them: owned, and free to go to
+/// another thread.
+#[derive(Clone, Debug)]
+pub struct Block {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) layout: Layout,
+    pub(crate) first_frame: u64,
+    pub(crate) frames: u64,
+    pub(crate) offset: u64,
+}
+
+/// How the records of a block are laid out.
+#[derive(Clone, Debug)]
+pub(crate) enum Layout {
+    /// pcap records, all of one link type.
+    Pcap(PcapVariant, LinkType),
+    /// Blocks of one pcapng section.
+    PcapNg {
+        /// Byte order of the section.
+        order: ByteOrder,
+        /// The section's interfaces up to the end of the block, as far as decoding needs them.
+        interfaces: Arc<[Channel]>,
+        /// How many of them were described before the block; the rest are described in it.
+        known: usize,
+    },
+}
+
+/// What decoding needs to know of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Channel {
+    pub(crate) link: LinkType,
+    pub(crate) clock: Clock,
+}
+
+/// A frame as it was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// When; `None` for a pcapng simple packet block and for a record of NUL octets.
+    pub time: Option<Timestamp>,
+    /// What the frame begins with.
+    pub link: LinkType,
+    /// Octets on the wire; more than `data` where the snapshot length cut the frame.
+    pub wire_len: u32,
+    /// The captured octets.
+    pub data: &'a [u8],
+    /// Byte order of the file or section: some link headers are written in it.
+    pub order: ByteOrder,
+}
+
+/// A record that has a frame number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// The number that Wireshark shows, from 1.
+    pub number: u64,
+    /// What it holds.
+    pub content: Content<'a>,
+}
+
+/// What a numbered record holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content<'a> {
+    /// A frame.
+    Frame(Frame<'a>),
+    /// A packet block that contradicts itself, or names an interface that is not described.
+    Malformed,
+    /// A journal entry, a custom block or the like.
+    NotAPacket,
+}
+
+impl Block {
+    /// Number of the block's first frame, if it has one.
+    pub fn first_frame(&self) -> u64 {
+        self.first_frame
+    }
+
+    /// How many frame numbers the block takes.
+    pub fn frame_count(&self) -> u64 {
+        self.frames
+    }
+
+    /// Byte offset of the block in the (decompressed) file.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Octets of the file in the block.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether the block holds no octets; the reader never returns such a one.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The numbered records in file order, exactly [`Block::frame_count`] of them.
+    pub fn records(&self) -> Records<'_> {
+        let known = match self.layout {
+            Layout::Pcap(..) => 0,
+            Layout::PcapNg { known, .. } => known,
+        };
+        Records { rest: &self.bytes, layout: &self.layout, number: self.first_frame, known }
+    }
+}
+
+/// Iterator over the records of a [`Block`].
+#[derive(Clone, Debug)]
+pub struct Records<'a> {
+    rest: &'a [u8],
+    layout: &'a Layout,
+    number: u64,
+    /// Interfaces described so far in the section.
+    known: usize,
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Record<'a>> {
+        let content = match self.layout {
+            Layout::Pcap(variant, link) => self.next_pcap(*variant, *link)?,
+            Layout::PcapNg { order, interfaces, .. } => self.next_pcapng(*order, interfaces)?,
+        };
+        let number = self.number;
+        self.number = number.saturating_add(1);
+        Some(Record { number, content })
+    }
+}
+
+impl<'a> Records<'a> {
+    #[inline]
+    fn next_pcap(&mut self, variant: PcapVariant, link: LinkType) -> Option<Content<'a>> {
+        let header = variant.record_header(self.rest)?;
+        let (data, rest) =
+            self.rest.get(header.header..)?.split_at_checked(header.captured as usize)?;
+        self.rest = rest;
+        Some(Content::Frame(Frame {
+            time: header.time,
+            link,
+            wire_len: header.on_the_wire,
+            data,
+            order: variant.order,
+        }))
+    }
+
+    #[inline]
+    fn next_pcapng(&mut self, order: ByteOrder, interfaces: &[Channel]) -> Option<Content<'a>> {
+        loop {
+            let Beginning::Block(header) = pcapng::beginning(self.rest, order) else {
+                return None;
+            };
+            let (block, rest) = self.rest.split_at_checked(header.length as usize)?;
+            self.rest = rest;
+            match header.kind {
+                Kind::Interface => self.known = self.known.saturating_add(1),
+                Kind::NumberedOther => return Some(Content::NotAPacket),
+                Kind::Enhanced | Kind::Obsolete | Kind::Simple => {
+                    let known = interfaces.get(..self.known).unwrap_or(interfaces);
+                    return Some(packet_block(block, header, known));
+                }
+                Kind::Section | Kind::Statistics | Kind::Other => {}
+            }
+        }
+    }
+}
+
+/// A packet block with the interfaces that are known where it stands.
+#[inline]
+fn packet_block<'a>(
+    block: &'a [u8],
+    header: pcapng::BlockHeader,
+    known: &[Channel],
+) -> Content<'a> {
+    let Some(fields) = pcapng::packet(block, header) else { return Content::Malformed };
+    let Some(channel) = known.get(fields.interface as usize) else { return Content::Malformed };
+    Content::Frame(Frame {
+        time: fields.time_units.map(|units| channel.clock.timestamp(units)),
+        link: channel.link,
+        wire_len: fields.on_the_wire,
+        data: fields.data,
+        order: header.order,
+    })
+}

@@ -1,0 +1,87 @@
+//! The parallel part: frames to packets, each frame counted once.
+
+use why504_model::{Endpoint, IcmpError, Location, Packet, Segment, SourceId, Timestamp};
+
+use crate::block::{Block, Content, Frame};
+use crate::tally::{DecodeTally, Unused};
+use crate::{link, net, tcp};
+
+impl Block {
+    /// Appends the packets of the block to `out`, in file order. Every frame of the block is counted
+    /// in the tally: its [`frames`](DecodeTally::frames) is [`Block::frame_count`].
+    pub fn decode(&self, source: SourceId, out: &mut Vec<Packet>) -> DecodeTally {
+        self.for_each_packet(source, |packet| out.push(packet))
+    }
+
+    /// Hands the packets of the block to `each`, in file order, for callers that keep only a few.
+    pub fn for_each_packet(&self, source: SourceId, mut each: impl FnMut(Packet)) -> DecodeTally {
+        let mut tally = DecodeTally::default();
+        for record in self.records() {
+            let location = Location { source, record: record.number };
+            let packet = match record.content {
+                Content::Frame(frame) => {
+                    timed(&frame, &mut tally).and_then(|time| packet(&frame, time, location))
+                }
+                Content::Malformed => Err(Unused::Malformed),
+                Content::NotAPacket => Err(Unused::NotAPacket),
+            };
+            match packet {
+                Ok(packet) => {
+                    match packet {
+                        Packet::Tcp(_) => tally.tcp += 1,
+                        Packet::Icmp(_) => tally.icmp_errors += 1,
+                    }
+                    each(packet);
+                }
+                Err(unused) => tally.count(unused),
+            }
+        }
+        tally
+    }
+}
+
+/// The frame's time stamp, noted in the span of the tally.
+#[inline]
+fn timed(frame: &Frame<'_>, tally: &mut DecodeTally) -> Result<Timestamp, Unused> {
+    let time = frame.time.ok_or(Unused::Untimed)?;
+    tally.see(time);
+    Ok(time)
+}
+
+/// What one frame means to us.
+#[inline]
+fn packet(frame: &Frame<'_>, time: Timestamp, location: Location) -> Result<Packet, Unused> {
+    let ip = net::packet(&link::network(frame)?)?;
+    match ip.protocol {
+        net::TCP => {
+            let header = tcp::header(&ip)?;
+            Ok(Packet::Tcp(Segment {
+                time,
+                location,
+                source: Endpoint::new(ip.source, header.source_port),
+                destination: Endpoint::new(ip.destination, header.destination_port),
+                seq: header.seq,
+                ack: header.ack,
+                timestamps: header.timestamps,
+                payload_len: header.payload_len,
+                ip_id: ip.ip_id,
+                ttl: ip.ttl,
+                flags: header.flags,
+            }))
+        }
+        net::ICMP | net::ICMPV6 => {
+            let error = net::icmp::error(&ip)?;
+            Ok(Packet::Icmp(IcmpError {
+                time,
+                location,
+                reporter: error.reporter,
+                family: error.family,
+                kind: error.kind,
+                code: error.code,
+                quoted: error.quoted,
+                quoted_seq: error.quoted_seq,
+            }))
+        }
+        _ => Err(Unused::OtherIp),
+    }
+}

@@ -1,0 +1,37 @@
+//! EtherTypes: IP, and the tags that may stand before it: 802.1Q and 802.1ad (QinQ).
+
+use std::ops::Range;
+
+use super::{Network, Payload, Protocol};
+use crate::byte_order::be_u16;
+use crate::tally::Unused;
+
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+/// 802.1Q, 802.1ad, and the numbers in use for QinQ before 802.1ad.
+const VLAN_TAGS: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
+
+/// A VLAN tag behind its EtherType (IEEE 802.1Q section 9.6).
+mod field {
+    use super::Range;
+    pub(super) const ETHER_TYPE: Range<usize> = 2..4;
+    pub(super) const LENGTH: usize = 4;
+}
+
+/// The IP packet in `payload`, which follows the EtherType `number`.
+#[inline]
+pub(super) fn network(number: u16, payload: Payload<'_>) -> Result<Network<'_>, Unused> {
+    let (mut number, mut payload) = (number, payload);
+    // Each tag takes octets, so the loop ends with the frame.
+    loop {
+        match number {
+            IPV4 => return Ok(payload.into_network(Protocol::Ipv4)),
+            IPV6 => return Ok(payload.into_network(Protocol::Ipv6)),
+            tag if VLAN_TAGS.contains(&tag) => {
+                number = be_u16(payload.bytes, field::ETHER_TYPE).ok_or(payload.short())?;
+                payload = payload.behind(field::LENGTH)?;
+            }
+            _ => return Err(Unused::NonIp),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Ethernet II (IEEE 802.3): two addresses and an EtherType. Frames with a length in its place
+//! (LLC) carry no IP that matters here.
+
+use std::ops::Range;
+
+use super::{Network, Payload, ether_type};
+use crate::byte_order::be_u16;
+use crate::tally::Unused;
+
+mod field {
+    use super::Range;
+    pub(super) const ETHER_TYPE: Range<usize> = 12..14;
+    pub(super) const LENGTH: usize = 14;
+}
+
+#[inline]
+pub(super) fn network(frame: Payload<'_>) -> Result<Network<'_>, Unused> {
+    let number = be_u16(frame.bytes, field::ETHER_TYPE).ok_or(frame.short())?;
+    ether_type::network(number, frame.behind(field::LENGTH)?)
+}

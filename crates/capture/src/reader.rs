@@ -1,0 +1,182 @@
+//! The sequential part: walks record headers through large reads and cuts the file into blocks.
+//!
+//! Here nothing of a frame is looked at. The walk itself is in [`walk`]; this module feeds it, and
+//! turns what stops it into blocks and diagnostics.
+
+mod walk;
+
+use std::io::Read;
+
+use why504_model::{Damage, Diagnostic, Location, SourceId};
+
+use crate::block::Block;
+use crate::container::{recognise, refused_by_name};
+use crate::input::Input;
+use crate::{CaptureError, CaptureSummary, Container};
+use walk::{Records, Run, Stop, Walk};
+
+/// About how many octets of a file make one [`Block`].
+pub const BLOCK_BYTES: usize = 1 << 20;
+
+/// The longest record or pcapng block that is held in memory: 16 MiB. libpcap's own limit for a
+/// frame is 256 KiB; a longer length is taken for damage. Longer pcapng blocks that hold no packet
+/// and no interface are skipped without being held.
+pub const MAX_RECORD_BYTES: usize = 16 << 20;
+
+/// Reads a capture block by block. See the crate's description.
+pub struct CaptureReader<R> {
+    input: Input<R>,
+    walk: Walk,
+    source: SourceId,
+    still_growing: bool,
+    finished: bool,
+    summary: CaptureSummary,
+}
+
+impl<R: Read> CaptureReader<R> {
+    /// Reads the file header. `source` is what diagnostics carry.
+    ///
+    /// # Errors
+    /// When the file does not begin like a capture; nothing of it can be used then.
+    pub fn new(input: R, source: SourceId) -> Result<Self, CaptureError> {
+        let mut input = Input::new(input);
+        // A single read may return less than the magic number; `fill` goes on until it has it.
+        input.fill(BLOCK_BYTES);
+        let head = input.bytes();
+        if head.is_empty() {
+            return Err(input.take_error().map_or(CaptureError::Empty, CaptureError::Read));
+        }
+        let Some(container) = recognise(head) else { return Err(refusal(head)) };
+        let mut summary = CaptureSummary {
+            container,
+            interfaces: Vec::new(),
+            interface_count: 0,
+            sections: 0,
+            frames: 0,
+            octets: 0,
+            truncated: false,
+            diagnostics: Vec::new(),
+        };
+        let walk = match container {
+            Container::Pcap(variant) => Walk::pcap(head, variant, &mut summary)?,
+            Container::PcapNg => Walk::pcapng(head)?,
+        };
+        if let Container::Pcap(_) = container {
+            input.skip(crate::pcap::FILE_HEADER_BYTES as u64);
+        }
+        Ok(Self { input, walk, source, still_growing: false, finished: false, summary })
+    }
+
+    /// Says that the file is being written while it is read: an incomplete last record is then what
+    /// is to be expected, a [`Damage::Note`] and not [`Damage::Partial`].
+    #[must_use]
+    pub fn still_growing(mut self, growing: bool) -> Self {
+        self.still_growing = growing;
+        self
+    }
+
+    /// The next run of whole records with at least one frame in it; `None` at the end of the file or
+    /// where damage makes it impossible to go on.
+    pub fn next_block(&mut self) -> Option<Block> {
+        while !self.finished {
+            self.input.fill(BLOCK_BYTES);
+            match self.walk.run(self.input.bytes(), &mut self.summary) {
+                Run::Records(records) => {
+                    if let Some(block) = self.take(&records) {
+                        return Some(block);
+                    }
+                }
+                Run::Stopped(stop) => self.stopped(stop),
+            }
+        }
+        None
+    }
+
+    /// What is known of the file; complete once [`CaptureReader::next_block`] has returned `None`.
+    pub fn summary(&self) -> &CaptureSummary {
+        &self.summary
+    }
+
+    /// Reads over what is left and returns what is known of the file.
+    pub fn finish(mut self) -> CaptureSummary {
+        while self.next_block().is_some() {}
+        self.summary
+    }
+
+    /// Consumes the records; a block if there are frames among them.
+    fn take(&mut self, records: &Records) -> Option<Block> {
+        let offset = self.input.offset();
+        let bytes = self.input.cut(records.length, BLOCK_BYTES);
+        self.summary.octets = self.input.offset();
+        let first_frame = self.summary.frames.saturating_add(1);
+        self.summary.frames = self.summary.frames.saturating_add(records.frames);
+        let layout = self.walk.layout(records);
+        let frames = records.frames;
+        (frames > 0).then_some(Block { bytes, layout, first_frame, frames, offset })
+    }
+
+    /// Acts on what stopped the walk at the first octet of the window.
+    fn stopped(&mut self, stop: Stop) {
+        match stop {
+            Stop::Need(need) if self.input.ended() => {
+                if self.input.bytes().is_empty() {
+                    self.end();
+                } else {
+                    self.end_inside(need as u64);
+                }
+            }
+            Stop::Need(need) => self.input.fill(need),
+            Stop::Skip(length) => {
+                let skipped = self.input.skip(length);
+                self.summary.octets = self.input.offset();
+                if skipped < length {
+                    self.end_inside(length - skipped);
+                }
+            }
+            Stop::Broken(what) => {
+                self.finished = true;
+                self.report(Damage::Partial, format!("{what}; nothing behind it can be read"));
+            }
+        }
+    }
+
+    /// The file is over, or reading failed, between two records.
+    fn end(&mut self) {
+        self.finished = true;
+        if let Some(error) = self.input.take_error() {
+            self.summary.truncated = true;
+            self.report(Damage::Partial, format!("reading failed: {error}; analysed up to here"));
+        }
+    }
+
+    /// The file is over inside a record that takes `need` octets from here.
+    fn end_inside(&mut self, need: u64) {
+        let have = self.input.bytes().len();
+        let (damage, why) = if self.still_growing {
+            (Damage::Note, "the file is still being written")
+        } else {
+            (Damage::Partial, "the file was cut off, or is still being written")
+        };
+        let message =
+            format!("the last record is incomplete: {need} octets needed, {have} there; {why}");
+        self.summary.truncated = true;
+        self.report(damage, message);
+        self.end();
+    }
+
+    /// A diagnostic about the frame that would come next, at the offset of the window.
+    fn report(&mut self, damage: Damage, message: String) {
+        let record = self.summary.frames.saturating_add(1);
+        let location = Location { source: self.source, record };
+        let diagnostic = Diagnostic::new(location, damage, message).at_offset(self.input.offset());
+        self.summary.diagnostics.push(diagnostic);
+    }
+}
+
+/// Why `head` is not the beginning of a capture.
+fn refusal(head: &[u8]) -> CaptureError {
+    match refused_by_name(head) {
+        Some(name) => CaptureError::Refused { name },
+        None => CaptureError::NotACapture { first: head.iter().take(4).copied().collect() },
+    }
+}
