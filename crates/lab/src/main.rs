@@ -1,1 +1,125 @@
-fn main() {}
+//! The lab's command line. `make lab` calls `install`, `run` and `judge`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use why504_lab::netlab;
+use why504_lab::scenario::Scenario;
+use why504_lab::truth;
+
+/// Makes real incidents with known truth in network namespaces, and judges why504 by them.
+#[derive(Parser)]
+#[command(name = "why504-lab", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Play scenarios and write a set (logs, captures, truth) for each; needs root
+    Run {
+        /// Scenario files
+        #[arg(required = true)]
+        scenarios: Vec<PathBuf>,
+        /// Folder that gets one folder for each scenario
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Derive the truth of existing sets again and print how far it agrees with theirs
+    Truth {
+        /// Folders of sets
+        #[arg(required = true)]
+        sets: Vec<PathBuf>,
+        /// Print every row that differs
+        #[arg(long)]
+        verbose: bool,
+    },
+    /// Send the load of a scenario (started by `run`, inside the gateway's namespace)
+    #[command(hide = true)]
+    Client { scenario: PathBuf },
+    /// Answer on some addresses (started by `run`, inside the upstream's namespace)
+    #[command(hide = true)]
+    Server {
+        #[arg(long)]
+        never_accept: bool,
+        listen: Vec<SocketAddr>,
+    },
+    /// Remove the namespaces of a run when it ends (started by `run`)
+    #[command(hide = true)]
+    Janitor { prefix: String },
+}
+
+fn main() -> ExitCode {
+    match perform(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("why504-lab: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Run { scenarios, out } => return run(&scenarios, &out),
+        Task::Truth { sets, verbose } => return compare_truth(&sets, verbose),
+        Task::Client { scenario } => {
+            let load = netlab::client::client(&Scenario::load(&scenario)?)?;
+            println!("{}", serde_json::to_string(&load)?);
+        }
+        Task::Server { never_accept, listen } => {
+            netlab::server::server(&listen, never_accept, || println!("listening"))?;
+        }
+        Task::Janitor { prefix } => netlab::janitor(&prefix)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether this process may make namespaces. Reads the effective user id from the kernel.
+fn is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    uid.and_then(|ids| ids.split_whitespace().nth(1)) == Some("0")
+}
+
+fn run(scenarios: &[PathBuf], out: &std::path::Path) -> Result<ExitCode> {
+    if !is_root() {
+        println!("skipped: the lab makes network namespaces, which needs root");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let removed = netlab::remove_leftovers()?;
+    if removed > 0 {
+        println!("removed {removed} namespaces of an earlier run that died");
+    }
+    for path in scenarios {
+        let scenario = Scenario::load(path)?;
+        let name = path.file_stem().context("a scenario needs a name")?.to_string_lossy();
+        println!("{name}: {} ({} s)", scenario.description, scenario.seconds);
+        let outcome = netlab::run(&scenario, &name, out).with_context(|| name.to_string())?;
+        println!("  load {}", outcome.load);
+        println!("  truth {}", serde_json::to_string(&outcome.truth)?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compare_truth(sets: &[PathBuf], verbose: bool) -> Result<ExitCode> {
+    for folder in sets {
+        let settings = truth::Settings::read(folder)?;
+        let (rows, summary) = truth::derive(folder, &settings)?;
+        let mut agreement = truth::compare(&rows, &truth::read(folder)?);
+        let differences = std::mem::take(&mut agreement.differences);
+        println!("{}: {}", folder.display(), serde_json::to_string(&agreement)?);
+        println!("  {}", serde_json::to_string(&summary)?);
+        if verbose {
+            differences.iter().for_each(|difference| println!("  {difference}"));
+        } else if !differences.is_empty() {
+            println!("  {} rows differ (--verbose shows them)", differences.len());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,1 @@
+//! Judges the tool by sets with known truth.

@@ -1,0 +1,16 @@
+//! The lab: makes real incidents with known truth, and judges `why504` by them.
+//!
+//! It builds a gateway (real nginx with Lua), a router that loses packets on purpose and an
+//! upstream host in network namespaces, drives load through them, captures at both ends and at the
+//! router, and writes down for each error-log line what really happened. It shares no code with
+//! the product: what judges the product must be able to disagree with it.
+#![allow(clippy::disallowed_methods, reason = "the lab drives real processes in real time")]
+
+pub mod judge;
+pub mod netlab;
+pub mod packet;
+pub mod pcap;
+pub mod random;
+pub mod scenario;
+pub mod traffic;
+pub mod truth;

@@ -1,0 +1,202 @@
+//! The three network namespaces of a run, and the janitor that takes them down.
+//!
+//! The janitor is a second process in a process group of its own. It waits until the run closes a
+//! pipe, which the kernel also does when the run is interrupted or killed, then kills what still
+//! lives in the namespaces and deletes them. So a signal, a panic and a normal end all go the same
+//! way, and nothing is left behind.
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::command;
+use crate::scenario::Scenario;
+
+const PREFIX: &str = "w504-";
+
+/// The addresses of a run; documentation-like private networks that leave no namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Addresses {
+    pub(super) gateway: &'static str,
+    pub(super) upstream: &'static str,
+    gateway_router: &'static str,
+    upstream_router: &'static str,
+    prefix_length: u8,
+}
+
+impl Addresses {
+    pub(super) fn of(scenario: &Scenario) -> Self {
+        if scenario.ipv6 {
+            Self {
+                gateway: "fd77:1::2",
+                upstream: "fd77:2::2",
+                gateway_router: "fd77:1::1",
+                upstream_router: "fd77:2::1",
+                prefix_length: 64,
+            }
+        } else {
+            Self {
+                gateway: "10.77.1.2",
+                upstream: "10.77.2.2",
+                gateway_router: "10.77.1.1",
+                upstream_router: "10.77.2.1",
+                prefix_length: 24,
+            }
+        }
+    }
+}
+
+/// The source address of the n-th marked Lua request; they repeat after [`SOURCE_MARKS`].
+pub(super) fn source_mark(ipv6: bool, n: u32) -> String {
+    let host = 10 + n % SOURCE_MARKS;
+    if ipv6 { format!("fd77:1::{host}") } else { format!("10.77.1.{host}") }
+}
+
+/// How many source addresses the gateway owns for marks.
+pub(super) const SOURCE_MARKS: u32 = 200;
+
+/// The namespaces, alive as long as this value is.
+pub(super) struct Namespaces {
+    pub(super) gateway: String,
+    pub(super) router: String,
+    pub(super) upstream: String,
+    janitor: Child,
+}
+
+impl Namespaces {
+    /// Makes them, with links, addresses and routes.
+    pub(super) fn make(scenario: &Scenario) -> Result<Self> {
+        let run = std::process::id();
+        let [gateway, router, upstream] =
+            ["gw", "rt", "up"].map(|role| format!("{PREFIX}{run}-{role}"));
+        // The janitor comes first: whatever is made after it is taken down.
+        let janitor = Command::new(std::env::current_exe()?)
+            .args(["janitor", &format!("{PREFIX}{run}-")])
+            .stdin(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .context("cannot start the janitor")?;
+        let made = Self { gateway, router, upstream, janitor };
+        made.connect(scenario)?;
+        Ok(made)
+    }
+
+    fn connect(&self, scenario: &Scenario) -> Result<()> {
+        let Self { gateway: gw, router: rt, upstream: up, .. } = self;
+        let to = Addresses::of(scenario);
+        let net = |address: &str| format!("{address}/{}", to.prefix_length);
+        let batch = format!(
+            "netns add {gw}\nnetns add {rt}\nnetns add {up}\n\
+             link add eth0 netns {gw} type veth peer name gw0 netns {rt}\n\
+             link add eth0 netns {up} type veth peer name up0 netns {rt}\n"
+        );
+        command::feed(&["ip", "-batch", "-"], &batch).context("cannot make the namespaces")?;
+
+        let mut links = vec![
+            (gw, "eth0", net(to.gateway)),
+            (rt, "gw0", net(to.gateway_router)),
+            (rt, "up0", net(to.upstream_router)),
+            (up, "eth0", net(to.upstream)),
+        ];
+        if scenario.lua_source_mark {
+            links.extend(
+                (0..SOURCE_MARKS).map(|n| (gw, "eth0", net(&source_mark(scenario.ipv6, n)))),
+            );
+        }
+        for namespace in [gw, rt, up] {
+            let nodad = if scenario.ipv6 { "nodad" } else { "" };
+            let own = links.iter().filter(|(owner, ..)| *owner == namespace);
+            let commands = own.map(|(_, link, address)| {
+                format!("addr add {address} dev {link} {nodad}\nlink set {link} up\n")
+            });
+            let batch: String =
+                std::iter::once("link set lo up\n".to_owned()).chain(commands).collect();
+            command::feed(&["ip", "-n", namespace, "-batch", "-"], &batch)?;
+        }
+        let family = if scenario.ipv6 { "-6" } else { "-4" };
+        for (namespace, router) in [(gw, to.gateway_router), (up, to.upstream_router)] {
+            command::run(&[
+                "ip", family, "-n", namespace, "route", "add", "default", "via", router,
+            ])?;
+        }
+        self.settings(scenario)
+    }
+
+    fn settings(&self, scenario: &Scenario) -> Result<()> {
+        sysctl(&self.router, "net.ipv4.ip_forward=1")?;
+        sysctl(&self.router, "net.ipv6.conf.all.forwarding=1")?;
+        // Every rejected SYN gets its ICMP error; the kernel would limit them to a few a second.
+        sysctl(&self.router, "net.ipv4.icmp_ratelimit=0")?;
+        sysctl(&self.router, "net.ipv6.icmp.ratelimit=0")?;
+        if scenario.ephemeral_ports > 0 {
+            let last = 40_000_u32 + u32::from(scenario.ephemeral_ports) - 1;
+            sysctl(&self.gateway, &format!("net.ipv4.ip_local_port_range=40000 {last}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Sets a kernel parameter of `namespace`.
+pub(super) fn sysctl(namespace: &str, setting: &str) -> Result<()> {
+    command::run(&["ip", "netns", "exec", namespace, "sysctl", "-qw", setting])?;
+    Ok(())
+}
+
+impl Drop for Namespaces {
+    fn drop(&mut self) {
+        drop(self.janitor.stdin.take());
+        let _ = self.janitor.wait();
+    }
+}
+
+/// Body of the janitor process: waits for the end of its standard input, then removes every
+/// namespace whose name starts with `prefix`.
+pub fn janitor(prefix: &str) -> Result<()> {
+    let mut rest = Vec::new();
+    let _ = std::io::stdin().read_to_end(&mut rest);
+    for namespace in named(prefix)? {
+        remove(&namespace);
+    }
+    Ok(())
+}
+
+/// Removes what runs of the lab left behind whose process and janitor both died; returns how many
+/// namespaces that were.
+pub fn remove_leftovers() -> Result<usize> {
+    let mut removed = 0;
+    for namespace in named(PREFIX)? {
+        let owner = namespace.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+        let alive = owner.is_some_and(|pid| Path::new("/proc").join(pid).exists());
+        if !alive {
+            remove(&namespace);
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+fn named(prefix: &str) -> Result<Vec<String>> {
+    let list = command::run(&["ip", "netns", "list"])?;
+    let names = list.lines().filter_map(|line| line.split_whitespace().next());
+    Ok(names.filter(|name| name.starts_with(prefix)).map(str::to_owned).collect())
+}
+
+/// Kills the processes of `namespace` and deletes it. Errors are passed over: this runs when
+/// something has already gone wrong, and the next run looks again.
+fn remove(namespace: &str) {
+    for signal in ["-TERM", "-KILL"] {
+        let pids = command::run(&["ip", "netns", "pids", namespace]).unwrap_or_default();
+        if pids.trim().is_empty() {
+            break;
+        }
+        for pid in pids.split_whitespace() {
+            let _ = command::run(&["kill", signal, pid]);
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let _ = command::run(&["ip", "netns", "delete", namespace]);
+}

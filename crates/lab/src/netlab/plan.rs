@@ -1,0 +1,78 @@
+//! The load: which request is sent when, all drawn from the scenario's seed.
+
+use std::time::Duration;
+
+use super::namespaces::source_mark;
+use crate::random::Random;
+use crate::scenario::Scenario;
+
+/// The first local port of marked proxy requests; below the kernel's ephemeral range.
+pub(crate) const FIRST_BIND_PORT: u16 = 20_000;
+
+/// One request to the gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// When, since the start of the load.
+    pub at: Duration,
+    /// Path and query.
+    pub target: String,
+}
+
+/// The requests of a scenario, in order of time.
+pub fn plan(scenario: &Scenario) -> Vec<Request> {
+    let mut random = Random::new(scenario.seed);
+    let weights: Vec<u32> = scenario.upstream.iter().map(|up| up.weight).collect();
+    let routes = [scenario.routes.proxy, scenario.routes.pool, scenario.routes.lua];
+    let mut at = 0.0;
+    let mut requests = Vec::new();
+    let mut proxied: u16 = 0;
+    let mut marked = 0;
+    loop {
+        at -= (1.0 - random.fraction()).ln() / scenario.rate;
+        if at >= scenario.seconds {
+            return requests;
+        }
+        let n = requests.len();
+        let Some(up) = scenario.upstream.get(random.weighted(&weights)) else { return requests };
+        let port = up.port;
+        let target = match random.weighted(&routes) {
+            0 => {
+                proxied = (proxied + 1) % scenario.proxy_bind_ports;
+                format!("/proxy/{port}?bind={}&i={n}", FIRST_BIND_PORT + proxied)
+            }
+            1 => format!("/pool/{port}?i={n}"),
+            _ => {
+                let timeouts = &scenario.lua_connect_timeouts_ms;
+                let choice = random.below(u32::try_from(timeouts.len()).unwrap_or(1)) as usize;
+                let timeout = timeouts.get(choice).copied().unwrap_or(500);
+                if scenario.lua_source_mark {
+                    marked += 1;
+                    let source = source_mark(scenario.ipv6, marked);
+                    format!("/lua/{port}?t={timeout}&i={n}&src={source}")
+                } else {
+                    format!("/lua/{port}?t={timeout}&i={n}")
+                }
+            }
+        };
+        requests.push(Request { at: Duration::from_secs_f64(at), target });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plan_is_repeatable_ordered_and_about_as_long_as_asked() {
+        let text = "description = 'x'\nseconds = 50\nrate = 20\nseed = 4\n\
+                    [[upstream]]\nport = 8001\nbehaviour = 'healthy'\n";
+        let scenario = Scenario::parse(text).unwrap();
+        let requests = plan(&scenario);
+        assert_eq!(requests, plan(&scenario));
+        assert!(requests.is_sorted_by_key(|request| request.at));
+        assert!((850..1150).contains(&requests.len()), "{}", requests.len());
+        for kind in ["/proxy/8001?bind=2", "/pool/8001?i=", "/lua/8001?t="] {
+            assert!(requests.iter().any(|request| request.target.starts_with(kind)), "{kind}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The packet filters that make the trouble: nftables scripts for the router and the upstream host.
+//!
+//! Every drop at the router is also logged to an NFLOG group, so that the truth knows each dropped
+//! packet. Choices by connection use a hash of the client's address and port, which both directions
+//! and (without NAT) both hosts compute alike.
+
+use std::fmt::Write;
+
+use crate::scenario::{Behaviour, Scenario, Upstream};
+
+/// The NFLOG group that dropped packets are logged to.
+pub(super) const NFLOG_GROUP: u16 = 5;
+
+const SYN: &str = "tcp flags & (syn|ack|rst) == syn";
+const SYNACK: &str = "tcp flags & (syn|ack|rst) == syn|ack";
+const NOT_SYN: &str = "tcp flags & syn == 0x0";
+
+/// What a rule does with a packet.
+fn drop_it() -> String {
+    format!("log group {NFLOG_GROUP} snaplen 128 queue-threshold 1 drop")
+}
+
+fn family(scenario: &Scenario) -> (&'static str, &'static str) {
+    if scenario.ipv6 { ("ip6", "ipv6_addr") } else { ("ip", "ipv4_addr") }
+}
+
+/// The hash of a connection, 0..100, from the packet's side that is the client.
+fn hash(scenario: &Scenario, client: &str) -> String {
+    let (ip, _) = family(scenario);
+    let (address, port) = if client == "source" { ("saddr", "sport") } else { ("daddr", "dport") };
+    let seed = 1 + scenario.seed % 0xffff;
+    format!("jhash {ip} {address} . tcp {port} mod 100 seed {seed:#x}")
+}
+
+/// The router's rule set.
+pub(super) fn router(scenario: &Scenario) -> String {
+    let (ip, address_type) = family(scenario);
+    let mut script = String::from("table inet lab {\n");
+    let _ = writeln!(
+        script,
+        " set answered {{ type {address_type} . inet_service . inet_service; size 65536; \
+         flags dynamic,timeout; timeout 20s; }}"
+    );
+    let mut to_upstream = String::new();
+    let mut to_client = String::new();
+    for up in &scenario.upstream {
+        let mut low = 0;
+        for (behaviour, percent) in Scenario::behaviours(up) {
+            let share = Share { percent, low, mixed: !up.mix.is_empty() };
+            low += percent;
+            to_upstream.push_str(&towards_upstream(scenario, up, behaviour, share));
+            to_client.push_str(&towards_client(ip, up, behaviour, share));
+        }
+    }
+    let _ = write!(
+        script,
+        " chain to_upstream {{\n  meta mark set {}\n{to_upstream} }}\n\
+         \x20chain to_client {{\n  meta mark set {}\n{to_client} }}\n\
+         \x20chain forward {{ type filter hook forward priority 0;\n\
+         \x20 iifname gw0 meta l4proto tcp jump to_upstream\n\
+         \x20 iifname up0 meta l4proto tcp jump to_client\n }}\n",
+        hash(scenario, "source"),
+        hash(scenario, "destination"),
+    );
+    if scenario.nat {
+        script.push_str(
+            " chain nat { type nat hook postrouting priority 100; oifname up0 masquerade; }\n",
+        );
+    }
+    script.push_str("}\n");
+    script
+}
+
+/// Which part of a port's traffic a behaviour takes.
+#[derive(Clone, Copy)]
+struct Share {
+    percent: u32,
+    /// First hash value of a mixed behaviour.
+    low: u32,
+    mixed: bool,
+}
+
+impl Share {
+    /// The condition on the connection's hash.
+    fn by_connection(self) -> String {
+        match self.percent {
+            0 => "meta mark > 100".to_owned(),
+            percent => format!("meta mark {}-{}", self.low, self.low + percent - 1),
+        }
+    }
+
+    /// By packet where the behaviour has the port for itself, by connection in a mix.
+    fn by_packet(self) -> String {
+        if self.mixed {
+            self.by_connection()
+        } else {
+            format!("numgen random mod 100 < {}", self.percent)
+        }
+    }
+
+    /// Loss in both directions. In a mix the connection is chosen first, and then every second
+    /// packet of it is lost: losing all of them would be the same as losing the SYNs.
+    fn both_ways(self) -> String {
+        if self.mixed {
+            format!("{} numgen random mod 100 < 50", self.by_connection())
+        } else {
+            self.by_packet()
+        }
+    }
+}
+
+fn towards_upstream(s: &Scenario, up: &Upstream, behaviour: Behaviour, share: Share) -> String {
+    let port = format!("  tcp dport {}", up.port);
+    let drop = drop_it();
+    match behaviour {
+        Behaviour::SynLost => format!("{port} {SYN} {} {drop}\n", share.by_packet()),
+        Behaviour::MixedDrop => format!("{port} {SYN} {} {drop}\n", share.both_ways()),
+        Behaviour::AckLost => format!("{port} {NOT_SYN} {} {drop}\n", share.by_connection()),
+        Behaviour::IcmpProhibited => {
+            let kind = if s.ipv6 { "icmpv6" } else { "icmp" };
+            format!("{port} {} reject with {kind} type admin-prohibited\n", share.by_connection())
+        }
+        _ => String::new(),
+    }
+}
+
+fn towards_client(ip: &str, up: &Upstream, behaviour: Behaviour, share: Share) -> String {
+    let port = format!("  tcp sport {}", up.port);
+    let drop = drop_it();
+    match behaviour {
+        Behaviour::SynackLost => format!("{port} {SYNACK} {} {drop}\n", share.by_packet()),
+        Behaviour::MixedDrop => format!("{port} {SYNACK} {} {drop}\n", share.both_ways()),
+        Behaviour::SynackFirstLost => {
+            let tuple = format!("{ip} daddr . tcp dport . tcp sport");
+            format!(
+                "{port} {SYNACK} {} {tuple} != @answered add @answered {{ {tuple} }} {drop}\n",
+                share.by_connection()
+            )
+        }
+        _ => String::new(),
+    }
+}
+
+/// The upstream host's rule set: what a silent host does not want to hear.
+pub(super) fn upstream(scenario: &Scenario) -> String {
+    let mut rules = String::new();
+    for up in &scenario.upstream {
+        let mut low = 0;
+        for (behaviour, percent) in Scenario::behaviours(up) {
+            let share = Share { percent, low, mixed: !up.mix.is_empty() };
+            low += percent;
+            if behaviour == Behaviour::ServerSilent {
+                let _ = writeln!(rules, "  tcp dport {} {} drop", up.port, share.by_connection());
+            }
+        }
+    }
+    format!(
+        "table inet lab {{\n chain input {{ type filter hook input priority 0;\n\
+         \x20 meta l4proto != tcp accept\n  meta mark set {}\n{rules} }}\n}}\n",
+        hash(scenario, "source")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenario(upstream: &str) -> Scenario {
+        let text = format!("description = 'x'\nseconds = 5\nrate = 10\n[[upstream]]\n{upstream}");
+        Scenario::parse(&text).unwrap()
+    }
+
+    #[test]
+    fn loss_of_synacks_is_one_rule_towards_the_client() {
+        let script = router(&scenario("port = 8001\nbehaviour = 'synack_lost'\npercent = 30\n"));
+        let rules: Vec<&str> = script.lines().filter(|line| line.contains("8001")).collect();
+        assert_eq!(rules.len(), 1);
+        assert!(rules[0].starts_with("  tcp sport 8001 "), "{}", rules[0]);
+        assert!(rules[0].contains("numgen random mod 100 < 30"), "{}", rules[0]);
+    }
+
+    #[test]
+    fn the_shares_of_a_mix_do_not_overlap() {
+        let mix = "port = 8001\nmix = { synack_lost = 20, syn_lost = 30, server_silent = 10 }\n";
+        let scenario = scenario(mix);
+        let script = router(&scenario) + &upstream(&scenario);
+        for part in ["mark 0-19 ", "mark 20-49 ", "mark 50-59 "] {
+            assert_eq!(script.matches(part).count(), 1, "{part} in {script}");
+        }
+    }
+
+    #[test]
+    fn a_healthy_port_needs_no_rule() {
+        assert!(!router(&scenario("port = 8001\nbehaviour = 'healthy'\n")).contains("8001"));
+    }
+}

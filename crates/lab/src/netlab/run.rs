@@ -1,0 +1,165 @@
+//! Plays one scenario and leaves its logs, captures and truth in a folder.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::namespaces::{Addresses, Namespaces, sysctl};
+use super::processes::Process;
+use super::{command, conf, rules};
+use crate::scenario::{Behaviour, Scenario};
+use crate::{pcap, truth};
+
+/// What a run made.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Folder with the set.
+    pub folder: PathBuf,
+    /// Summary of its truth.
+    pub truth: truth::Summary,
+    /// What became of the load.
+    pub load: String,
+}
+
+/// Plays `scenario`, called `name`, into the new folder `out/name`.
+pub fn run(scenario: &Scenario, name: &str, out: &Path) -> Result<Outcome> {
+    let folder = std::path::absolute(out.join(name))?;
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)
+            .with_context(|| format!("cannot replace {}", folder.display()))?;
+    }
+    // `run` also holds nginx's temporary files; it goes away at the end.
+    let work = folder.join("run");
+    std::fs::create_dir_all(folder.join("conf"))?;
+    std::fs::create_dir_all(&work)?;
+    std::fs::write(folder.join("conf/nginx.conf"), conf::nginx(scenario))?;
+    std::fs::write(work.join("scenario.toml"), toml::to_string(scenario)?)?;
+
+    let namespaces = Namespaces::make(scenario)?;
+    let load = play(scenario, &namespaces, &folder, &work)?;
+    drop(namespaces);
+
+    shift_upstream_clock(scenario, &folder.join("upstream.pcap"))?;
+    std::fs::remove_dir_all(&work)?;
+    let settings = truth::Settings::of(scenario);
+    truth::write_settings(&folder, scenario, &settings)?;
+    let truth = truth::write(&folder, &settings)?;
+    Ok(Outcome { folder, truth, load })
+}
+
+fn play(scenario: &Scenario, at: &Namespaces, folder: &Path, work: &Path) -> Result<String> {
+    let nft = |namespace: &str, script: &str| {
+        command::feed(&["ip", "netns", "exec", namespace, "nft", "-f", "-"], script)
+            .with_context(|| format!("the rules were:\n{script}"))
+    };
+    nft(&at.router, &rules::router(scenario))?;
+    nft(&at.upstream, &rules::upstream(scenario))?;
+
+    let servers = start_servers(scenario, at, work)?;
+    let captures = start_captures(scenario, at, folder, work)?;
+    let prefix = folder.display().to_string();
+    let words = ["nginx", "-p", &prefix, "-c", "conf/nginx.conf", "-e", "error.log"];
+    let zone = [("TZ", scenario.timezone.as_str())];
+    let nginx = Process::start(&at.gateway, "nginx", &words, work, &zone)?;
+
+    let me = std::env::current_exe()?.display().to_string();
+    let words = [me.as_str(), "client", "scenario.toml"];
+    let client = Process::start(&at.gateway, "client", &words, work, &[])?;
+    let load = client.finish(Duration::from_secs_f64(scenario.seconds + 60.0))?;
+    std::thread::sleep(Duration::from_secs_f64(scenario.linger_seconds.clamp(0.0, 120.0)));
+
+    let counters = ["ip", "netns", "exec", &at.upstream, "nstat", "-az"];
+    std::fs::write(folder.join("upstream.nstat"), command::run(&counters)?)?;
+    nginx.stop("TERM")?;
+    for capture in captures {
+        capture.stop("INT")?;
+    }
+    drop(servers);
+    Ok(load.trim().to_owned())
+}
+
+fn start_servers(scenario: &Scenario, at: &Namespaces, work: &Path) -> Result<Vec<Process>> {
+    let me = std::env::current_exe()?.display().to_string();
+    let address = Addresses::of(scenario).upstream;
+    let host = if scenario.ipv6 { format!("[{address}]") } else { address.to_owned() };
+    let mut serving = vec![me.clone(), "server".to_owned()];
+    let mut holding = vec![me, "server".to_owned(), "--never-accept".to_owned()];
+    for up in &scenario.upstream {
+        let listen = format!("{host}:{}", up.port);
+        match up.behaviour {
+            Some(Behaviour::Refused) => {}
+            Some(Behaviour::AcceptOverflow) => holding.push(listen),
+            _ => serving.push(listen),
+        }
+    }
+    let mut servers = Vec::new();
+    for (name, words, fixed) in [("server", serving, 2), ("holder", holding, 3)] {
+        if words.len() == fixed {
+            continue;
+        }
+        if name == "holder" {
+            // `listen()` takes the smaller of its backlog and this; the others listen already.
+            sysctl(&at.upstream, "net.core.somaxconn=1")?;
+        }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut server = Process::start(&at.upstream, name, &words, work, &[])?;
+        server.wait_for("listening", Duration::from_secs(5))?;
+        servers.push(server);
+    }
+    Ok(servers)
+}
+
+fn start_captures(
+    scenario: &Scenario,
+    at: &Namespaces,
+    folder: &Path,
+    work: &Path,
+) -> Result<Vec<Process>> {
+    let capture = scenario.capture;
+    let snaplen = capture.snaplen.to_string();
+    let precision = if capture.nanoseconds { "nano" } else { "micro" };
+    let precision = format!("--time-stamp-precision={precision}");
+    let rotate = capture.rotate_seconds.to_string();
+    let group = format!("nflog:{}", rules::NFLOG_GROUP);
+    let file = |name: &str| folder.join(name).display().to_string();
+    let gateway_device = if capture.any { "any" } else { "eth0" };
+    let rotating = capture.rotate_seconds > 0;
+    let gateway_file = file(if rotating { "gateway-%Y%m%d%H%M%S.pcap" } else { "gateway.pcap" });
+    // The users' requests to 127.0.0.1 also pass `any`.
+    let filter = "(tcp and not port 80) or icmp or icmp6";
+    let mut processes = Vec::new();
+    for (name, namespace, device, target) in [
+        ("tcpdump-gateway", &at.gateway, gateway_device, gateway_file),
+        ("tcpdump-upstream", &at.upstream, "eth0", file("upstream.pcap")),
+        ("tcpdump-dropped", &at.router, group.as_str(), file("dropped.pcap")),
+    ] {
+        let mut words = vec!["tcpdump", "-U", "-n", "-Z", "root", "-B", "16384"];
+        words.extend(["-i", device, "-w", &target]);
+        if name != "tcpdump-dropped" {
+            words.extend(["-s", &snaplen, "--immediate-mode", precision.as_str()]);
+        }
+        if rotating && name == "tcpdump-gateway" {
+            words.extend(["-G", &rotate]);
+        }
+        if name != "tcpdump-dropped" {
+            words.push(filter);
+        }
+        let mut process = Process::start(namespace, name, &words, work, &[("TZ", "UTC")])?;
+        process.wait_for("listening on", Duration::from_secs(10))?;
+        processes.push(process);
+    }
+    Ok(processes)
+}
+
+fn shift_upstream_clock(scenario: &Scenario, path: &Path) -> Result<()> {
+    let clock = scenario.upstream_clock;
+    if clock == crate::scenario::ClockError::default() {
+        return Ok(());
+    }
+    let mut bytes = std::fs::read(path)?;
+    #[expect(clippy::cast_possible_truncation, reason = "an offset of seconds, in nanoseconds")]
+    let offset = (clock.offset_seconds * 1e9) as i64;
+    pcap::shift_clock(&mut bytes, offset, clock.drift_ppm)?;
+    Ok(std::fs::write(path, bytes)?)
+}

@@ -1,0 +1,52 @@
+//! The upstream servers: one process that answers on several ports, or holds them without ever
+//! accepting.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// Serves on every address of `listen` for ever; with `never_accept` the listeners only exist.
+///
+/// Calls `ready` once all of them listen.
+pub fn server(listen: &[SocketAddr], never_accept: bool, ready: impl FnOnce()) -> Result<()> {
+    let mut listeners = Vec::new();
+    for address in listen {
+        let listener = TcpListener::bind(address);
+        listeners.push(listener.with_context(|| format!("cannot listen on {address}"))?);
+    }
+    ready();
+    if never_accept {
+        loop {
+            std::thread::park();
+        }
+    }
+    std::thread::scope(|scope| {
+        for listener in &listeners {
+            scope.spawn(move || {
+                for stream in listener.incoming().flatten() {
+                    std::thread::spawn(move || answer(stream));
+                }
+            });
+        }
+    });
+    Ok(())
+}
+
+fn answer(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut request: Vec<u8> = Vec::new();
+    let mut piece = [0; 2048];
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") && request.len() < 65_536 {
+        let length = stream.read(&mut piece)?;
+        if length == 0 {
+            return Ok(());
+        }
+        request.extend(piece.iter().take(length));
+    }
+    stream.write_all(
+        b"HTTP/1.0 200 OK\r\nServer: shop\r\nContent-Type: text/plain\r\n\
+          Content-Length: 2\r\nConnection: close\r\n\r\nok",
+    )
+}

@@ -1,0 +1,1 @@
+//! Generates big captures for benchmarks.

@@ -1,0 +1,143 @@
+//! What happened to a known attempt: counts of its packets on both sides, and the cause that
+//! follows from them with perfect knowledge.
+
+use super::Attempt;
+use super::logs::ErrorLine;
+use super::packets::{GatewayAttempt, Packets, UpstreamAttempt};
+
+/// How many losses of an attempt the router's own capture confirms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Losses {
+    pub(super) confirmed: usize,
+    pub(super) unconfirmed: usize,
+}
+
+/// Describes `attempt` up to the deadline that `error` reports.
+pub(super) fn describe(
+    error: &ErrorLine,
+    attempt: &GatewayAttempt,
+    packets: &Packets,
+) -> (Attempt, Losses) {
+    #[expect(clippy::cast_possible_truncation, reason = "a timeout of seconds, in nanoseconds")]
+    let deadline = attempt.start() + (error.connect_timeout * 1e9) as i64;
+    let before = |times: &[i64]| times.iter().filter(|time| **time <= deadline).count();
+    let nothing = UpstreamAttempt::default();
+    let upstream = packets.upstream.get(&attempt.key()).unwrap_or(&nothing);
+    let syns: Vec<i64> = attempt.syns.iter().map(|(time, ..)| *time).collect();
+    let facts = Facts {
+        syn_arrived: before(&upstream.syns),
+        synack_sent: before(&upstream.synacks),
+        synack_arrived: before(&attempt.synacks),
+        foreign_ack: before(&attempt.foreign_acks) > 0,
+        ack_arrived: upstream.acks.first().copied(),
+        last_synack_sent: upstream.synacks.last().copied(),
+    };
+    let cause = cause(error.what, &facts);
+    let lost = match cause {
+        "syn_lost" => Some(packets.dropped_syns.contains(&attempt.key())),
+        "synack_lost" => Some(packets.dropped_synacks.contains(&attempt.key())),
+        _ => None,
+    };
+    let losses = Losses {
+        confirmed: usize::from(lost == Some(true)),
+        unconfirmed: usize::from(lost == Some(false)),
+    };
+    #[expect(clippy::cast_precision_loss, reason = "a float of microseconds is what the sets hold")]
+    let syn_t = (attempt.start() / 1000) as f64 / 1e6;
+    let described = Attempt {
+        src: attempt.src.to_string(),
+        sport: attempt.sport,
+        dst: attempt.dst.to_string(),
+        dport: attempt.dport,
+        isn: attempt.isn,
+        cause: cause.to_owned(),
+        n_syn: before(&syns),
+        syn_t,
+        syn_arrived: facts.syn_arrived,
+        synack_sent: facts.synack_sent,
+        // Repetitions after one that was in time are not late: the client had its answer.
+        late_synack: if facts.synack_arrived > 0 { 0 } else { attempt.synacks.len() },
+        gw_frames: attempt.syns.iter().map(|(_, file, frame)| (file.clone(), *frame)).collect(),
+    };
+    (described, losses)
+}
+
+/// What the cause depends on; counts are up to the deadline.
+#[derive(Debug, Clone, Copy)]
+struct Facts {
+    syn_arrived: usize,
+    synack_sent: usize,
+    synack_arrived: usize,
+    foreign_ack: bool,
+    ack_arrived: Option<i64>,
+    last_synack_sent: Option<i64>,
+}
+
+/// The cause, in the product's words (product.md section 3).
+fn cause(what: &str, facts: &Facts) -> &'static str {
+    match what {
+        "connect() failed (111" => "refused",
+        "connect() failed (113" | "connect() failed (13" => "icmp_rejected",
+        "lua tcp socket read timed out" | "while reading response header" => after_connect(facts),
+        _ if facts.synack_arrived > 0 => "gateway_stall",
+        _ if facts.syn_arrived == 0 => "syn_lost",
+        _ if facts.synack_sent > 0 => "synack_lost",
+        _ if facts.foreign_ack => "stale_connection",
+        _ => "server_silent",
+    }
+}
+
+/// A SYN+ACK that is sent well after the client's ACK had arrived was not waiting for it: 100 ms is
+/// far above the delay of the lab's links and far below the first repetition (1 s).
+fn after_connect(facts: &Facts) -> &'static str {
+    match (facts.ack_arrived, facts.last_synack_sent) {
+        (None, _) => "ack_lost",
+        (Some(ack), Some(synack)) if synack > ack + 100_000_000 => "ack_ignored",
+        _ => "connected",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rule_row_by_row() {
+        let facts = |syn_arrived, synack_sent, foreign_ack| Facts {
+            syn_arrived,
+            synack_sent,
+            synack_arrived: 0,
+            foreign_ack,
+            ack_arrived: None,
+            last_synack_sent: None,
+        };
+        let connect = "lua tcp socket connect timed out";
+        for (expected, what, facts) in [
+            ("refused", "connect() failed (111", facts(1, 0, false)),
+            ("icmp_rejected", "connect() failed (13", facts(0, 0, false)),
+            ("syn_lost", connect, facts(0, 0, false)),
+            ("synack_lost", connect, facts(1, 1, false)),
+            ("synack_lost", connect, facts(2, 1, true)),
+            ("server_silent", connect, facts(2, 0, false)),
+            ("stale_connection", connect, facts(1, 0, true)),
+            ("gateway_stall", connect, Facts { synack_arrived: 1, ..facts(1, 1, false) }),
+            ("ack_lost", "lua tcp socket read timed out", facts(1, 2, false)),
+        ] {
+            assert_eq!(cause(what, &facts), expected, "{what} {facts:?}");
+        }
+    }
+
+    #[test]
+    fn an_ack_that_arrived_was_heard_or_ignored() {
+        let facts = |synack| Facts {
+            syn_arrived: 1,
+            synack_sent: 1,
+            synack_arrived: 1,
+            foreign_ack: false,
+            ack_arrived: Some(1_000_000),
+            last_synack_sent: Some(synack),
+        };
+        assert_eq!(cause("while reading response header", &facts(500_000)), "connected");
+        assert_eq!(cause("while reading response header", &facts(1_000_000_000)), "ack_ignored");
+    }
+}

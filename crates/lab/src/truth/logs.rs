@@ -1,0 +1,174 @@
+//! Just enough of nginx's logs for the truth: the lines of our own configuration, nothing else.
+
+use std::collections::HashMap;
+
+use super::Settings;
+
+/// The messages that make a row, as the sets name them.
+pub(super) const WHAT: [&str; 7] = [
+    "lua tcp socket connect timed out",
+    "lua tcp socket read timed out",
+    "upstream timed out (110: Connection timed out) while connecting to upstream",
+    "while reading response header",
+    "connect() failed (111",
+    "connect() failed (113",
+    "connect() failed (13",
+];
+
+/// An error line that makes a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ErrorLine {
+    pub(super) line: u64,
+    pub(super) log: String,
+    pub(super) what: &'static str,
+    /// Start of the logged second, UTC, nanoseconds since the epoch.
+    pub(super) second_ns: i64,
+    pub(super) port: u16,
+    /// Connect timeout in force, seconds.
+    pub(super) connect_timeout: f64,
+    /// Local port that the request asked for.
+    pub(super) bind: Option<u16>,
+    /// Local address that the request asked for.
+    pub(super) source: Option<String>,
+    /// `*N` and the request line: together they name one access line.
+    pub(super) key: (u64, String),
+}
+
+/// The access log: the start of each request.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Access {
+    /// Seconds that local time is ahead of UTC.
+    pub(super) zone_seconds: i64,
+    /// Start of a request, nanoseconds since the epoch, by connection and request line.
+    pub(super) starts: HashMap<(u64, String), i64>,
+}
+
+/// The text between the first `before` and the next `after`.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let rest = text.split_once(before)?.1;
+    Some(rest.split_once(after)?.0)
+}
+
+/// The value of `name` in the query of a request line.
+fn argument<'a>(request: &'a str, name: &str) -> Option<&'a str> {
+    let query = request.split_once('?')?.1.split(' ').next()?;
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// `seconds.millis` as nanoseconds.
+fn millis(text: &str) -> Option<i64> {
+    let (seconds, millis) = text.split_once('.')?;
+    let seconds: i64 = seconds.parse().ok()?;
+    let millis: i64 = millis.parse().ok()?;
+    Some(seconds * 1_000_000_000 + millis * 1_000_000)
+}
+
+/// Reads the access log.
+pub(super) fn access(text: &str) -> Access {
+    let mut access = Access::default();
+    for line in text.lines() {
+        let Some(zone) = between(line, "[", "]").and_then(|time| time.split(' ').nth(1)) else {
+            continue;
+        };
+        if let Ok(number) = zone.parse::<i64>() {
+            access.zone_seconds = number / 100 * 3600 + number % 100 * 60;
+        }
+        let field = |name: &str| line.rsplit_once(name)?.1.split(' ').next();
+        let start = field(" msec=").and_then(millis).zip(field(" rt=").and_then(millis));
+        let connection = field(" conn=").and_then(|text| text.parse().ok());
+        let request = between(line, "\"", "\"");
+        if let (Some((end, took)), Some(connection), Some(request)) = (start, connection, request) {
+            access.starts.insert((connection, request.to_owned()), end - took);
+        }
+    }
+    access
+}
+
+/// Days from 1970-01-01 of a date of the Gregorian calendar (Hinnant, "chrono-compatible
+/// low-level date algorithms").
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+/// `2026/11/22 15:58:26` as seconds since the epoch, read as UTC.
+fn local_seconds(text: &str) -> Option<i64> {
+    let mut numbers = text.split(['/', ' ', ':']).map(|part| part.parse::<i64>().ok());
+    let mut next = || numbers.next().flatten();
+    let date = days(next()?, next()?, next()?);
+    Some(date * 86_400 + next()? * 3600 + next()? * 60 + next()?)
+}
+
+/// Reads the error log: the lines that make a row.
+pub(super) fn errors(text: &str, zone_seconds: i64, settings: &Settings) -> Vec<ErrorLine> {
+    let numbered = (1_u64..).zip(text.lines());
+    numbered.filter_map(|(number, line)| error(number, line, zone_seconds, settings)).collect()
+}
+
+fn error(line: u64, text: &str, zone_seconds: i64, settings: &Settings) -> Option<ErrorLine> {
+    let message = text.split(", client: ").next()?;
+    let what = WHAT.into_iter().find(|what| message.contains(what))?;
+    if what == "while reading response header" && !message.contains("upstream timed out") {
+        return None;
+    }
+    let log = text.get(..19)?;
+    let request = between(text, "request: \"", "\"")?;
+    let path = request.split(' ').nth(1)?.split('?').next()?;
+    let mut parts = path.split('/').skip(1);
+    let (kind, port) = (parts.next()?, parts.next()?.parse().ok()?);
+    let connect_timeout = if kind == "lua" {
+        argument(request, "t").and_then(|text| text.parse::<f64>().ok()).unwrap_or(500.0) / 1000.0
+    } else {
+        settings.proxy_connect_timeout
+    };
+    let connection = between(text, ": *", " ")?.parse().ok()?;
+    Some(ErrorLine {
+        line,
+        log: log.to_owned(),
+        what,
+        second_ns: (local_seconds(log)? - zone_seconds) * 1_000_000_000,
+        port,
+        connect_timeout,
+        bind: argument(request, "bind").and_then(|text| text.parse().ok()),
+        source: argument(request, "src").map(str::to_owned),
+        key: (connection, request.to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_line_and_its_access_line() {
+        let settings =
+            Settings { timezone: "Asia/Shanghai".into(), ipv6: false, proxy_connect_timeout: 2.0 };
+        let access = access(
+            "127.0.0.1 - - [22/Nov/2026:15:58:28 +0800] \"GET /proxy/8001?bind=20003&i=5 \
+             HTTP/1.1\" 504 1 \"-\" \"lab/1\" rt=2.001 uct=- msec=1795334308.110 conn=9 rid=ab\n",
+        );
+        let lines = errors(
+            "noise\n2026/11/22 15:58:28 [error] 1#1: *9 upstream timed out (110: Connection timed \
+             out) while connecting to upstream, client: 127.0.0.1, server: x, request: \"GET \
+             /proxy/8001?bind=20003&i=5 HTTP/1.1\", upstream: \"http://10.77.2.2:8001/\"\n",
+            access.zone_seconds,
+            &settings,
+        );
+        let [line] = lines.as_slice() else { panic!("{lines:?}") };
+        assert_eq!((line.line, line.port, line.bind), (2, 8001, Some(20003)));
+        assert_eq!(line.second_ns, 1_795_334_308_000_000_000);
+        assert_eq!(access.starts.get(&line.key), Some(&1_795_334_306_109_000_000));
+    }
+
+    #[test]
+    fn dates() {
+        for (date, expected) in [((1970, 1, 1), 0), ((2000, 3, 1), 11_017), ((2024, 2, 29), 19_782)]
+        {
+            assert_eq!(days(date.0, date.1, date.2), expected);
+        }
+    }
+}
