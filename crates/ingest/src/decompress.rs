@@ -1,0 +1,70 @@
+//! The decompressed bytes of a source, with limits.
+
+mod gzip;
+mod limit;
+mod zstd;
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use crate::{Codec, Source};
+use limit::Limited;
+
+pub use limit::{GRACE_BYTES, MAX_OUTPUT_BYTES, MAX_RATIO};
+
+/// Compressed bytes read at once.
+const BUFFER_BYTES: usize = 128 * 1024;
+
+/// The bytes of `source`, decompressed. A plain file is read without a buffer of ours: its readers
+/// use large ones of their own.
+///
+/// # Errors
+/// When the file cannot be opened. While reading, damage of a compressed stream comes as an
+/// [`io::Error`] around a [`StreamError`](crate::StreamError), behind everything that could be
+/// decompressed.
+pub fn open<C>(source: &Source<C>) -> io::Result<Box<dyn Read + Send>> {
+    open_as(source.file(), source.codec)
+}
+
+pub(crate) fn open_as(file: &Path, codec: Codec) -> io::Result<Box<dyn Read + Send>> {
+    Ok(decompress(File::open(file)?, codec))
+}
+
+/// The decompressed bytes of `input`.
+fn decompress<R: Read + Send + 'static>(input: R, codec: Codec) -> Box<dyn Read + Send> {
+    match codec {
+        Codec::Plain => Box::new(input),
+        Codec::Gzip => Box::new(Limited::new(gzip::Gzip::new(counted(input)))),
+        Codec::Zstd => Box::new(Limited::new(zstd::Zstd::new(counted(input)))),
+    }
+}
+
+/// A decoder that knows how much of its input it has used.
+trait Decoder: Read {
+    /// Compressed bytes taken from the file so far.
+    fn consumed(&self) -> u64;
+}
+
+/// Counts what is read from a file.
+struct Counted<R> {
+    inner: R,
+    read: u64,
+}
+
+fn counted<R: Read>(inner: R) -> BufReader<Counted<R>> {
+    BufReader::with_capacity(BUFFER_BYTES, Counted { inner, read: 0 })
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(into)?;
+        self.read = self.read.saturating_add(read as u64);
+        Ok(read)
+    }
+}
+
+/// Compressed bytes handed out by the buffer.
+fn consumed<R: Read>(input: &BufReader<Counted<R>>) -> u64 {
+    input.get_ref().read.saturating_sub(input.buffer().len() as u64)
+}
