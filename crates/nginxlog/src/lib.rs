@@ -18,19 +18,27 @@
 //! # Ok::<(), why504_nginxlog::ZoneError>(())
 //! ```
 
+mod access;
 mod address;
 mod classify;
+mod conf;
 mod error;
 mod lines;
+mod log_format;
 mod scan;
+mod sniff;
 mod zone;
 
+pub use access::{AccessEvent, AccessRecord, AccessScanner, AccessTally, Tries, unescape};
 pub use address::upstream_endpoint;
 pub use classify::{Classified, ClassifyError, Phase, classify};
+pub use conf::{Conf, ConfError, Included, LogTarget, NamedFormat, Scope, TimeoutSetting};
 pub use error::{Context, ErrorRecord, Level, LogText, RecordError, describe};
 pub use lines::MAX_LINE;
+pub use log_format::{Escape, FormatError, FormatFault, LogFormat};
 pub use scan::{
     ErrorEvent, ErrorScanner, LineOutcome, LineTally, LoggedTimeout, NEEDLES, ScanEnd,
     UnfinishedLine, Unparsed, read_line,
 };
+pub use sniff::{LogKind, sniff};
 pub use zone::{CivilSecond, Zone, ZoneError};

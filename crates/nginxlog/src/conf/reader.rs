@@ -1,0 +1,161 @@
+//! Walks the blocks of a configuration and keeps the directives of interest.
+
+use super::lexer::{LexError, Lexer, Token, line_of};
+use super::{Conf, ConfError, Included, LogTarget, NamedFormat, Scope, TimeoutSetting, duration};
+use crate::log_format::LogFormat;
+
+/// nginx has no limit of its own; a file that includes itself would go on for ever.
+const MAX_DEPTH: usize = 32;
+/// The most files that are read, against includes that multiply.
+const MAX_FILES: usize = 10_000;
+
+type Load<'l> = &'l mut dyn FnMut(&str) -> Result<Vec<Included>, String>;
+
+struct Reader<'l> {
+    conf: Conf,
+    scope: Scope,
+    load: Load<'l>,
+    files: usize,
+}
+
+/// A file that is being read.
+struct Source<'a> {
+    name: &'a str,
+    text: &'a [u8],
+    depth: usize,
+}
+
+pub(super) fn read(name: &str, text: &[u8], load: Load<'_>) -> Result<Conf, ConfError> {
+    let mut reader = Reader { conf: Conf::default(), scope: Scope::default(), load, files: 0 };
+    reader.file(&Source { name, text, depth: 0 })?;
+    Ok(reader.conf)
+}
+
+impl Reader<'_> {
+    fn file(&mut self, source: &Source<'_>) -> Result<(), ConfError> {
+        let mut lexer = Lexer::new(source.text);
+        let mut words: Vec<Vec<u8>> = Vec::new();
+        let outer = self.scope.0.len();
+        while let Some(token) = lexer.next_token().map_err(|e| source.fault(e))? {
+            match token {
+                Token::Word(word) => words.push(word),
+                Token::Semicolon => {
+                    self.directive(&words, source, lexer.line())?;
+                    words.clear();
+                }
+                Token::Open if words.first().is_some_and(|w| w.ends_with(b"_by_lua_block")) => {
+                    lexer.skip_lua().map_err(|e| source.fault(e))?;
+                    words.clear();
+                }
+                Token::Open => {
+                    self.scope.0.push(text_of(&words.join(b" ".as_slice())));
+                    words.clear();
+                }
+                Token::Close if self.scope.0.len() > outer && words.is_empty() => {
+                    self.scope.0.pop();
+                }
+                Token::Close => {
+                    return Err(source.error(lexer.line(), "unexpected `}`"));
+                }
+            }
+        }
+        if self.scope.0.len() > outer || !words.is_empty() {
+            return Err(source.error(lexer.line(), "unexpected end of file, expecting `;` or `}`"));
+        }
+        Ok(())
+    }
+
+    fn directive(
+        &mut self,
+        words: &[Vec<u8>],
+        source: &Source<'_>,
+        line: usize,
+    ) -> Result<(), ConfError> {
+        let Some((name, arguments)) = words.split_first() else { return Ok(()) };
+        let first = arguments.first().map(|word| text_of(word));
+        match (name.as_slice(), first) {
+            (b"include", Some(pattern)) => self.include(&pattern, source, line)?,
+            (b"log_format", Some(name)) => {
+                let format = LogFormat::from_words(arguments.get(1..).unwrap_or_default());
+                self.conf.formats.push(NamedFormat { name, format });
+            }
+            (b"access_log", Some(path)) => {
+                // `buffer=`, `gzip`, `flush=` and `if=` follow the format's name.
+                let format = arguments.get(1).filter(|word| !word.contains(&b'='));
+                let format = Some(format.map_or("combined".into(), |word| text_of(word)));
+                self.conf.access_logs.push(LogTarget { path, format, scope: self.scope.clone() });
+            }
+            (b"error_log", Some(path)) => {
+                let scope = self.scope.clone();
+                self.conf.error_logs.push(LogTarget { path, format: None, scope });
+            }
+            (name, Some(value)) if is_timeout(name) => {
+                let directive = text_of(name);
+                match duration::parse(value.as_bytes()) {
+                    Some(length) => {
+                        let scope = self.scope.clone();
+                        self.conf.timeouts.push(TimeoutSetting { directive, length, scope });
+                    }
+                    None => self.conf.notes.push(source.error(
+                        line,
+                        &format!(
+                            "{directive} `{value}` is no fixed length of time, so it is not used"
+                        ),
+                    )),
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn include(
+        &mut self,
+        pattern: &str,
+        source: &Source<'_>,
+        line: usize,
+    ) -> Result<(), ConfError> {
+        if source.depth >= MAX_DEPTH {
+            return Err(source.error(line, "includes are nested too deeply; is there a cycle?"));
+        }
+        let files = match (self.load)(pattern) {
+            Ok(files) => files,
+            Err(reason) => {
+                self.conf.notes.push(source.error(line, &format!("include {pattern}: {reason}")));
+                return Ok(());
+            }
+        };
+        for (name, text) in files {
+            self.files += 1;
+            if self.files > MAX_FILES {
+                return Err(source.error(line, "more than 10000 included files; is there a cycle?"));
+            }
+            self.file(&Source { name: &name, text: &text, depth: source.depth + 1 })?;
+        }
+        Ok(())
+    }
+}
+
+impl Source<'_> {
+    fn error(&self, line: usize, reason: &str) -> ConfError {
+        ConfError { file: self.name.to_owned(), line, reason: reason.to_owned() }
+    }
+
+    fn fault(&self, (at, reason): LexError) -> ConfError {
+        self.error(line_of(self.text, at), &reason)
+    }
+}
+
+fn is_timeout(name: &[u8]) -> bool {
+    let protocols: [&[u8]; 7] =
+        [b"proxy", b"grpc", b"fastcgi", b"uwsgi", b"scgi", b"memcached", b"lua_socket"];
+    let ends: [&[u8]; 3] = [b"_connect_timeout", b"_read_timeout", b"_send_timeout"];
+    protocols
+        .iter()
+        .filter_map(|protocol| name.strip_prefix(*protocol))
+        .any(|rest| ends.contains(&rest))
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
