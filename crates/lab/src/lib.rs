@@ -6,6 +6,7 @@
 //! the product: what judges the product must be able to disagree with it.
 #![allow(clippy::disallowed_methods, reason = "the lab drives real processes in real time")]
 
+mod clock_text;
 pub mod judge;
 pub mod netlab;
 pub mod packet;

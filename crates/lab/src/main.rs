@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use why504_lab::judge::{self, Limits, Mode};
 use why504_lab::netlab;
 use why504_lab::scenario::Scenario;
 use why504_lab::truth;
@@ -30,6 +31,23 @@ enum Task {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Run why504 over sets and compare what it says with their truth
+    Judge {
+        /// Folders of sets, or folders that hold them
+        #[arg(required = true)]
+        sets: Vec<PathBuf>,
+        /// The why504 binary
+        #[arg(long)]
+        why504: PathBuf,
+        /// What why504 is given; repeatable [default: all modes]
+        #[arg(long, value_enum)]
+        mode: Vec<Mode>,
+        /// Also write everything as JSON to this file
+        #[arg(long)]
+        json: Option<PathBuf>,
+        #[command(flatten)]
+        limits: Limits,
+    },
     /// Derive the truth of existing sets again and print how far it agrees with theirs
     Truth {
         /// Folders of sets
@@ -42,6 +60,9 @@ enum Task {
     /// Send the load of a scenario (started by `run`, inside the gateway's namespace)
     #[command(hide = true)]
     Client { scenario: PathBuf },
+    /// Wait until an address can be reached (started by `run`, inside the gateway's namespace)
+    #[command(hide = true)]
+    Reach { address: SocketAddr },
     /// Answer on some addresses (started by `run`, inside the upstream's namespace)
     #[command(hide = true)]
     Server {
@@ -67,11 +88,15 @@ fn main() -> ExitCode {
 fn perform(task: Task) -> Result<ExitCode> {
     match task {
         Task::Run { scenarios, out } => return run(&scenarios, &out),
+        Task::Judge { sets, why504, mode, json, limits } => {
+            return judge_sets(&sets, &why504, &mode, json.as_deref(), &limits);
+        }
         Task::Truth { sets, verbose } => return compare_truth(&sets, verbose),
         Task::Client { scenario } => {
             let load = netlab::client::client(&Scenario::load(&scenario)?)?;
             println!("{}", serde_json::to_string(&load)?);
         }
+        Task::Reach { address } => netlab::client::reach(address)?,
         Task::Server { never_accept, listen } => {
             netlab::server::server(&listen, never_accept, || println!("listening"))?;
         }
@@ -116,10 +141,47 @@ fn compare_truth(sets: &[PathBuf], verbose: bool) -> Result<ExitCode> {
         println!("{}: {}", folder.display(), serde_json::to_string(&agreement)?);
         println!("  {}", serde_json::to_string(&summary)?);
         if verbose {
-            differences.iter().for_each(|difference| println!("  {difference}"));
+            for difference in &differences {
+                println!("  {difference}");
+            }
         } else if !differences.is_empty() {
             println!("  {} rows differ (--verbose shows them)", differences.len());
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn judge_sets(
+    paths: &[PathBuf],
+    why504: &std::path::Path,
+    modes: &[Mode],
+    json: Option<&std::path::Path>,
+    limits: &Limits,
+) -> Result<ExitCode> {
+    let sets = judge::sets(paths)?;
+    if sets.is_empty() {
+        println!("skipped: no set with a truth.jsonl (the lab needs root to make some)");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let modes = if modes.is_empty() { &Mode::ALL[..] } else { modes };
+    let mut judgements = Vec::new();
+    for mode in modes {
+        for folder in &sets {
+            let at = || format!("{} in mode {}", folder.display(), mode.name());
+            judgements.push(judge::judge(folder, *mode, why504).with_context(at)?);
+        }
+    }
+    print!("{}", judge::render(&judgements, limits));
+    if let Some(path) = json {
+        std::fs::write(path, serde_json::to_string_pretty(&judgements)? + "\n")?;
+    }
+    let violations = limits.violations(&judgements);
+    if violations.is_empty() {
+        println!("all limits are kept");
+        return Ok(ExitCode::SUCCESS);
+    }
+    for violation in &violations {
+        println!("LIMIT {violation}");
+    }
+    Ok(ExitCode::FAILURE)
 }

@@ -1,1 +1,123 @@
-//! Judges the tool by sets with known truth.
+//! Judges the tool by sets with known truth: runs its binary over each, reads its NDJSON, and
+//! compares case by case.
+//!
+//! Everything is checked from outside, with readers of our own: verdicts and attempts against
+//! `truth.jsonl`, evidence against the capture files, tallies against themselves, and the bytes of
+//! one run against those of another.
+
+mod evidence;
+mod limits;
+mod output;
+mod score;
+mod table;
+mod tallies;
+mod tool;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+pub use limits::Limits;
+pub use score::{Score, Wrong};
+pub use table::render;
+
+use crate::truth;
+
+/// What the tool is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Both captures, both logs
+    Both,
+    /// Both captures, the error log, and a flag with every timeout in force
+    #[value(alias = "error-log-only")]
+    NoAccess,
+    /// The gateway's capture alone, both logs
+    Gateway,
+    /// The upstream's capture alone, both logs
+    Upstream,
+}
+
+impl Mode {
+    /// All of them, in the order they are reported.
+    pub const ALL: [Self; 4] = [Self::Both, Self::NoAccess, Self::Gateway, Self::Upstream];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::NoAccess => "no-access",
+            Self::Gateway => "gateway",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+/// The score of one set in one mode.
+#[derive(Debug, Clone, Serialize)]
+pub struct Judgement {
+    /// Name of the set's folder.
+    pub set: String,
+    /// What the tool was given.
+    pub mode: Mode,
+    /// Its score.
+    pub score: Score,
+}
+
+/// What of a set's `truth.json` matters for judging it.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+struct SetFacts {
+    #[serde(default)]
+    nat: bool,
+}
+
+/// Runs the binary `why504` over the set in `folder` and scores what it says.
+pub fn judge(folder: &Path, mode: Mode, why504: &Path) -> Result<Judgement> {
+    let rows = truth::read(folder)?;
+    let settings = truth::Settings::read(folder)?;
+    let nat = set_facts(folder).nat;
+    let call = tool::Call::new(why504, folder, mode, &settings, &rows)?;
+    let answer = call.run(&[])?;
+    let output = output::parse(&answer.stdout)?;
+    // Behind NAT the upstream alone shows other addresses than the truth, which is the gateway's.
+    let translated = nat && mode == Mode::Upstream;
+    let mut score = score::score(&rows, &output, translated);
+    score.exit_status = answer.status;
+    score.seconds = answer.seconds;
+    score.evidence = evidence::check(folder, &output.cases);
+    score.tally_problems = tallies::check(&output);
+    score.unstable = call.instabilities(&answer.stdout)?;
+    let set = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
+    Ok(Judgement { set, mode, score })
+}
+
+fn set_facts(folder: &Path) -> SetFacts {
+    #[derive(Deserialize)]
+    struct File {
+        args: SetFacts,
+    }
+    let text = std::fs::read_to_string(folder.join("truth.json")).unwrap_or_default();
+    serde_json::from_str::<File>(&text).map(|file| file.args).unwrap_or_default()
+}
+
+/// The folders below or equal to `paths` that hold a `truth.jsonl`.
+pub fn sets(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in paths {
+        if path.join("truth.jsonl").exists() {
+            found.push(path.clone());
+            continue;
+        }
+        let mut below = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            let folder = entry?.path();
+            if folder.join("truth.jsonl").exists() {
+                below.push(folder);
+            }
+        }
+        below.sort();
+        found.append(&mut below);
+    }
+    Ok(found)
+}

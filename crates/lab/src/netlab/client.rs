@@ -56,6 +56,22 @@ pub fn client(scenario: &Scenario) -> Result<Load> {
     Ok(Load { answered, failed: requests.len() - skipped - answered, skipped })
 }
 
+/// Waits until `address` can be reached: until something there accepts or refuses a connection. A
+/// new link may need a second before its first packet passes (IPv6 neighbour discovery).
+pub fn reach(address: SocketAddr) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => return Ok(()),
+            Err(error) if Instant::now() > deadline => {
+                return Err(error).context("the upstream host cannot be reached");
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
 fn wait_for(gateway: SocketAddr) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {

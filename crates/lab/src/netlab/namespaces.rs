@@ -108,10 +108,16 @@ impl Namespaces {
             );
         }
         for namespace in [gw, rt, up] {
-            let nodad = if scenario.ipv6 { "nodad" } else { "" };
             let own = links.iter().filter(|(owner, ..)| *owner == namespace);
             let commands = own.map(|(_, link, address)| {
-                format!("addr add {address} dev {link} {nodad}\nlink set {link} up\n")
+                // Only the first address is for sockets that do not ask for one.
+                let first = ![to.gateway, to.upstream].iter().all(|main| *address != net(main));
+                let how = match (scenario.ipv6, first || namespace == rt) {
+                    (false, _) => "",
+                    (true, true) => "nodad",
+                    (true, false) => "nodad preferred_lft 0",
+                };
+                format!("addr add {address} dev {link} {how}\nlink set {link} up\n")
             });
             let batch: String =
                 std::iter::once("link set lo up\n".to_owned()).chain(commands).collect();

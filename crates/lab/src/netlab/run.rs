@@ -1,5 +1,6 @@
 //! Plays one scenario and leaves its logs, captures and truth in a folder.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -57,13 +58,16 @@ fn play(scenario: &Scenario, at: &Namespaces, folder: &Path, work: &Path) -> Res
     nft(&at.upstream, &rules::upstream(scenario))?;
 
     let servers = start_servers(scenario, at, work)?;
+    let me = std::env::current_exe()?.display().to_string();
+    let upstream = Addresses::of(scenario).upstream.parse::<IpAddr>()?;
+    let closed = SocketAddr::from((upstream, 1)).to_string();
+    command::run(&["ip", "netns", "exec", &at.gateway, &me, "reach", &closed])?;
     let captures = start_captures(scenario, at, folder, work)?;
     let prefix = folder.display().to_string();
     let words = ["nginx", "-p", &prefix, "-c", "conf/nginx.conf", "-e", "error.log"];
     let zone = [("TZ", scenario.timezone.as_str())];
     let nginx = Process::start(&at.gateway, "nginx", &words, work, &zone)?;
 
-    let me = std::env::current_exe()?.display().to_string();
     let words = [me.as_str(), "client", "scenario.toml"];
     let client = Process::start(&at.gateway, "client", &words, work, &[])?;
     let load = client.finish(Duration::from_secs_f64(scenario.seconds + 60.0))?;

@@ -12,12 +12,13 @@ pub(super) struct Losses {
     pub(super) unconfirmed: usize,
 }
 
-/// Describes `attempt` up to the deadline that `error` reports.
+/// Describes `attempt` up to the deadline that `error` reports; `None` when its cause has no one
+/// name (some copies lost, others late).
 pub(super) fn describe(
     error: &ErrorLine,
     attempt: &GatewayAttempt,
     packets: &Packets,
-) -> (Attempt, Losses) {
+) -> Option<(Attempt, Losses)> {
     #[expect(clippy::cast_possible_truncation, reason = "a timeout of seconds, in nanoseconds")]
     let deadline = attempt.start() + (error.connect_timeout * 1e9) as i64;
     let before = |times: &[i64]| times.iter().filter(|time| **time <= deadline).count();
@@ -25,14 +26,18 @@ pub(super) fn describe(
     let upstream = packets.upstream.get(&attempt.key()).unwrap_or(&nothing);
     let syns: Vec<i64> = attempt.syns.iter().map(|(time, ..)| *time).collect();
     let facts = Facts {
+        syn_sent: before(&syns),
         syn_arrived: before(&upstream.syns),
+        syn_late: upstream.syns.len() - before(&upstream.syns),
         synack_sent: before(&upstream.synacks),
+        synack_sent_late: upstream.synacks.len() - before(&upstream.synacks),
+        synack_arrived_late: attempt.synacks.len() - before(&attempt.synacks),
         synack_arrived: before(&attempt.synacks),
         foreign_ack: before(&attempt.foreign_acks) > 0,
         ack_arrived: upstream.acks.first().copied(),
         last_synack_sent: upstream.synacks.last().copied(),
     };
-    let cause = cause(error.what, &facts);
+    let cause = cause(error.what, &facts)?;
     let lost = match cause {
         "syn_lost" => Some(packets.dropped_syns.contains(&attempt.key())),
         "synack_lost" => Some(packets.dropped_synacks.contains(&attempt.key())),
@@ -51,7 +56,7 @@ pub(super) fn describe(
         dport: attempt.dport,
         isn: attempt.isn,
         cause: cause.to_owned(),
-        n_syn: before(&syns),
+        n_syn: facts.syn_sent,
         syn_t,
         syn_arrived: facts.syn_arrived,
         synack_sent: facts.synack_sent,
@@ -59,14 +64,18 @@ pub(super) fn describe(
         late_synack: if facts.synack_arrived > 0 { 0 } else { attempt.synacks.len() },
         gw_frames: attempt.syns.iter().map(|(_, file, frame)| (file.clone(), *frame)).collect(),
     };
-    (described, losses)
+    Some((described, losses))
 }
 
 /// What the cause depends on; counts are up to the deadline.
 #[derive(Debug, Clone, Copy)]
 struct Facts {
+    syn_sent: usize,
     syn_arrived: usize,
+    syn_late: usize,
     synack_sent: usize,
+    synack_sent_late: usize,
+    synack_arrived_late: usize,
     synack_arrived: usize,
     foreign_ack: bool,
     ack_arrived: Option<i64>,
@@ -74,17 +83,27 @@ struct Facts {
 }
 
 /// The cause, in the product's words (product.md section 3).
-fn cause(what: &str, facts: &Facts) -> &'static str {
-    match what {
+fn cause(what: &str, facts: &Facts) -> Option<&'static str> {
+    Some(match what {
         "connect() failed (111" => "refused",
         "connect() failed (113" | "connect() failed (13" => "icmp_rejected",
         "lua tcp socket read timed out" | "while reading response header" => after_connect(facts),
         _ if facts.synack_arrived > 0 => "gateway_stall",
-        _ if facts.syn_arrived == 0 => "syn_lost",
-        _ if facts.synack_sent > 0 => "synack_lost",
+        _ if facts.syn_arrived == 0 => match facts.syn_late {
+            0 => "syn_lost",
+            all if all >= facts.syn_sent => "synack_late",
+            _ => return None,
+        },
+        _ if facts.synack_sent > 0 => {
+            // None of all the SYN+ACKs was lost, they only came after the deadline.
+            let sent = facts.synack_sent + facts.synack_sent_late;
+            if facts.synack_arrived_late == sent { "synack_late" } else { "synack_lost" }
+        }
         _ if facts.foreign_ack => "stale_connection",
+        // Answered after the deadline without having been asked again.
+        _ if facts.synack_sent_late > 0 && facts.syn_late == 0 => "synack_late",
         _ => "server_silent",
-    }
+    })
 }
 
 /// A SYN+ACK that is sent well after the client's ACK had arrived was not waiting for it: 100 ms is
@@ -101,15 +120,26 @@ fn after_connect(facts: &Facts) -> &'static str {
 mod tests {
     use super::*;
 
+    const NOTHING: Facts = Facts {
+        syn_sent: 1,
+        syn_arrived: 0,
+        syn_late: 0,
+        synack_sent: 0,
+        synack_sent_late: 0,
+        synack_arrived_late: 0,
+        synack_arrived: 0,
+        foreign_ack: false,
+        ack_arrived: None,
+        last_synack_sent: None,
+    };
+
     #[test]
     fn the_rule_row_by_row() {
         let facts = |syn_arrived, synack_sent, foreign_ack| Facts {
             syn_arrived,
             synack_sent,
-            synack_arrived: 0,
             foreign_ack,
-            ack_arrived: None,
-            last_synack_sent: None,
+            ..NOTHING
         };
         let connect = "lua tcp socket connect timed out";
         for (expected, what, facts) in [
@@ -121,9 +151,13 @@ mod tests {
             ("server_silent", connect, facts(2, 0, false)),
             ("stale_connection", connect, facts(1, 0, true)),
             ("gateway_stall", connect, Facts { synack_arrived: 1, ..facts(1, 1, false) }),
+            ("synack_late", connect, Facts { syn_late: 1, ..facts(0, 0, false) }),
+            ("synack_late", connect, Facts { synack_arrived_late: 1, ..facts(1, 1, false) }),
+            ("synack_lost", connect, Facts { synack_arrived_late: 1, ..facts(1, 2, false) }),
+            ("synack_late", connect, Facts { synack_sent_late: 1, ..facts(1, 0, false) }),
             ("ack_lost", "lua tcp socket read timed out", facts(1, 2, false)),
         ] {
-            assert_eq!(cause(what, &facts), expected, "{what} {facts:?}");
+            assert_eq!(cause(what, &facts), Some(expected), "{what} {facts:?}");
         }
     }
 
@@ -133,11 +167,18 @@ mod tests {
             syn_arrived: 1,
             synack_sent: 1,
             synack_arrived: 1,
-            foreign_ack: false,
             ack_arrived: Some(1_000_000),
             last_synack_sent: Some(synack),
+            ..NOTHING
         };
-        assert_eq!(cause("while reading response header", &facts(500_000)), "connected");
-        assert_eq!(cause("while reading response header", &facts(1_000_000_000)), "ack_ignored");
+        let read = "while reading response header";
+        assert_eq!(cause(read, &facts(500_000)), Some("connected"));
+        assert_eq!(cause(read, &facts(1_000_000_000)), Some("ack_ignored"));
+    }
+
+    #[test]
+    fn copies_that_are_partly_lost_and_partly_late_have_no_one_cause() {
+        let facts = Facts { syn_sent: 2, syn_late: 1, ..NOTHING };
+        assert_eq!(cause("lua tcp socket connect timed out", &facts), None);
     }
 }

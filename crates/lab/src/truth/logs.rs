@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Settings;
+use crate::clock_text;
 
 /// The messages that make a row, as the sets name them.
 pub(super) const WHAT: [&str; 7] = [
@@ -84,25 +85,6 @@ pub(super) fn access(text: &str) -> Access {
     access
 }
 
-/// Days from 1970-01-01 of a date of the Gregorian calendar (Hinnant, "chrono-compatible
-/// low-level date algorithms").
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let month_from_march = (month + 9) % 12;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
-}
-
-/// `2026/11/22 15:58:26` as seconds since the epoch, read as UTC.
-fn local_seconds(text: &str) -> Option<i64> {
-    let mut numbers = text.split(['/', ' ', ':']).map(|part| part.parse::<i64>().ok());
-    let mut next = || numbers.next().flatten();
-    let date = days(next()?, next()?, next()?);
-    Some(date * 86_400 + next()? * 3600 + next()? * 60 + next()?)
-}
-
 /// Reads the error log: the lines that make a row.
 pub(super) fn errors(text: &str, zone_seconds: i64, settings: &Settings) -> Vec<ErrorLine> {
     let numbered = (1_u64..).zip(text.lines());
@@ -130,7 +112,7 @@ fn error(line: u64, text: &str, zone_seconds: i64, settings: &Settings) -> Optio
         line,
         log: log.to_owned(),
         what,
-        second_ns: (local_seconds(log)? - zone_seconds) * 1_000_000_000,
+        second_ns: (clock_text::seconds(log)? - zone_seconds) * 1_000_000_000,
         port,
         connect_timeout,
         bind: argument(request, "bind").and_then(|text| text.parse().ok()),
@@ -162,13 +144,5 @@ mod tests {
         assert_eq!((line.line, line.port, line.bind), (2, 8001, Some(20003)));
         assert_eq!(line.second_ns, 1_795_334_308_000_000_000);
         assert_eq!(access.starts.get(&line.key), Some(&1_795_334_306_109_000_000));
-    }
-
-    #[test]
-    fn dates() {
-        for (date, expected) in [((1970, 1, 1), 0), ((2000, 3, 1), 11_017), ((2024, 2, 29), 19_782)]
-        {
-            assert_eq!(days(date.0, date.1, date.2), expected);
-        }
     }
 }

@@ -29,7 +29,7 @@ pub struct Row {
     pub line: u64,
     /// Time as the error log has it (local, no zone).
     pub log: String,
-    /// The message that makes it a row, see [`logs::WHAT`].
+    /// The part of the message that makes it a row.
     pub what: String,
     /// Port of the upstream, from the request line.
     pub upstream_port: u16,
@@ -180,7 +180,10 @@ pub fn derive(folder: &Path, settings: &Settings) -> Result<(Vec<Row>, Summary)>
     let mut rows = Vec::new();
     for error in &errors {
         let found = identify::attempt(error, &access, &packets, settings);
-        let attempt = found.as_ref().map(|(attempt, _)| cause::describe(error, attempt, &packets));
+        let found = found
+            .and_then(|(attempt, how)| Some((cause::describe(error, attempt, &packets)?, how)));
+        let how = found.as_ref().map(|(_, how)| (*how).to_owned());
+        let attempt = found.map(|(described, _)| described);
         summary.rows += 1;
         if let Some((attempt, losses)) = &attempt {
             summary.exact += 1;
@@ -195,7 +198,7 @@ pub fn derive(folder: &Path, settings: &Settings) -> Result<(Vec<Row>, Summary)>
             upstream_port: error.port,
             connect_timeout: error.connect_timeout,
             exact: attempt.is_some(),
-            how: found.map(|(_, how)| how.to_owned()),
+            how,
             attempt: attempt.map(|(attempt, _)| attempt),
         });
     }

@@ -1,0 +1,127 @@
+//! The figures that must be reached, and whether they are.
+
+use super::{Judgement, Mode, Score};
+
+/// What is demanded; the defaults are those that the product promises.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Limits {
+    /// Wrong verdicts at grade proven or signature, at most, in every mode
+    #[arg(long, default_value_t = 0)]
+    pub max_wrong_sure: usize,
+    /// Share of exact timeouts with the true verdict at a sure grade, mode `both`
+    #[arg(long, default_value_t = 0.98)]
+    pub min_right_sure: f64,
+    /// Share of exact timeouts with exactly one attempt, mode `both`
+    #[arg(long, default_value_t = 0.95)]
+    pub min_one_attempt: f64,
+    /// Cases with one attempt that is not the true one, at most, mode `both`
+    #[arg(long, default_value_t = 0)]
+    pub max_wrong_attempt: usize,
+    /// Sets to which the two shares do not apply
+    #[arg(long, value_name = "SET", default_value = "mixed-causes")]
+    pub apart: Vec<String>,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of log lines are far below 2^52")]
+pub(super) fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
+}
+
+impl Limits {
+    /// The sum of all judgements in `mode`, of the sets that are apart or of the others.
+    pub(super) fn total(&self, judgements: &[Judgement], mode: Mode, apart: bool) -> Score {
+        let mut total = Score::default();
+        for judgement in judgements {
+            if judgement.mode == mode && self.apart.contains(&judgement.set) == apart {
+                total.add(&judgement.score);
+            }
+        }
+        total
+    }
+
+    /// What is not reached, a line each.
+    pub fn violations(&self, judgements: &[Judgement]) -> Vec<String> {
+        let mut violations = Vec::new();
+        for Judgement { set, mode, score } in judgements {
+            let at = format!("{set} ({})", mode.name());
+            if score.wrong_sure.len() > self.max_wrong_sure {
+                violations.push(format!(
+                    "{at}: {} wrong verdicts at a sure grade",
+                    score.wrong_sure.len()
+                ));
+            }
+            if *mode == Mode::Both && score.wrong_attempt.len() > self.max_wrong_attempt {
+                let count = score.wrong_attempt.len();
+                violations.push(format!("{at}: {count} cases name an attempt that is not theirs"));
+            }
+            let evidence = &score.evidence;
+            if !evidence.problems.is_empty() || evidence.without > 0 {
+                violations.push(format!(
+                    "{at}: {} of {} cited frames are wrong, {} sure cases cite none",
+                    evidence.problems.len(),
+                    evidence.checked,
+                    evidence.without
+                ));
+            }
+            violations.extend(score.tally_problems.iter().map(|what| format!("{at}: {what}")));
+            violations.extend(score.unstable.iter().map(|run| format!("{at}: {run} differs")));
+            if score.exit_status != 0 {
+                violations.push(format!("{at}: exit status {}", score.exit_status));
+            }
+        }
+        let total = self.total(judgements, Mode::Both, false);
+        for (what, part, least) in [
+            ("the true verdict at a sure grade", total.right_sure(), self.min_right_sure),
+            ("exactly one attempt", total.one_attempt, self.min_one_attempt),
+        ] {
+            if share(part, total.exact) < least {
+                violations.push(format!(
+                    "only {part} of {} timeouts have {what}; {:.1} % are demanded",
+                    total.exact,
+                    least * 100.0
+                ));
+            }
+        }
+        violations
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::score::{Counts, Wrong};
+    use super::*;
+
+    fn limits() -> Limits {
+        Limits {
+            max_wrong_sure: 0,
+            min_right_sure: 0.98,
+            min_one_attempt: 0.95,
+            max_wrong_attempt: 0,
+            apart: vec!["hard".into()],
+        }
+    }
+
+    fn judgement(set: &str, right: usize, wrong_sure: usize) -> Judgement {
+        let mut score = Score { exact: 100, one_attempt: 100, ..Score::default() };
+        score.by_grade.insert("proven".into(), Counts { right, wrong: 0 });
+        let wrong = Wrong {
+            line: 1,
+            truth: "refused".into(),
+            verdict: "syn_lost".into(),
+            mechanism: None,
+            grade: "proven".into(),
+            reason: String::new(),
+        };
+        score.wrong_sure = vec![wrong; wrong_sure];
+        Judgement { set: set.into(), mode: Mode::Both, score }
+    }
+
+    #[test]
+    fn each_limit_has_its_violation() {
+        assert_eq!(limits().violations(&[judgement("easy", 98, 0)]), Vec::<String>::new());
+        assert_eq!(limits().violations(&[judgement("easy", 97, 0)]).len(), 1);
+        assert_eq!(limits().violations(&[judgement("easy", 98, 1)]).len(), 1);
+        // The shares of a set that is apart do not count, its wrong verdicts do.
+        assert_eq!(limits().violations(&[judgement("hard", 50, 1)]).len(), 1);
+    }
+}
