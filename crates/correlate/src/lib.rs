@@ -1,1 +1,38 @@
-//! Joins logged timeouts with connect attempts and judges which handshake packet was lost.
+//! Joins logged timeouts with connect attempts and judges what became of each handshake.
+//!
+//! Two answers, kept apart: *which attempt* a log line is about ([`Join`]: candidates by upstream
+//! and time, then one-to-one assignments that keep the order of a worker's lines), and *what
+//! happened to it* ([`judge`]: one total, pure function from [`Facts`] to a [`Judgement`], written
+//! as a table whose rows can be read, tested and printed one by one).
+//!
+//! Time distance never breaks a tie: where several attempts fit a line and their verdicts agree, the
+//! verdict stands and the identity is left open; where they disagree, the answer is `ambiguous`.
+//!
+//! No I/O, no clock, no log text.
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod assign;
+mod candidates;
+mod case;
+mod deadline;
+mod facts;
+mod history;
+mod judge;
+mod skew;
+mod verdict;
+mod view;
+
+pub use assign::{Assignment, Edge, Line, assign};
+pub use candidates::{Basis, Window};
+pub use case::{Candidate, Case, Correlation, Join, correlate, judge_attempt};
+pub use deadline::Deadline;
+pub use facts::{Asked, End, Facts, Foreign, LateAnswer, Seen};
+pub use history::History;
+pub use judge::{Doubt, Judgement, Need, Row, TABLE, judge};
+pub use skew::LogClock;
+pub use verdict::{Grade, Mechanism, Settles, Verdict};
+pub use view::{Points, Station};

@@ -104,7 +104,7 @@ impl Place {
 
     /// More hops from the client than from the server, or away from the client when the server
     /// never answered.
-    fn nearer_server(self) -> bool {
+    pub fn nearer_server(self) -> bool {
         self.at_server() || self.client_hops > Some(0) && self.client_hops > self.server_hops
     }
 

@@ -1,0 +1,272 @@
+//! Which attempts a log line may be about: same upstream, right moment, an outcome that the line
+//! can report.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use why504_handshake::{Attempt, EventKind, PointId, Sighting};
+use why504_model::{Endpoint, Interval, Span, StartBasis, Timeout, Timestamp};
+
+use crate::assign::Edge;
+use crate::deadline::{Deadline, EARLY, LONGEST, STALL, after};
+use crate::facts::Asked;
+
+/// Lua code often closes its socket a little after the timeout was logged.
+const CLOSE_LATE: Span = Span::from_secs(1);
+/// A SYN_SENT socket of Linux repeats its SYN after 1 s, then at the latest after twice the time
+/// that has passed (`TCP_TIMEOUT_INIT`, exponential backoff); timers run up to 5 % late.
+const FIRST_REPEAT: Span = Span::from_millis(1150);
+
+/// Where the window for the SYN came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// The access line's millisecond times.
+    AccessLog,
+    /// The error line's second and the timeout.
+    ErrorLogSecond,
+    /// The error line's second; the timeout is not known.
+    Inferred,
+}
+
+/// The window in which the SYN of a line was looked for (on the log's clock).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// First SYN within.
+    pub within: Interval,
+    /// How much wider it is than the line's own resolution.
+    pub widened_by: Span,
+    /// What it rests on.
+    pub basis: Basis,
+}
+
+/// Earliest and latest moment of the event that a line reports.
+type End = (Timestamp, Timestamp);
+
+/// Attempts by upstream and time.
+pub(crate) struct Index<'a> {
+    attempts: &'a [Attempt],
+    by_peer: BTreeMap<Endpoint, Vec<usize>>,
+    all: Vec<usize>,
+}
+
+impl<'a> Index<'a> {
+    /// Over attempts that are in order of their first SYN; those for which `usable` is false are
+    /// left out.
+    pub(crate) fn new(attempts: &'a [Attempt], usable: impl Fn(&Attempt) -> bool) -> Self {
+        let mut by_peer: BTreeMap<Endpoint, Vec<usize>> = BTreeMap::new();
+        let mut all = Vec::new();
+        for (i, attempt) in attempts.iter().enumerate().filter(|(_, a)| usable(a)) {
+            by_peer.entry(attempt.flow().server).or_default().push(i);
+            all.push(i);
+        }
+        Self { attempts, by_peer, all }
+    }
+
+    /// The point whose clock the attempt's first SYN is on.
+    pub(crate) fn point_of(&self, attempt: usize) -> Option<PointId> {
+        self.attempts.get(attempt).map(|a| a.nearest().point)
+    }
+
+    /// Attempts towards a peer (towards anyone when it is not known) that began within.
+    pub(crate) fn began(
+        &self,
+        peer: Option<Endpoint>,
+        within: Interval,
+    ) -> impl Iterator<Item = (usize, &'a Attempt)> {
+        let list = match peer {
+            Some(peer) => self.by_peer.get(&peer).map(Vec::as_slice).unwrap_or_default(),
+            None => &self.all,
+        };
+        let attempts = self.attempts;
+        let began = |i: usize| attempts.get(i).map(Attempt::first_syn);
+        let start = list.partition_point(|&i| began(i) < Some(within.start()));
+        list.iter()
+            .skip(start)
+            .filter_map(move |&i| Some((i, attempts.get(i)?)))
+            .take_while(move |(_, a)| a.first_syn() < within.end())
+    }
+}
+
+/// The candidates of one line, and the window in which they were found. `skew` is the capture's
+/// clock minus the log's.
+pub(crate) fn candidates(index: &Index<'_>, timeout: &Timeout, skew: Span) -> (Vec<Edge>, Window) {
+    let mut windows = windows(timeout).into_iter();
+    let mut last = windows.next().unwrap_or_else(|| by_second(timeout));
+    loop {
+        let edges = within(index, timeout, &last, skew);
+        match windows.next() {
+            Some(wider) if edges.is_empty() => last = wider,
+            _ => return (edges, last),
+        }
+    }
+}
+
+/// The widest window in which the SYN of a line can lie, on the log's clock.
+pub(crate) fn widest(timeout: &Timeout) -> Interval {
+    let longest = timeout.limits.iter().map(|l| l.at_most).max().unwrap_or(LONGEST);
+    let by_log = Interval::new(timeout.logged.start() - longest - STALL, timeout.logged.end());
+    timeout.start.map_or(by_log, |(start, _)| Interval::new(start.start(), timeout.logged.end()))
+}
+
+/// From the narrowest to the widest.
+fn windows(timeout: &Timeout) -> Vec<Window> {
+    let Some((start, basis)) = timeout.start else { return alloc::vec![by_second(timeout)] };
+    let exact = Window { within: start, widened_by: Span::ZERO, basis: Basis::AccessLog };
+    match basis {
+        StartBasis::UpstreamTimes => alloc::vec![exact],
+        // A handler may do other things before it connects.
+        StartBasis::RequestTime => {
+            let within = Interval::new(start.start(), timeout.logged.end());
+            let widened_by = within.length() - start.length();
+            alloc::vec![exact, Window { within, widened_by, basis: Basis::AccessLog }]
+        }
+    }
+}
+
+fn by_second(timeout: &Timeout) -> Window {
+    let (shortest, longest, basis) = match (
+        timeout.limits.iter().map(|l| l.at_least).min(),
+        timeout.limits.iter().map(|l| l.at_most).max(),
+    ) {
+        (Some(least), Some(most)) if timeout.kind.is_connect_timeout() => {
+            (least, most, Basis::ErrorLogSecond)
+        }
+        _ => (Span::ZERO, LONGEST, Basis::Inferred),
+    };
+    let within = Interval::new(
+        timeout.logged.start() - longest - STALL,
+        timeout.logged.end() - shortest + EARLY,
+    );
+    Window { within, widened_by: STALL + EARLY, basis }
+}
+
+fn within(index: &Index<'_>, timeout: &Timeout, window: &Window, skew: Span) -> Vec<Edge> {
+    let asked = Asked::by(timeout.kind);
+    index
+        .began(timeout.peer, window.within.shifted(skew))
+        .filter_map(|(i, attempt)| {
+            let (end, penalty) = fits(asked, timeout, attempt, window, skew)?;
+            Some(Edge { attempt: i, end, penalty })
+        })
+        .collect()
+}
+
+/// Whether an attempt can be what the line reports: when that event happened, and how plausible.
+fn fits(
+    asked: Asked,
+    timeout: &Timeout,
+    attempt: &Attempt,
+    window: &Window,
+    skew: Span,
+) -> Option<(End, u32)> {
+    let seen = attempt.nearest();
+    let logged = timeout.logged.shifted(skew);
+    match asked {
+        Asked::Outcome => None,
+        Asked::Connect | Asked::Tls => connect_timed_out(asked, timeout, seen, window, skew),
+        Asked::Read => read_timed_out(seen, logged),
+        Asked::Refused => failed_at(refusal(seen)?, logged),
+        Asked::Unreachable => failed_at(seen.icmp()?.time, logged),
+        Asked::Failed => {
+            let end = refusal(seen).map_or((logged.start(), logged.end()), |at| (at, at));
+            (!seen.completed()).then_some((end, 0))
+        }
+    }
+}
+
+/// nginx logs a failure in the loop iteration in which the RST or ICMP error is read.
+fn failed_at(event: Timestamp, logged: Interval) -> Option<(End, u32)> {
+    logged.widened(STALL, EARLY).contains(event).then_some(((event, event), 0))
+}
+
+/// What the socket reports as ECONNREFUSED: an acceptable RST, or ICMP port unreachable
+/// (`icmp_err_convert`, net/ipv4/icmp.c).
+fn refusal(seen: &Sighting) -> Option<Timestamp> {
+    let rst = seen.refusal().map(|e| e.time);
+    rst.or_else(|| {
+        let icmp = seen.icmp()?;
+        let cause = icmp.icmp?;
+        let port_unreachable =
+            if cause.reporter.is_ipv4() { (3, 3) } else { (1, 4) } == (cause.kind, cause.code);
+        port_unreachable.then_some(icmp.time)
+    })
+}
+
+fn connect_timed_out(
+    asked: Asked,
+    timeout: &Timeout,
+    seen: &Sighting,
+    window: &Window,
+    skew: Span,
+) -> Option<(End, u32)> {
+    let (end, deadline) = fired(timeout, seen, window, skew)?;
+    if seen.completed() {
+        let close = seen.client_close()?;
+        let at_deadline = deadline.widened(EARLY, STALL).contains(close.time);
+        let stalled = seen.client_bytes() == 0 && at_deadline;
+        return match asked {
+            Asked::Tls => at_deadline.then_some((end, 0)),
+            _ => stalled.then_some((end, 1)),
+        };
+    }
+    // An answer that ends a connect at once would have been logged as a failure, not as a timeout.
+    let failed = refusal(seen).or_else(|| seen.icmp().map(|e| e.time));
+    failed.is_none_or(|at| at > deadline.start()).then_some((end, 0))
+}
+
+/// When the timer of this line fired if it was armed for this attempt: a point for the order of
+/// lines, and the interval within which it lies. `None` when the SYNs contradict it.
+fn fired(
+    timeout: &Timeout,
+    seen: &Sighting,
+    window: &Window,
+    skew: Span,
+) -> Option<(End, Interval)> {
+    let first = seen.first_syn();
+    let logged = timeout.logged.shifted(skew).widened(STALL, EARLY);
+    // With the request's start as the only bound the timer may have been armed at any time since.
+    let started_late = window.widened_by > Span::ZERO && window.basis == Basis::AccessLog;
+    if timeout.limits.is_empty() || started_late {
+        let end = timeout.logged.shifted(skew);
+        return plausible(seen, end).then_some(((end.start(), end.end()), end));
+    }
+    timeout
+        .limits
+        .iter()
+        .map(|limit| ((first + limit.at_least, first + limit.at_most), after(first, limit)))
+        .filter(|(_, within)| within.overlaps(logged) && plausible(seen, *within))
+        .reduce(|a, b| ((a.0.0.min(b.0.0), a.0.1.max(b.0.1)), a.1.hull(b.1)))
+}
+
+/// The SYNs fit a timer that fired within: a closed socket repeats none, an open one repeats in
+/// time.
+fn plausible(seen: &Sighting, fired: Interval) -> bool {
+    let Some(last) = seen.syns().last() else { return true };
+    let waited = last.time.since(seen.first_syn());
+    let next_at_latest = seen.first_syn() + waited.scaled(21, 10) + FIRST_REPEAT;
+    let answered = seen.events.iter().any(|e| e.kind != EventKind::Syn);
+    last.time <= fired.end() && (answered || fired.start() <= next_at_latest)
+}
+
+fn read_timed_out(seen: &Sighting, logged: Interval) -> Option<(End, u32)> {
+    if seen.server_bytes() > 0 {
+        return None;
+    }
+    if !seen.completed() {
+        // Seen from the server alone the acknowledgement may be what is missing.
+        let answered = seen.syn_acks().next().is_some();
+        return answered.then_some(((logged.start(), logged.end()), 1));
+    }
+    match seen.client_close() {
+        Some(close) => logged
+            .widened(STALL, CLOSE_LATE)
+            .contains(close.time)
+            .then_some(((logged.start(), close.time), 0)),
+        None => Some(((logged.start(), logged.end()), 1)),
+    }
+}
+
+/// The moments that the judgement of this pairing must look at, on the capture's clock.
+pub(crate) fn deadline(timeout: &Timeout, attempt: &Attempt, skew: Span) -> Deadline {
+    Deadline::of(timeout, attempt.first_syn(), skew)
+}

@@ -1,0 +1,348 @@
+//! What the packets of one attempt state, in the terms that the decision table asks about
+//! (`tcp-taxonomy` section 3.1). Extraction is all here; judging is all in [`crate::judge`].
+
+use why504_handshake::{CoverageGap, Event, EventKind, Side, Sighting};
+use why504_model::{Span, Timeout, TimeoutKind, Timestamp};
+
+use crate::deadline::Deadline;
+use crate::view::Station;
+
+/// Server timers send SYN+ACKs again after 1, 3, 7, 15 and 31 s (`reqsk_timer_handler`, backoff
+/// from `TCP_TIMEOUT_INIT`), up to 5 % late.
+const SLOTS: [Span; 5] = [
+    Span::from_secs(1),
+    Span::from_secs(3),
+    Span::from_secs(7),
+    Span::from_secs(15),
+    Span::from_secs(31),
+];
+const SLOT_EARLY: Span = Span::from_millis(10);
+const SLOT_LATE: Span = Span::from_millis(150);
+/// A RST that answers a SYN+ACK follows within a round trip; longer ones are taken as unknown.
+const ROUND_TRIP_MAX: Span = Span::from_millis(400);
+
+/// What the log line asks of the packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// There is no log line: what became of the attempt?
+    Outcome,
+    /// A connect timer fired.
+    Connect,
+    /// The timer over TCP and TLS handshake fired.
+    Tls,
+    /// A read timer fired: nginx had a connection.
+    Read,
+    /// The connect was refused (ECONNREFUSED).
+    Refused,
+    /// The connect was rejected (EHOSTUNREACH, ENETUNREACH, EACCES).
+    Unreachable,
+    /// The connect failed with another errno.
+    Failed,
+}
+
+/// A bare ACK for something else as the answer to this SYN.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Foreign {
+    /// There was none.
+    #[default]
+    None,
+    /// It acknowledges the SYN of an earlier attempt that never completed.
+    Unfinished,
+    /// It acknowledges anything else: an older connection.
+    Other,
+}
+
+/// A SYN+ACK that came after the client had given up, by what it says about the ones before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LateAnswer {
+    /// There was none.
+    #[default]
+    None,
+    /// It echoes the first SYN and came when a server repeats a SYN+ACK: the first one was lost.
+    Repeated,
+    /// It echoes a later SYN: the earlier ones made no request.
+    LaterCopy,
+    /// It echoes the first SYN, at no moment at which a server repeats itself.
+    OffSchedule,
+    /// Without TCP timestamps nothing tells which SYN it answers.
+    Unknown,
+}
+
+/// One end of the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// What the point saw.
+    pub seen: Seen,
+    /// Whether its silence is evidence.
+    pub coverage: Result<(), CoverageGap>,
+    /// The point is on the end's own host.
+    pub exact: bool,
+}
+
+/// What one point saw of one attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Copies of the SYN.
+    pub syns: u32,
+    /// SYN+ACKs before the deadline.
+    pub syn_acks: u32,
+    /// SYN+ACKs after it.
+    pub late_syn_acks: u32,
+    /// The client acknowledged a SYN+ACK.
+    pub completed: bool,
+    /// The server acknowledged payload of the client, or sent some.
+    pub server_active: bool,
+    /// SYN+ACKs that came again after the client's ACK was seen here.
+    pub syn_acks_after_ack: u32,
+    /// Octets that the client sent.
+    pub client_bytes: u64,
+    /// The client closed about when the timer fired.
+    pub closed_at_deadline: bool,
+    /// A RST that the client must take as a refusal, before the deadline.
+    pub refused: bool,
+    /// Any RST of the server before the deadline.
+    pub server_rst: bool,
+    /// An ICMP error about the SYN before the deadline.
+    pub icmp: bool,
+    /// A SYN+ACK for a number that the client never sent, and a RST that says so.
+    pub wrong_ack: bool,
+    /// A bare ACK for something else.
+    pub foreign_ack: Foreign,
+    /// A bare ACK for this very attempt, provoked by a later SYN on its port.
+    pub own_bare_ack: bool,
+    /// The client reset this attempt after its second or later SYN+ACK, within a round trip.
+    pub rst_after_repeat: bool,
+    /// The client reset it on its first SYN+ACK, after the deadline.
+    pub rst_after_first: bool,
+    /// The same SYN came again well after a SYN+ACK had been sent.
+    pub syn_after_syn_ack: bool,
+    /// Another attempt was half open on the same port when the SYN came.
+    pub port_half_open: bool,
+    /// Both ends sent SYNs.
+    pub reverse_syn: bool,
+}
+
+/// Everything that the judgement may look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// What the log line asks.
+    pub asked: Asked,
+    /// The log line itself says that no SYN left.
+    pub never_sent: bool,
+    /// An attempt was found.
+    pub attempt: bool,
+    /// No attempt was found, and a covered capture at the gateway shows no SYN at all to this
+    /// upstream in the widest window.
+    pub no_syn_to_peer: bool,
+    /// The point at the client's end.
+    pub client: Option<End>,
+    /// The point at the server's end.
+    pub server: Option<End>,
+    /// How the client's late SYN+ACK fits the server's schedule.
+    pub late: LateAnswer,
+    /// The first SYN+ACK that the server sent is the one that came late to the client.
+    pub late_is_first: bool,
+    /// The server's first SYN+ACK left only after the deadline.
+    pub server_slow: bool,
+    /// The server's point saw an attempt to this upstream at that moment that the client's point
+    /// did not: it may be this one, rewritten on the way.
+    pub unpaired_at_server: bool,
+    /// Healthy handshakes are seen at both points.
+    pub reliable: bool,
+    /// The capture ended while the attempt was open.
+    pub open_at_end: bool,
+}
+
+impl Facts {
+    /// Facts where no attempt was found.
+    pub(crate) fn without_attempt(
+        timeout: &Timeout,
+        client: Option<End>,
+        server: Option<End>,
+    ) -> Self {
+        Self {
+            asked: Asked::by(timeout.kind),
+            never_sent: timeout.never_sent,
+            client,
+            server,
+            ..Self::blank()
+        }
+    }
+
+    pub(crate) const fn blank() -> Self {
+        Self {
+            asked: Asked::Outcome,
+            never_sent: false,
+            attempt: false,
+            no_syn_to_peer: false,
+            client: None,
+            server: None,
+            late: LateAnswer::None,
+            late_is_first: false,
+            server_slow: false,
+            unpaired_at_server: false,
+            reliable: true,
+            open_at_end: false,
+        }
+    }
+
+    /// What the client's point saw; nothing where there is no such point.
+    pub(crate) fn c(&self) -> Seen {
+        self.client.map(|end| end.seen).unwrap_or_default()
+    }
+
+    /// What the server's point saw; nothing where there is no such point.
+    pub(crate) fn s(&self) -> Seen {
+        self.server.map(|end| end.seen).unwrap_or_default()
+    }
+
+    /// Both ends are captured.
+    pub(crate) const fn both(&self) -> bool {
+        self.client.is_some() && self.server.is_some()
+    }
+}
+
+impl Asked {
+    pub(crate) const fn by(kind: TimeoutKind) -> Self {
+        match kind {
+            TimeoutKind::LuaConnectTimeout
+            | TimeoutKind::UpstreamConnectTimeout
+            | TimeoutKind::UserTimeout
+            | TimeoutKind::Access504 => Self::Connect,
+            TimeoutKind::UpstreamSslTimeout => Self::Tls,
+            TimeoutKind::LuaReadTimeout | TimeoutKind::UpstreamReadTimeout => Self::Read,
+            TimeoutKind::ConnectRefused => Self::Refused,
+            TimeoutKind::ConnectUnreachable => Self::Unreachable,
+            TimeoutKind::ConnectFailed => Self::Failed,
+        }
+    }
+}
+
+/// What a station saw, with the deadline on that station's own clock.
+pub(crate) fn end(station: &Station<'_>, deadline: Option<Deadline>, half_open: bool) -> End {
+    let mut seen = station.sighting.map(|s| seen(s, deadline)).unwrap_or_default();
+    seen.port_half_open = half_open;
+    End { seen, coverage: station.coverage, exact: station.exact }
+}
+
+fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
+    let latest = deadline.map_or(Timestamp::MAX, |d| d.within.end());
+    let in_time = |e: &&Event| e.time <= latest;
+    let third = sighting.third_ack();
+    let completed = third.is_some();
+    Seen {
+        syns: count(sighting.syns()),
+        syn_acks: count(sighting.syn_acks().filter(in_time)),
+        late_syn_acks: count(sighting.syn_acks().filter(|e| e.time > latest)),
+        completed,
+        server_active: completed && sighting.events.iter().any(|e| server_activity(sighting, e)),
+        syn_acks_after_ack: third
+            .map_or(0, |ack| count(sighting.syn_acks().filter(|e| e.time > ack.time))),
+        client_bytes: sighting.client_bytes(),
+        closed_at_deadline: closed_at(sighting, deadline),
+        refused: sighting.refusal().is_some_and(|e| e.time <= latest) && !completed,
+        server_rst: sighting.server_rst().is_some_and(|e| e.time <= latest) && !completed,
+        icmp: sighting.icmp().is_some_and(|e| e.time <= latest) && !completed,
+        wrong_ack: wrong_ack(sighting),
+        foreign_ack: Foreign::None,
+        own_bare_ack: sighting.bare_acks().next().is_some(),
+        rst_after_repeat: rst_after(sighting, |n| n >= 2),
+        rst_after_first: rst_after(sighting, |n| n == 1)
+            && sighting.client_rst().is_some_and(|rst| rst.time > latest),
+        syn_after_syn_ack: syn_after_syn_ack(sighting),
+        port_half_open: false,
+        reverse_syn: sighting.reverse_syn().is_some(),
+    }
+}
+
+/// Saturating count: hostile captures repeat a packet without end.
+fn count<'a>(events: impl Iterator<Item = &'a Event>) -> u32 {
+    u32::try_from(events.count()).unwrap_or(u32::MAX)
+}
+
+/// The server acknowledges more than the SYN, or sends payload or FIN.
+fn server_activity(sighting: &Sighting, event: &Event) -> bool {
+    event.side == Side::Server
+        && event.about.is_none()
+        && match event.kind {
+            EventKind::Data | EventKind::Fin => true,
+            EventKind::Ack => event.ack.is_after(sighting.isn.next()),
+            _ => false,
+        }
+}
+
+/// nginx closes the connection in the loop iteration in which the timer fires.
+fn closed_at(sighting: &Sighting, deadline: Option<Deadline>) -> bool {
+    let (Some(deadline), Some(close)) = (deadline, sighting.client_close()) else { return false };
+    deadline.within.widened(Span::from_millis(50), crate::deadline::STALL).contains(close.time)
+}
+
+/// RFC 9293 section 3.10.7.3: an unacceptable ACK in SYN-SENT draws a RST with `seq = SEG.ACK`.
+fn wrong_ack(sighting: &Sighting) -> bool {
+    sighting.wrong_syn_acks().any(|answer| {
+        sighting.events.iter().any(|e| {
+            e.side == Side::Client
+                && e.kind == EventKind::Rst
+                && e.seq == answer.ack
+                && e.time >= answer.time
+        })
+    })
+}
+
+/// Whether the client's RST for this attempt followed, within a round trip, the n-th SYN+ACK.
+fn rst_after(sighting: &Sighting, which: impl Fn(usize) -> bool) -> bool {
+    let Some(rst) = sighting.client_rst() else { return false };
+    if sighting.completed() {
+        return false;
+    }
+    let before = sighting.syn_acks().take_while(|e| e.time <= rst.time);
+    before
+        .enumerate()
+        .last()
+        .is_some_and(|(i, e)| which(i + 1) && rst.time.since(e.time) <= ROUND_TRIP_MAX)
+}
+
+/// The client repeated its SYN although a SYN+ACK had been under way for longer than it takes.
+fn syn_after_syn_ack(sighting: &Sighting) -> bool {
+    let Some(answer) = sighting.syn_acks().next() else { return false };
+    sighting.syns().any(|syn| syn.time.since(answer.time) >= Span::from_millis(200))
+}
+
+/// What the client's late SYN+ACK says (taxonomy 3.2, row 12). `round_trip` is the shortest time
+/// from SYN to SYN+ACK that the point has seen towards this server.
+pub(crate) fn late_answer(sighting: &Sighting, round_trip: Span) -> LateAnswer {
+    let (Some(first), Some(answer)) = (sighting.syns().next(), sighting.syn_acks().next()) else {
+        return LateAnswer::None;
+    };
+    let (Some(sent), Some(echoed)) = (first.timestamps, answer.timestamps) else {
+        return LateAnswer::Unknown;
+    };
+    if echoed.echo != sent.value {
+        let mut copies = sighting.syns().skip(1).filter_map(|s| s.timestamps);
+        let known = copies.any(|copy| copy.value == echoed.echo);
+        return if known { LateAnswer::LaterCopy } else { LateAnswer::Unknown };
+    }
+    let waited = answer.time.since(first.time);
+    let by_timer = SLOTS.iter().any(|&slot| {
+        waited >= slot - SLOT_EARLY && waited <= slot + slot.scaled(5, 100) + SLOT_LATE + round_trip
+    });
+    // A repeated SYN draws a SYN+ACK at once, which still echoes the first one (Linux).
+    let by_copy = sighting.syns().skip(1).any(|copy| {
+        let after = answer.time.since(copy.time);
+        after >= Span::ZERO && after <= round_trip + SLOT_EARLY
+    });
+    if by_timer || by_copy { LateAnswer::Repeated } else { LateAnswer::OffSchedule }
+}
+
+/// Whether the client's first SYN+ACK is the very packet that the server sent first.
+pub(crate) fn same_first_answer(client: &Sighting, server: &Sighting) -> bool {
+    let (Some(here), Some(there)) = (client.syn_acks().next(), server.syn_acks().next()) else {
+        return false;
+    };
+    // SYN+ACKs of Linux carry IP identification 0; the time stamp tells copies apart. Two in one
+    // millisecond are the same for this question.
+    match (here.timestamps, there.timestamps) {
+        (Some(here), Some(there)) => here.value == there.value,
+        _ => client.syn_acks().count() >= server.syn_acks().count(),
+    }
+}

@@ -1,0 +1,169 @@
+//! The judgement: one total, pure function from facts to verdict, written as a table.
+//!
+//! The first row that applies decides. Rows that cannot tell come first, then what the client's end
+//! shows positively, then what two ends show together, then what one end shows alone. A row whose
+//! verdict rests on the *absence* of a packet names the ends at which that absence must be proven;
+//! where it is not, the verdict stays and the grade falls to `consistent`.
+
+mod table;
+
+use why504_handshake::CoverageGap;
+
+use crate::{Facts, Grade, Mechanism, Settles, Verdict};
+pub use table::TABLE;
+
+/// At which ends a row needs absence to be evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Every packet that the row speaks of was seen.
+    Nothing,
+    /// A packet is missing at the client's point.
+    Client,
+    /// A packet is missing at the server's point.
+    Server,
+}
+
+/// One row of the decision table.
+#[derive(Debug)]
+pub struct Row {
+    /// Stable name, for tests, documentation and `explain`.
+    pub name: &'static str,
+    /// Whether the row applies.
+    pub applies: fn(&Facts) -> bool,
+    /// In words: when it applies.
+    pub when: &'static str,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What refines it.
+    pub mechanism: Option<Mechanism>,
+    /// The grade, where `need` is met.
+    pub grade: Grade,
+    /// Where absence must be proven.
+    pub need: Need,
+    /// Other verdicts that fit as well, and what would settle each.
+    pub alternatives: &'static [(Verdict, Settles)],
+    /// The reason in one sentence.
+    pub reason: &'static str,
+}
+
+/// The answer for one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The row that decided.
+    pub row: &'static Row,
+    /// How sure it is, coverage considered.
+    pub grade: Grade,
+    /// Refinement, considered after the row.
+    pub mechanism: Option<Mechanism>,
+    /// Why the grade is below that of the row.
+    pub doubt: Option<Doubt>,
+}
+
+/// Why a judgement is less sure than its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// Coverage is unproven where the verdict rests on absence.
+    Coverage(CoverageGap),
+    /// Healthy handshakes are missing at one of the points as well.
+    Unreliable,
+    /// The server's point saw an attempt at that moment that may be this one, rewritten.
+    Unpaired,
+    /// The capture point is not on the end's own host: what it saw may be lost beyond it.
+    MidPath,
+    /// The log's clock and the capture's were not shown to agree.
+    Clock,
+    /// More lines than attempts: some attempt is not in the captures.
+    Unmatched,
+}
+
+impl Judgement {
+    /// The verdict.
+    pub const fn verdict(&self) -> Verdict {
+        self.row.verdict
+    }
+
+    /// The same judgement, no surer than `consistent`, for this reason.
+    #[must_use]
+    pub fn doubted(mut self, doubt: Doubt) -> Self {
+        if self.grade > Grade::Consistent {
+            self.grade = Grade::Consistent;
+            self.doubt = Some(doubt);
+        }
+        self
+    }
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Row {}
+
+impl Doubt {
+    /// In words that follow "coverage unproven: " or stand alone.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Coverage(gap) => gap.words(),
+            Self::Unreliable => "healthy handshakes are missing at one of the points, too",
+            Self::Unpaired => {
+                "the upstream saw an attempt at that moment that may be this one, rewritten on the way"
+            }
+            Self::MidPath => "the capture was not taken on the end's own host",
+            Self::Clock => "the log's clock and the capture's were not shown to agree",
+            Self::Unmatched => "there are more log lines than attempts",
+        }
+    }
+}
+
+/// Judges one attempt, or the lack of one. Total: some row always applies.
+pub fn judge(facts: &Facts) -> Judgement {
+    let last = TABLE.len() - 1;
+    let row = TABLE.iter().find(|row| (row.applies)(facts)).unwrap_or(&TABLE[last]);
+    let judgement =
+        Judgement { row, grade: row.grade, mechanism: mechanism(row, facts), doubt: None };
+    match doubt(row, facts) {
+        Some(doubt) => judgement.doubted(doubt),
+        None => judgement,
+    }
+}
+
+/// Losses in both directions, and a port that was still held, refine several rows alike.
+fn mechanism(row: &Row, facts: &Facts) -> Option<Mechanism> {
+    let reuse = facts.c().foreign_ack == crate::Foreign::Unfinished
+        || facts.s().foreign_ack == crate::Foreign::Unfinished
+        || facts.s().port_half_open;
+    let refinable = matches!(row.verdict, Verdict::SynAckLost | Verdict::ServerSilent);
+    if row.mechanism.is_some() || !refinable {
+        row.mechanism
+    } else if reuse {
+        Some(Mechanism::PortReuseSynRecv)
+    } else if row.verdict == Verdict::SynAckLost && facts.both() && facts.s().syns < facts.c().syns
+    {
+        Some(Mechanism::Mixed)
+    } else {
+        None
+    }
+}
+
+fn doubt(row: &Row, facts: &Facts) -> Option<Doubt> {
+    let end = match row.need {
+        Need::Nothing => return None,
+        Need::Client => facts.client,
+        Need::Server => facts.server,
+    }?;
+    if let Err(gap) = end.coverage {
+        return Some(Doubt::Coverage(gap));
+    }
+    if facts.both() && !facts.reliable {
+        return Some(Doubt::Unreliable);
+    }
+    if row.verdict == Verdict::SynLost && facts.unpaired_at_server {
+        return Some(Doubt::Unpaired);
+    }
+    // Between two points a loss is placed wherever they stand; "nothing left the server" and "it
+    // reached the client's host" are claims about an end.
+    let about_an_end = matches!(row.verdict, Verdict::ServerSilent | Verdict::SynAckNotAccepted);
+    (about_an_end && !end.exact).then_some(Doubt::MidPath)
+}

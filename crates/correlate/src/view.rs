@@ -1,0 +1,190 @@
+//! The two ends from which an attempt is judged: the points that lie on its way.
+
+use why504_handshake::{
+    Attempt, ClockOffset, Coverage, CoverageGap, Merged, Path, PointId, Sighting,
+};
+use why504_model::{Endpoint, Interval, Span};
+
+use crate::deadline::Deadline;
+use crate::facts::{End, Seen};
+use crate::verdict::Verdict;
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// What is known of all capture points of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Points<'a> {
+    /// Their order on the way to each server.
+    pub path: &'a Path,
+    /// What each of them can be trusted to have seen.
+    pub coverage: &'a BTreeMap<PointId, Coverage>,
+    /// Clock offsets and reliability between them.
+    pub merged: &'a Merged,
+}
+
+/// One capture point as far as one attempt is concerned.
+#[derive(Clone, Copy, Debug)]
+pub struct Station<'a> {
+    /// Which point.
+    pub point: PointId,
+    /// What it saw of the attempt, if anything.
+    pub sighting: Option<&'a Sighting>,
+    /// Whether a packet missing there was missing.
+    pub coverage: Result<(), CoverageGap>,
+    /// It lies on an end's own host (or next to it, with no hop between).
+    pub exact: bool,
+    /// It lies nearer the server than the client, or away from the client where the server was
+    /// never heard.
+    pub near_server: bool,
+}
+
+/// Below this share of healthy handshakes seen at both points, absence at one proves nothing.
+const RELIABLE_SHARE: (u64, u64) = (99, 100);
+/// A share of fewer handshakes than this is not a measurement.
+const RELIABLE_FROM: u64 = 20;
+
+impl<'a> Points<'a> {
+    /// The points on the way of an attempt, from the client to the server. A point counts when it
+    /// saw the attempt, when it shows traffic of this server at that time, or when it is empty: a
+    /// file that was given counts as present. A point on the client's side of the nearest sighting
+    /// does not count: the attempt did not pass it, or was rewritten behind it.
+    pub(crate) fn stations(&self, attempt: &'a Attempt, during: Interval) -> Vec<Station<'a>> {
+        let server = attempt.flow().server;
+        self.path
+            .order(server.ip)
+            .into_iter()
+            .skip_while(|&point| attempt.at(point).is_none())
+            .filter_map(|point| {
+                let sighting = attempt.at(point);
+                let coverage = self.coverage.get(&point)?;
+                let there = self.at_point(attempt.nearest().point, point, during);
+                let present =
+                    sighting.is_some() || coverage.is_empty() || coverage.knows(server.ip, there);
+                let place = self.path.place(point, server.ip);
+                present.then(|| Station {
+                    point,
+                    sighting,
+                    coverage: coverage.of(server, there),
+                    exact: place.at_client() || place.at_server(),
+                    near_server: place.nearer_server(),
+                })
+            })
+            .collect()
+    }
+
+    /// Whether a point is on the client's end of the way to a server.
+    pub(crate) fn at_client(&self, point: PointId, server: Endpoint) -> bool {
+        self.path.place(point, server.ip).at_client()
+    }
+
+    /// An interval of one point's clock on another's.
+    pub(crate) fn at_point(&self, from: PointId, to: PointId, during: Interval) -> Interval {
+        if let Some(offset) = self.offset(from, to) {
+            during.shifted(offset.at(during.start()))
+        } else if let Some(offset) = self.offset(to, from) {
+            let start = offset.to_near(during.start());
+            Interval::new(start, start + during.length())
+        } else {
+            during
+        }
+    }
+
+    fn offset(&self, near: PointId, far: PointId) -> Option<&ClockOffset> {
+        self.merged.offsets.get(&(near, far))
+    }
+
+    /// Whether "seen at one, not at the other" can be believed of two points. Where healthy
+    /// handshakes are too few to tell, the coverage of each point decides alone.
+    pub(crate) fn reliable(&self, near: PointId, far: PointId) -> bool {
+        let Some(&(all, both)) = self.merged.reliability.get(&(near, far)) else { return true };
+        all < RELIABLE_FROM || both * RELIABLE_SHARE.1 >= all * RELIABLE_SHARE.0
+    }
+
+    /// Whether an attempt may be one of the gateway's: seen at the point nearest the client, or
+    /// there is no such point that was watching this server then.
+    pub(crate) fn is_home(&self, attempt: &Attempt) -> bool {
+        let nearest = attempt.nearest();
+        let server = attempt.flow().server;
+        let Some(&first) = self.path.order(server.ip).first() else { return true };
+        let moment = Interval::around(attempt.first_syn(), Span::from_secs(1));
+        nearest.point == first
+            || !self.at_client(first, server)
+            || !self
+                .coverage
+                .get(&first)
+                .is_some_and(|c| c.knows(server.ip, self.at_point(nearest.point, first, moment)))
+    }
+
+    /// The ends that would have shown an attempt to this upstream: a point on the gateway's host,
+    /// and one elsewhere.
+    pub(crate) fn ends_without_attempt(
+        &self,
+        peer: Option<Endpoint>,
+        during: Interval,
+    ) -> (Option<End>, Option<End>) {
+        let mut ends = (None, None);
+        let Some(peer) = peer else { return ends };
+        for (&point, coverage) in self.coverage {
+            let end =
+                End { seen: Seen::default(), coverage: coverage.of(peer, during), exact: true };
+            if !coverage.knows(peer.ip, during) {
+                continue;
+            }
+            if self.at_client(point, peer) {
+                ends.0.get_or_insert(end);
+            } else {
+                ends.1.get_or_insert(end);
+            }
+        }
+        ends
+    }
+
+    /// The neighbouring points between which the lost packet was lost.
+    pub(crate) fn lost_between(
+        &self,
+        attempt: &Attempt,
+        verdict: Verdict,
+        deadline: Deadline,
+    ) -> Option<(PointId, PointId)> {
+        let stations = self.stations(attempt, deadline.within);
+        let seen = |wanted: &dyn Fn(&Sighting) -> bool| -> Vec<bool> {
+            stations.iter().map(|s| s.sighting.is_some_and(wanted)).collect()
+        };
+        let pair =
+            |from: usize, to: usize| Some((stations.get(from)?.point, stations.get(to)?.point));
+        match verdict {
+            Verdict::SynLost => {
+                let last = seen(&|_| true).iter().rposition(|s| *s)?;
+                pair(last, last + 1)
+            }
+            Verdict::AckLost => {
+                let last = seen(&Sighting::completed).iter().rposition(|s| *s)?;
+                pair(last, last + 1)
+            }
+            Verdict::SynAckLost => {
+                let first = seen(&|s| answered(s, deadline)).iter().position(|s| *s)?;
+                pair(first, first.checked_sub(1)?)
+            }
+            Verdict::ReplyLost => {
+                let first = seen(&|s| {
+                    s.server_rst().is_some()
+                        || s.icmp().is_some()
+                        || s.foreign_acks().next().is_some()
+                })
+                .iter()
+                .position(|s| *s)?;
+                pair(first, first.checked_sub(1)?)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The SYN+ACK passed here, and not as the late one that the client reset.
+fn answered(sighting: &Sighting, deadline: Deadline) -> bool {
+    sighting.syn_acks().any(|e| e.time <= deadline.within.end() + Span::from_secs(1))
+        && sighting
+            .client_rst()
+            .is_none_or(|rst| sighting.syn_acks().filter(|e| e.time <= rst.time).count() > 1)
+}
