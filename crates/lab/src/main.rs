@@ -165,17 +165,23 @@ fn judge_sets(
     }
     let modes = if modes.is_empty() { &Mode::ALL[..] } else { modes };
     let mut judgements = Vec::new();
+    let mut violations = Vec::new();
     for mode in modes {
         for folder in &sets {
-            let at = || format!("{} in mode {}", folder.display(), mode.name());
-            judgements.push(judge::judge(folder, *mode, why504).with_context(at)?);
+            // A set that cannot be judged must not hide the others.
+            match judge::judge(folder, *mode, why504) {
+                Ok(judgement) => judgements.push(judgement),
+                Err(error) => {
+                    violations.push(format!("{} ({}): {error:#}", folder.display(), mode.name()));
+                }
+            }
         }
     }
     print!("{}", judge::render(&judgements, limits));
     if let Some(path) = json {
         std::fs::write(path, serde_json::to_string_pretty(&judgements)? + "\n")?;
     }
-    let violations = limits.violations(&judgements);
+    violations.extend(limits.violations(&judgements));
     if violations.is_empty() {
         println!("all limits are kept");
         return Ok(ExitCode::SUCCESS);

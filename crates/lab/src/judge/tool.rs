@@ -49,7 +49,9 @@ impl Call {
         if mode == Mode::NoAccess {
             options.push(option("--connect-timeout", timeouts_in_force(rows)));
         } else {
-            options.push(option("--nginx-conf", shown(folder.join("conf/nginx.conf"))));
+            let conf = [folder.join("conf/nginx.conf"), folder.join("nginx.conf")];
+            let conf = conf.into_iter().find(|path| path.exists());
+            options.push(option("--nginx-conf", shown(conf.context("the set has no nginx.conf")?)));
             logs.push(shown(folder.join("access.log")));
         }
         Ok(Self { why504: why504.to_owned(), options, logs })

@@ -106,6 +106,9 @@ pub struct Summary {
     pub exact: usize,
     /// Rows by cause, those that are known.
     pub causes: BTreeMap<String, usize>,
+    /// Attempts, known or not, whose port was answered by an ACK of an earlier connection: the bare
+    /// ACK of a port that was used again too soon.
+    pub reused_ports: usize,
     /// Lost packets of known attempts that the router's own capture confirms.
     pub drops_confirmed: usize,
     /// Lost packets of known attempts that it does not hold: dropped elsewhere, or not logged.
@@ -176,7 +179,8 @@ pub fn derive(folder: &Path, settings: &Settings) -> Result<(Vec<Row>, Summary)>
     let access = logs::access(&read("access.log")?);
     let errors = logs::errors(&read("error.log")?, access.zone_seconds, settings);
     let packets = packets::Packets::read(folder)?;
-    let mut summary = Summary::default();
+    let reused = packets.gateway.iter().filter(|attempt| !attempt.foreign_acks.is_empty());
+    let mut summary = Summary { reused_ports: reused.count(), ..Summary::default() };
     let mut rows = Vec::new();
     for error in &errors {
         let found = identify::attempt(error, &access, &packets, settings);
