@@ -22,6 +22,7 @@ mod coverage;
 mod event;
 mod merge;
 mod path;
+mod sample;
 mod sighting;
 mod tracker;
 
@@ -29,6 +30,7 @@ pub use clock::ClockOffset;
 pub use coverage::{Coverage, CoverageGap};
 pub use event::{Event, EventKind, IcmpCause, Side};
 pub use merge::{Attempt, Merged, merge};
-pub use path::{Path, PointId};
+pub use path::{Path, Place, PointId};
+pub use sample::Sample;
 pub use sighting::{Closing, Sighting};
 pub use tracker::{Tally, Tracker};

@@ -52,6 +52,16 @@ impl Path {
         self.anywhere.entry(sighting.point).or_default().refine(seen);
     }
 
+    /// Adds what another path has learnt.
+    pub fn absorb(&mut self, other: Self) {
+        for (key, place) in other.places {
+            self.places.entry(key).or_default().refine(place);
+        }
+        for (point, place) in other.anywhere {
+            self.anywhere.entry(point).or_default().refine(place);
+        }
+    }
+
     /// What is known of a point's place on the way to a server; what it showed for other servers
     /// when it never saw this one.
     pub fn place(&self, point: PointId, server: IpAddr) -> Place {
