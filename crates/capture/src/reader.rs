@@ -62,7 +62,7 @@ impl<R: Read> CaptureReader<R> {
             Container::PcapNg => Walk::pcapng(head)?,
         };
         if let Container::Pcap(_) = container {
-            input.skip(crate::pcap::FILE_HEADER_BYTES as u64);
+            summary.octets = input.skip(crate::pcap::FILE_HEADER_BYTES as u64);
         }
         Ok(Self { input, walk, source, still_growing: false, finished: false, summary })
     }

@@ -1,0 +1,311 @@
+//! One frame at a time: link layers, IP, TCP and ICMP, whole and cut.
+
+mod render;
+
+use std::net::IpAddr;
+
+use etherparse::{IpFragOffset, Ipv4Header, PacketBuilder};
+use proptest::prelude::*;
+use render::{Chosen, Shot, Tcp, any_tcp, chosen, ethernet, pcap, read};
+use why504_capture::{ByteOrder, DecodeTally, LinkType};
+use why504_model::{IcmpError, IcmpFamily, Packet, SeqNumber, SourceId};
+
+const ETHERNET: usize = 14;
+
+fn syn(v6: bool) -> Tcp {
+    Tcp {
+        v6,
+        ports: (40_000, 8080),
+        seq: 0xdead_beef,
+        ack: 0,
+        flags: 0x02,
+        timestamps: Some((7, 0)),
+        payload: 0,
+    }
+}
+
+/// A capture of one frame, of which `snaplen` octets were kept.
+fn one(link: u16, data: &[u8], snaplen: usize) -> render::Reading {
+    let wire_len = u32::try_from(data.len()).expect("a small frame");
+    let data = data[..snaplen.min(data.len())].to_vec();
+    let shot = Shot { nanos: 1_000_000_000, data, wire_len };
+    read(pcap(ByteOrder::Little, 0xa1b2_3c4d, link, &[shot]).as_slice())
+}
+
+fn tcp_of(reading: &render::Reading) -> Option<Chosen> {
+    chosen(&reading.packets).pop().map(|(_, _, chosen)| chosen)
+}
+
+/// The counter that the one frame went to.
+fn counted(tally: &DecodeTally) -> &'static str {
+    let table = [
+        ("tcp", tally.tcp),
+        ("icmp_errors", tally.icmp_errors),
+        ("other_ip", tally.other_ip),
+        ("non_ip", tally.non_ip),
+        ("fragments", tally.fragments),
+        ("cut_short", tally.cut_short),
+        ("malformed", tally.malformed),
+        ("unknown_link", tally.unknown_link.values().sum()),
+    ];
+    table.iter().find(|(_, count)| *count == 1).map_or("nothing", |(name, _)| name)
+}
+
+#[test]
+fn every_link_layer_leads_to_the_segment() {
+    for v6 in [false, true] {
+        let tcp = syn(v6);
+        let frame = ethernet(&tcp);
+        let (mac, ether_type, ip) = (&frame[..12], &frame[12..14], &frame[ETHERNET..]);
+        let bsd_family = if v6 { 30 } else { 2 };
+        let linux_family = if v6 { 10 } else { 2 };
+        let ip_len = u8::try_from(ip.len() + 4).expect("a small packet");
+        let tag = |number: u16| [&number.to_be_bytes()[..], &[0x20, 5]].concat();
+        let table: [(u16, Vec<u8>); 15] = [
+            (1, frame.clone()),
+            (1, [mac, &tag(0x8100), ether_type, ip].concat()),
+            (1, [mac, &tag(0x88a8), &tag(0x8100), ether_type, ip].concat()),
+            (1, [mac, &tag(0x9100), &tag(0x8100), ether_type, ip].concat()),
+            (113, [&[0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0], ether_type, ip].concat()),
+            (
+                276,
+                [ether_type, &[0, 0, 0, 0, 0, 3, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0], ip].concat(),
+            ),
+            (101, ip.to_vec()),
+            (12, ip.to_vec()),
+            (14, ip.to_vec()),
+            (if v6 { 229 } else { 228 }, ip.to_vec()),
+            (0, [&[bsd_family, 0, 0, 0], ip].concat()),
+            (0, [&[0, 0, 0, bsd_family], ip].concat()),
+            (108, [&[0, 0, 0, bsd_family], ip].concat()),
+            // Two attributes: a prefix of three octets, padded, and the packet.
+            (
+                239,
+                [&[linux_family, 0, 0, 1, 7, 0, 10, 0, b'h', b'i', 0, 0, ip_len, 0, 9, 0], ip]
+                    .concat(),
+            ),
+            (239, [&[linux_family, 0, 0, 1, ip_len, 0, 9, 0], ip].concat()),
+        ];
+        for (link, data) in table {
+            let reading = one(link, &data, usize::MAX);
+            assert_eq!(tcp_of(&reading), Some(Chosen::from(&tcp)), "{}", LinkType(link));
+        }
+    }
+}
+
+#[test]
+fn unknown_links_are_counted_by_number_and_named() {
+    for (link, name) in [(105, "105 (IEEE802_11)"), (147, "147")] {
+        let reading = one(link, &[0; 60], usize::MAX);
+        assert_eq!(reading.tally.unknown_link.get(&LinkType(link)), Some(&1));
+        let diagnostics = reading.tally.diagnostics(SourceId::default());
+        assert!(diagnostics[0].message.contains(name), "{}", diagnostics[0].message);
+    }
+}
+
+/// With `-s 68` a strict parser loses every SYN, for its options are cut.
+#[test]
+fn a_segment_is_read_as_far_as_it_was_captured() {
+    for v6 in [false, true] {
+        let frame = ethernet(&syn(v6));
+        let tcp_at = ETHERNET + if v6 { 40 } else { 20 };
+        for snaplen in 0..=frame.len() {
+            let reading = one(1, &frame, snaplen);
+            let found = tcp_of(&reading);
+            if snaplen < tcp_at + 14 {
+                assert_eq!((found, counted(&reading.tally)), (None, "cut_short"), "{snaplen}");
+                continue;
+            }
+            // MSS is four octets, timestamps ten.
+            let timestamps = (snaplen >= tcp_at + 20 + 4 + 10).then_some((7, 0));
+            let expected = Tcp { timestamps, ..syn(v6) };
+            assert_eq!(found, Some(Chosen::from(&expected)), "{snaplen}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn padding_and_snaplen_do_not_change_the_payload_length(
+        tcp in any_tcp(), padding in 0..60_usize, kept in 74..400_usize,
+    ) {
+        let mut frame = ethernet(&tcp);
+        frame.resize(frame.len() + padding, 0xaa);
+        let found = tcp_of(&one(1, &frame, kept));
+        let expected = Tcp { timestamps: None, ..tcp.clone() };
+        let found_without_options = found.map(Chosen::without_timestamps);
+        prop_assert_eq!(found_without_options, Some(Chosen::from(&expected)));
+    }
+
+    #[test]
+    fn any_frame_of_any_link_is_counted_once(
+        link in prop_oneof![Just(0_u16), Just(1), Just(12), Just(101), Just(108), Just(113), Just(239), Just(276), any::<u16>()],
+        data in proptest::collection::vec(any::<u8>(), 0..120),
+        tcp in any_tcp(),
+        at in any::<prop::sample::Index>(),
+        octet in any::<u8>(),
+    ) {
+        // `read` checks that the tally adds up.
+        read(pcap(ByteOrder::Big, 0xa1b2_c3d4, link, &[Shot { nanos: 1000, data, wire_len: 90 }]).as_slice());
+        let mut frame = ethernet(&tcp);
+        let at = at.index(frame.len());
+        frame[at] = octet;
+        one(1, &frame, usize::MAX);
+    }
+}
+
+#[test]
+fn ipv4_options_fragments_and_offload() {
+    let segment = ethernet(&syn(false))[ETHERNET + 20..].to_vec();
+    let packet = |change: &dyn Fn(&mut Ipv4Header)| {
+        let len = u16::try_from(segment.len()).expect("small");
+        let mut header =
+            Ipv4Header::new(len, 61, etherparse::ip_number::TCP, [10, 0, 0, 1], [10, 0, 0, 9])
+                .expect("a header");
+        header.options = [1, 1, 1, 0][..].try_into().expect("options");
+        header.set_payload_len(segment.len()).expect("it fits");
+        change(&mut header);
+        let mut bytes = Vec::new();
+        header.write_raw(&mut bytes).expect("memory takes it");
+        bytes.extend_from_slice(&segment);
+        bytes
+    };
+    let later = IpFragOffset::try_new(100).expect("an offset");
+    let table: [(Vec<u8>, &str); 6] = [
+        (packet(&|_| {}), "tcp"),
+        (packet(&|header| header.more_fragments = true), "tcp"),
+        (packet(&|header| header.fragment_offset = later), "fragments"),
+        (packet(&|header| header.protocol = etherparse::ip_number::UDP), "other_ip"),
+        (packet(&|header| header.total_len = 23), "malformed"),
+        // Segmentation offload writes no length; the frame has it.
+        (packet(&|header| header.total_len = 0), "tcp"),
+    ];
+    for (bytes, counter) in table {
+        let reading = one(101, &bytes, usize::MAX);
+        assert_eq!(counted(&reading.tally), counter);
+        if counter == "tcp" {
+            assert_eq!(tcp_of(&reading), Some(Chosen::from(&syn(false))));
+        }
+    }
+}
+
+#[test]
+fn ipv6_extension_headers() {
+    let frame = ethernet(&syn(true));
+    let (header, segment) = frame[ETHERNET..].split_at(40);
+    // Each is: number, what follows the next-header octet.
+    let hop_by_hop = (0_u8, vec![0, 5, 2, 0, 0, 1, 0]);
+    let routing = (43, vec![1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let first_fragment = (44, vec![0, 0, 1, 0, 0, 0, 9]);
+    let later_fragment = (44, vec![0, 1, 0x41, 0, 0, 0, 9]);
+    let authentication = (51, vec![1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2]);
+    let encrypted = (50, vec![0, 5, 2, 0, 0, 1, 0]);
+    let table = [
+        (vec![&hop_by_hop, &routing, &first_fragment, &authentication], "tcp"),
+        (vec![&hop_by_hop, &later_fragment], "fragments"),
+        (vec![&encrypted], "other_ip"),
+    ];
+    for (chain, counter) in table {
+        let mut packet = header.to_vec();
+        let mut next_header_at = 6;
+        for (number, rest) in chain {
+            packet[next_header_at] = *number;
+            next_header_at = packet.len();
+            packet.push(0);
+            packet.extend(rest);
+        }
+        packet[next_header_at] = 6;
+        packet.extend_from_slice(segment);
+        let payload = u16::try_from(packet.len() - 40).expect("small");
+        packet[4..6].copy_from_slice(&payload.to_be_bytes());
+        let reading = one(101, &packet, usize::MAX);
+        assert_eq!(counted(&reading.tally), counter);
+        if counter == "tcp" {
+            assert_eq!(tcp_of(&reading), Some(Chosen::from(&syn(true))));
+        }
+    }
+}
+
+#[test]
+fn what_is_no_ip_and_what_contradicts_itself() {
+    let mut not_four = ethernet(&syn(false));
+    not_four[ETHERNET] = 0x55;
+    let mut short_header = ethernet(&syn(false));
+    short_header[ETHERNET] = 0x44;
+    let mut short_tcp = ethernet(&syn(false));
+    short_tcp[ETHERNET + 20 + 12] = 0x40;
+    let arp = [&[0xff; 12][..], &[8, 6], &[0; 28]].concat();
+    let llc = [&[0xff; 12][..], &[0, 38], &[0x42; 38]].concat();
+    let runt = vec![2; 13];
+    let nflog_length = vec![2, 0, 0, 1, 3, 0, 9, 0, 0x45];
+    for (link, data, counter) in [
+        (1, not_four, "malformed"),
+        (1, short_header, "malformed"),
+        (1, short_tcp, "malformed"),
+        (1, arp, "non_ip"),
+        (1, llc, "non_ip"),
+        (1, runt, "malformed"),
+        (239, nflog_length, "malformed"),
+        (101, vec![0x05; 40], "non_ip"),
+        (0, vec![7, 0, 0, 0, 1], "non_ip"),
+    ] {
+        assert_eq!(counted(&one(link, &data, usize::MAX).tally), counter, "{link} {data:02x?}");
+    }
+}
+
+/// An ICMP error from a router about the SYN, which quotes `quote` octets of the TCP header.
+fn icmp(v6: bool, kind: u8, code: u8, quote: usize) -> Vec<u8> {
+    let quoted = &ethernet(&syn(v6))[ETHERNET..];
+    let ip_len = if v6 { 40 } else { 20 };
+    let body = &quoted[..ip_len + quote];
+    let mut packet = Vec::new();
+    let mut router = [0; 16];
+    (router[0], router[15]) = (0xfd, 0xfe);
+    if v6 {
+        PacketBuilder::ipv6(router, [0xfd; 16], 64)
+            .icmpv6_raw(kind, code, [0; 4])
+            .write(&mut packet, body)
+    } else {
+        PacketBuilder::ipv4([10, 0, 0, 254], [10, 0, 0, 1], 64)
+            .icmpv4_raw(kind, code, [0; 4])
+            .write(&mut packet, body)
+    }
+    .expect("memory takes it");
+    packet
+}
+
+#[test]
+fn icmp_errors_tell_the_segment_that_they_quote() {
+    let table = [
+        (false, 3, 13, 8, "icmp_errors"),
+        (false, 11, 0, 36, "icmp_errors"),
+        (false, 12, 0, 20, "icmp_errors"),
+        (false, 3, 1, 7, "malformed"),
+        (false, 8, 0, 8, "other_ip"),
+        (false, 0, 0, 8, "other_ip"),
+        (true, 1, 4, 8, "icmp_errors"),
+        (true, 2, 0, 36, "icmp_errors"),
+        (true, 3, 0, 8, "icmp_errors"),
+        (true, 4, 1, 8, "icmp_errors"),
+        (true, 128, 0, 8, "other_ip"),
+    ];
+    for (v6, kind, code, quote, counter) in table {
+        let packet = icmp(v6, kind, code, quote);
+        let reading = one(101, &packet, usize::MAX);
+        assert_eq!(counted(&reading.tally), counter, "{kind}/{code} {quote}");
+        let Some(Packet::Icmp(error)) = reading.packets.first() else { continue };
+        let reporter: IpAddr = if v6 { "fd00::fe" } else { "10.0.0.254" }.parse().expect("one");
+        let family = if v6 { IcmpFamily::V6 } else { IcmpFamily::V4 };
+        let quoted =
+            if v6 { "[fd00::1]:40000 [fd00::9]:8080" } else { "10.0.0.1:40000 10.0.0.9:8080" };
+        assert_eq!(format!("{} {}", error.quoted.client, error.quoted.server), quoted);
+        let IcmpError { quoted_seq, .. } = *error;
+        assert_eq!((error.reporter, error.family), (reporter, family));
+        assert_eq!((error.kind, error.code), (kind, code));
+        assert_eq!(quoted_seq, SeqNumber(0xdead_beef));
+    }
+    // Cut by the snapshot length instead.
+    let packet = icmp(false, 3, 13, 36);
+    assert_eq!(counted(&one(101, &packet, 20 + 8 + 20 + 7).tally), "cut_short");
+    assert_eq!(counted(&one(101, &packet, 20 + 8 + 20 + 8).tally), "icmp_errors");
+}
