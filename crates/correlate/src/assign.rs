@@ -1,8 +1,8 @@
 //! One line, one attempt: all best one-to-one assignments, counted.
 //!
 //! Best means: most lines matched, then the most plausible attempts. The order of a worker's lines
-//! is a hard constraint: deadlines fire in order within an event loop, and between workers within
-//! the stall. All best assignments count alike; nothing else breaks a tie.
+//! is a hard constraint: deadlines fire in order within an event loop, and between workers of one
+//! log within the stall. Between the logs of two gateways nothing is known. All best assignments count alike; nothing else breaks a tie.
 //!
 //! The lines are swept in order. A state is which attempts that later lines could still want are
 //! taken, and how far each worker has come; states that agree are one, with the number of ways that
@@ -25,6 +25,8 @@ const STATES_MAX: usize = 200_000;
 /// A log line and the attempts that fit it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
+    /// Which log the line stands in; the order of lines means something within one log.
+    pub log: u32,
     /// Process id of the worker, when logged.
     pub worker: Option<u32>,
     /// The attempts that fit.
@@ -74,8 +76,8 @@ pub fn assign(lines: &[Line]) -> Vec<Assignment> {
 fn components(lines: &[Line]) -> Vec<Vec<usize>> {
     let mut parent: Vec<usize> = (0..lines.len()).collect();
     let mut owner: BTreeMap<usize, usize> = BTreeMap::new();
-    // Latest end so far -> a line of the component that has it.
-    let mut ends: BTreeMap<Timestamp, usize> = BTreeMap::new();
+    // Log and latest end so far -> a line of the component that has it.
+    let mut ends: BTreeMap<(u32, Timestamp), usize> = BTreeMap::new();
     for (i, line) in lines.iter().enumerate() {
         for edge in &line.edges {
             unite(&mut parent, *owner.entry(edge.attempt).or_insert(i), i);
@@ -83,13 +85,16 @@ fn components(lines: &[Line]) -> Vec<Vec<usize>> {
         let earliest = line.edges.iter().map(|e| e.end.1).min();
         let latest = line.edges.iter().map(|e| e.end.0).max();
         if let (Some(earliest), Some(latest)) = (earliest, latest) {
-            let out_of_order = ends.split_off(&(earliest + SAME_WORKER));
+            let later = (line.log, earliest + SAME_WORKER)..=(line.log, Timestamp::MAX);
+            let out_of_order: Vec<((u32, Timestamp), usize)> =
+                ends.range(later).map(|(&key, &line)| (key, line)).collect();
             let mut end = latest;
-            for (other, line) in out_of_order {
-                unite(&mut parent, line, i);
-                end = end.max(other);
+            for (key, other) in out_of_order {
+                ends.remove(&key);
+                unite(&mut parent, other, i);
+                end = end.max(key.1);
             }
-            if let Some(other) = ends.insert(end, i) {
+            if let Some(other) = ends.insert((line.log, end), i) {
                 unite(&mut parent, other, i);
             }
         }
@@ -151,10 +156,10 @@ type Score = (u32, i64);
 struct State {
     /// Attempts that are taken and that a later line could want.
     taken: Vec<usize>,
-    /// Worker -> latest (earliest possible) end it has logged, where that still binds.
-    workers: BTreeMap<u32, Timestamp>,
-    /// Latest end logged by anyone.
-    latest: Option<Timestamp>,
+    /// Log and worker -> latest (earliest possible) end it has logged, where that still binds.
+    workers: BTreeMap<(u32, u32), Timestamp>,
+    /// Log -> latest end logged by any of its workers.
+    latest: BTreeMap<u32, Timestamp>,
 }
 
 /// Best score over the lines on one side of a state, and in how many ways it is reached.
@@ -255,39 +260,41 @@ impl<'a> Sweep<'a> {
         let some = line
             .edges
             .iter()
-            .filter(move |edge| state.allows(line.worker, edge))
-            .map(move |edge| (Some(*edge), self.settled(i, state.with(line.worker, edge))));
+            .filter(move |edge| state.allows(line, edge))
+            .map(move |edge| (Some(*edge), self.settled(i, state.with(line, edge))));
         none.chain(some)
     }
 
     /// Forgets what no line after `i` can tell apart.
     fn settled(&self, i: usize, mut state: State) -> State {
         state.taken.retain(|a| self.wanted_until.get(a).is_some_and(|&last| last > i));
-        if let Some(latest) = state.latest {
-            state.workers.retain(|_, end| *end - SAME_WORKER > latest - OTHER_WORKER);
-        }
+        let State { workers, latest, .. } = &mut state;
+        workers.retain(|(log, _), end| {
+            latest.get(log).is_none_or(|&latest| *end - SAME_WORKER > latest - OTHER_WORKER)
+        });
         state
     }
 }
 
 impl State {
-    fn allows(&self, worker: Option<u32>, edge: &Edge) -> bool {
-        let of_worker = worker.and_then(|w| self.workers.get(&w));
+    fn allows(&self, line: &Line, edge: &Edge) -> bool {
+        let of_worker = line.worker.and_then(|w| self.workers.get(&(line.log, w)));
         self.taken.binary_search(&edge.attempt).is_err()
             && of_worker.is_none_or(|&end| edge.end.1 >= end - SAME_WORKER)
-            && self.latest.is_none_or(|end| edge.end.1 >= end - OTHER_WORKER)
+            && self.latest.get(&line.log).is_none_or(|&end| edge.end.1 >= end - OTHER_WORKER)
     }
 
-    fn with(&self, worker: Option<u32>, edge: &Edge) -> Self {
+    fn with(&self, line: &Line, edge: &Edge) -> Self {
         let mut next = self.clone();
         if let Err(place) = next.taken.binary_search(&edge.attempt) {
             next.taken.insert(place, edge.attempt);
         }
-        if let Some(worker) = worker {
-            let end = next.workers.entry(worker).or_insert(edge.end.0);
+        if let Some(worker) = line.worker {
+            let end = next.workers.entry((line.log, worker)).or_insert(edge.end.0);
             *end = edge.end.0.max(*end);
         }
-        next.latest = next.latest.max(Some(edge.end.0));
+        let latest = next.latest.entry(line.log).or_insert(edge.end.0);
+        *latest = edge.end.0.max(*latest);
         next
     }
 }

@@ -87,7 +87,11 @@ pub fn correlate(timeouts: &[Timeout], points: Points<'_>) -> Correlation {
     let lines: Vec<Line> = timeouts
         .iter()
         .zip(&joins)
-        .map(|(timeout, (edges, _))| Line { worker: timeout.worker, edges: edges.clone() })
+        .map(|(timeout, (edges, _))| Line {
+            log: timeout.location.source.0,
+            worker: timeout.worker,
+            edges: edges.clone(),
+        })
         .collect();
     let mut found = Correlation::default();
     for (i, (assignment, (_, join))) in assign(&lines).into_iter().zip(joins).enumerate() {

@@ -9,6 +9,7 @@ fn at(ms: i64) -> Timestamp {
 
 fn line(worker: u32, edges: &[(usize, i64, u32)]) -> Line {
     Line {
+        log: 0,
         worker: Some(worker),
         edges: edges
             .iter()
@@ -86,7 +87,8 @@ fn brute_force(lines: &[Line]) -> Vec<BTreeMap<Option<usize>, f64>> {
                     earlier.is_none_or(|e| {
                         let slack =
                             if l.worker == lines[i].worker { SAME_WORKER } else { OTHER_WORKER };
-                        e.attempt != edge.attempt && edge.end.1 >= e.end.0 - slack
+                        e.attempt != edge.attempt
+                            && (l.log != lines[i].log || edge.end.1 >= e.end.0 - slack)
                     })
                 })
             });
@@ -120,10 +122,12 @@ mod properties {
 
     prop_compose! {
         fn any_line()(
-            worker in 0u32..3,
+            log in 0u32..2,
+            worker in 0u32..2,
             edges in prop::collection::btree_map(0usize..6, (0i64..600, 0i64..80, 0u32..2), 0..4),
         ) -> Line {
             Line {
+                log,
                 worker: Some(worker),
                 edges: edges
                     .into_iter()
