@@ -23,6 +23,7 @@ mod address;
 mod classify;
 mod conf;
 mod error;
+mod join;
 mod lines;
 mod log_format;
 mod scan;
@@ -34,6 +35,7 @@ pub use address::upstream_endpoint;
 pub use classify::{Classified, ClassifyError, Phase, classify};
 pub use conf::{Conf, ConfError, Included, LogTarget, NamedFormat, Scope, TimeoutSetting};
 pub use error::{Context, ErrorRecord, Level, LogText, RecordError, describe};
+pub use join::{AccessJoin, AccessLine, JoinCase, JoinTally, Joined};
 pub use lines::MAX_LINE;
 pub use log_format::{Escape, FormatError, FormatFault, LogFormat};
 pub use scan::{

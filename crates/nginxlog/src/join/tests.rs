@@ -1,0 +1,291 @@
+//! Requests written by hand. All times are offsets from 2026-11-22T07:18:20Z.
+
+use super::*;
+use crate::error::ErrorRecord;
+use crate::log_format::LogFormat;
+use crate::scan::{LineOutcome, read_line};
+use crate::zone::Zone;
+use proptest::prelude::*;
+use why504_model::{SourceId, Timestamp};
+
+/// 2026-11-22T07:18:20Z.
+const BASE: i64 = 1_795_331_900;
+const FORMAT: &str = "$remote_addr \"$request\" $status $request_time $connection c=$upstream_connect_time r=$upstream_response_time s=$upstream_status a=$upstream_addr $msec";
+const KEYLESS: &str = "$remote_addr \"$request\" $status $request_time c=$upstream_connect_time r=$upstream_response_time s=$upstream_status a=$upstream_addr $msec";
+
+const CONNECTING: &str = "upstream timed out (110: x) while connecting to upstream";
+const READING: &str = "upstream timed out (110: x) while reading response header from upstream";
+const REFUSED: &str = "connect() failed (111: x) while connecting to upstream";
+const LUA: &str = "lua tcp socket connect timed out, when connecting to 10.0.0.5:6379";
+
+/// A case: logged in this second after the base, on connection 7.
+fn case(second: u32, head: &str, upstream: &str) -> String {
+    let upstream = if upstream.is_empty() {
+        String::new()
+    } else {
+        format!(", upstream: \"http://{upstream}/\"")
+    };
+    format!(
+        "2026/11/22 07:18:{:02} [error] 1#1: *7 {head}, client: 1.2.3.4, server: a, request: \"GET / HTTP/1.1\"{upstream}",
+        20 + second
+    )
+}
+
+/// An access line: ended this many milliseconds after the base.
+fn access(end: i64, request_time: i64, status: u16, tries: &str) -> String {
+    let msec = BASE * 1000 + end;
+    format!(
+        "1.2.3.4 \"GET / HTTP/1.1\" {status} {}.{:03} 7 {tries} {}.{:03}",
+        request_time / 1000,
+        request_time % 1000,
+        msec / 1000,
+        msec % 1000,
+    )
+}
+
+fn indexed(cases: &[String]) -> AccessJoin {
+    let case = |(id, line): (u32, &String)| {
+        let LineOutcome::Timeout(timeout) = read_line(line.as_bytes()) else { panic!("{line}") };
+        let logged = Zone::UTC.second(timeout.record.time).interval();
+        JoinCase::new(TimeoutId(id), &timeout, logged)
+    };
+    AccessJoin::new((0..).zip(cases).map(case).collect())
+}
+
+fn offer(join: &mut AccessJoin, format: &str, number: u64, line: &str) {
+    let format = LogFormat::from_argument(format).expect("a format");
+    let record = format.read(line.as_bytes()).unwrap_or_else(|| panic!("{line}"));
+    join.offer(Location { source: SourceId(0), record: number }, &record);
+}
+
+fn join(cases: &[String], lines: &[String]) -> (Vec<Joined>, JoinTally) {
+    let mut join = indexed(cases);
+    for (number, line) in (1..).zip(lines) {
+        offer(&mut join, FORMAT, number, line);
+    }
+    join.finish()
+}
+
+/// The middle of a start, in milliseconds after the base, and its basis.
+fn started(joined: &Joined) -> Option<(i64, StartBasis)> {
+    let (interval, basis) = joined.start?;
+    // 5 ms to each side, the millisecond of `$msec`, and what request and tries differ by.
+    assert!(interval.length() <= Span::from_millis(13), "{interval:?}");
+    let middle = interval.start() + interval.length().scaled(1, 2);
+    Some(((middle.nanos() - BASE * 1_000_000_000) / 1_000_000, basis))
+}
+
+fn near(found: Option<(i64, StartBasis)>, expected: i64, basis: StartBasis) {
+    let (at, found) = found.expect("a start");
+    assert!((at - expected).abs() <= 5 && found == basis, "{at} {found:?}, expected {expected}");
+}
+
+#[test]
+fn the_tries_of_one_request_are_walked_back() {
+    // 2 s to the first address, refused by the second one at once, 3 s to the third one.
+    let cases = [
+        case(2, CONNECTING, "10.0.0.1:80"),
+        case(2, REFUSED, "10.0.0.2:80"),
+        case(5, CONNECTING, "10.0.0.3:80"),
+    ];
+    let tries = "c=-, 0.001, - r=2.000, 0.001, 3.001 s=504, 502, 504 a=10.0.0.1:80, 10.0.0.2:80, 10.0.0.3:80";
+    let (joined, tally) = join(&cases, &[access(5_502, 5_010, 504, tries)]);
+    assert_eq!(tally, JoinTally { joined: 3, ..JoinTally::default() });
+    near(started(&joined[0]), 500, StartBasis::UpstreamTimes);
+    near(started(&joined[1]), 2_500, StartBasis::UpstreamTimes);
+    near(started(&joined[2]), 2_501, StartBasis::UpstreamTimes);
+    let limits: Vec<_> =
+        joined.iter().map(|j| j.limits.first().map(|l| (l.at_least, l.at_most))).collect();
+    let ms = Span::from_millis;
+    assert_eq!(limits, [Some((ms(1_900), ms(2_001))), None, Some((ms(2_901), ms(3_002)))]);
+    assert!(joined.iter().all(|j| j.logged.length() <= ms(11) && j.peer.is_none()));
+}
+
+#[test]
+fn a_cut_line_gets_its_peer_from_the_access_line() {
+    let line = case(2, CONNECTING, "");
+    let (joined, _) =
+        join(&[line], &[access(2_500, 2_000, 504, "c=- r=2.000 s=504 a=10.0.0.1:80")]);
+    assert_eq!(joined[0].peer.map(|p| p.to_string()).as_deref(), Some("10.0.0.1:80"));
+    let mut timeout = Timeout {
+        id: TimeoutId(0),
+        location: Location::default(),
+        kind: TimeoutKind::UpstreamConnectTimeout,
+        never_sent: false,
+        peer: None,
+        logged: Interval::default(),
+        start: None,
+        limits: Vec::new(),
+        worker: None,
+        connection: None,
+    };
+    joined[0].apply(&mut timeout);
+    assert_eq!((timeout.peer, timeout.start), (joined[0].peer, joined[0].start));
+    assert_eq!((timeout.logged, timeout.limits.len()), (joined[0].logged, 1));
+}
+
+#[test]
+fn a_retry_that_succeeds_leaves_the_first_start_known() {
+    let cases = [case(2, CONNECTING, "10.0.0.1:80")];
+    let tries = "c=-, 0.001 r=2.000, 0.400 s=504, 200 a=10.0.0.1:80, 10.0.0.2:80";
+    let (joined, _) = join(&cases, &[access(2_900, 2_402, 200, tries)]);
+    near(started(&joined[0]), 500, StartBasis::UpstreamTimes);
+    // A slow client after it, or a slow request body before it: the second of the line is what
+    // remains known, so the start is not a point. The request began at 498 ms.
+    let (joined, _) = join(&cases, &[access(9_900, 9_402, 200, tries)]);
+    let (start, _) = joined[0].start.expect("a start");
+    let base = Timestamp::from_parts(BASE, 0);
+    assert_eq!(start.start(), base + Span::from_millis(493));
+    assert_eq!(start.end(), base + Span::from_millis(1_000));
+}
+
+#[test]
+fn times_that_contradict_the_error_line_give_no_start() {
+    let cases = [case(2, CONNECTING, "10.0.0.1:80")];
+    let (joined, tally) =
+        join(&cases, &[access(9_900, 9_400, 504, "c=- r=2.000 s=504 a=10.0.0.1:80")]);
+    assert_eq!((joined[0].start, tally.joined, tally.contradictory), (None, 1, 1));
+}
+
+#[test]
+fn a_cosocket_began_with_its_request() {
+    let none = "c=- r=- s=- a=-";
+    let (joined, _) = join(&[case(1, LUA, "")], &[access(1_300, 501, 504, none)]);
+    near(started(&joined[0]), 799, StartBasis::RequestTime);
+    let ms = Span::from_millis;
+    assert_eq!((joined[0].limits[0].at_least, joined[0].limits[0].at_most), (ms(401), ms(502)));
+    assert_eq!(joined[0].peer, None);
+    // Of two failures of one request only the first one can have begun with it.
+    let (joined, _) =
+        join(&[case(1, LUA, ""), case(1, LUA, "")], &[access(1_900, 1_001, 200, none)]);
+    near(started(&joined[0]), 899, StartBasis::RequestTime);
+    assert_eq!(joined[1].start, None);
+    assert!(joined.iter().all(|j| j.limits.is_empty()));
+    // A request that went on after the failure: the timer ended in the second of the line.
+    let (joined, _) = join(&[case(1, LUA, "")], &[access(5_000, 4_500, 200, none)]);
+    let limit = joined[0].limits[0];
+    assert_eq!((limit.at_least, limit.at_most), (ms(494), ms(4_501)));
+}
+
+#[test]
+fn a_read_timeout_is_known_without_its_connect() {
+    let (joined, _) = join(
+        &[case(4, READING, "10.0.0.1:80")],
+        &[access(4_600, 4_105, 504, "c=0.100 r=4.101 s=504 a=10.0.0.1:80")],
+    );
+    near(started(&joined[0]), 499, StartBasis::UpstreamTimes);
+    let ms = Span::from_millis;
+    assert_eq!((joined[0].limits[0].at_least, joined[0].limits[0].at_most), (ms(3_901), ms(4_002)));
+}
+
+#[test]
+fn keep_alive_requests_are_told_apart() {
+    let failed = |end| access(end, 300, 504, "c=- r=0.300 s=504 a=10.0.0.1:80");
+    let fine = |end| access(end, 1, 200, "c=0.000 r=0.001 s=200 a=10.0.0.1:80");
+    let one = case(2, CONNECTING, "10.0.0.1:80");
+    // Requests before, in and after the second; only one of them failed.
+    let lines = [fine(1_000), fine(2_100), failed(2_500), fine(2_600), fine(3_500)];
+    let (joined, tally) = join(std::slice::from_ref(&one), &lines);
+    assert_eq!((tally.joined, joined[0].access.location.record), (1, 3));
+    // Three failed in one second: the lines are in the order of the requests.
+    let lines = [failed(2_900), failed(2_350), failed(2_600)];
+    let (joined, tally) = join(&[one.clone(), one.clone(), one.clone()], &lines);
+    let order: Vec<_> = joined.iter().map(|j| j.access.location.record).collect();
+    assert_eq!((tally.joined, order), (3, vec![2, 3, 1]));
+    // Two lines and three failed requests: nobody knows.
+    let (joined, tally) = join(&[one.clone(), one.clone()], &lines);
+    assert_eq!((joined.len(), tally.ambiguous), (0, 2));
+    // The connection number of another life of nginx, hours before.
+    let (_, tally) = join(&[one], &[failed(-7_200_000)]);
+    assert_eq!(tally, JoinTally { without_line: 1, ..JoinTally::default() });
+}
+
+#[test]
+fn without_connection_numbers_client_and_request_must_be_unique() {
+    let bare =
+        |end: i64| access(end, 300, 504, "c=- r=0.300 s=504 a=10.0.0.1:80").replace(" 7 c=", " c=");
+    let line = case(2, CONNECTING, "10.0.0.1:80");
+    let mut unique = indexed(std::slice::from_ref(&line));
+    offer(&mut unique, KEYLESS, 1, &bare(2_500));
+    offer(&mut unique, KEYLESS, 2, &bare(9_500));
+    assert_eq!(unique.finish().1, JoinTally { joined: 1, ..JoinTally::default() });
+    let mut twice = indexed(&[line]);
+    offer(&mut twice, KEYLESS, 1, &bare(2_500));
+    offer(&mut twice, KEYLESS, 2, &bare(2_700));
+    assert_eq!(twice.finish().1, JoinTally { ambiguous: 1, ..JoinTally::default() });
+}
+
+#[test]
+fn a_request_in_two_access_logs_is_one_request() {
+    let line = access(2_500, 300, 504, "c=- r=0.300 s=504 a=10.0.0.1:80");
+    let mut join = indexed(&[case(2, CONNECTING, "10.0.0.1:80")]);
+    let format = LogFormat::from_argument(FORMAT).expect("a format");
+    let record = format.read(line.as_bytes()).expect("the line");
+    for source in [3, 1, 2] {
+        join.offer(Location { source: SourceId(source), record: 9 }, &record);
+    }
+    let (joined, tally) = join.finish();
+    assert_eq!((tally.joined, joined[0].access.location.source), (1, SourceId(1)));
+}
+
+#[test]
+fn a_timer_has_no_access_line() {
+    let line =
+        "2026/11/22 07:18:22 [error] 1#1: lua tcp socket connect timed out, context: ngx.timer";
+    assert!(ErrorRecord::parse(line.as_bytes()).is_ok());
+    let (_, tally) = join(&[line.to_owned()], &[access(2_500, 300, 504, "c=- r=- s=- a=-")]);
+    assert_eq!(tally, JoinTally { no_key: 1, ..JoinTally::default() });
+}
+
+#[test]
+fn access_lines_cost_memory_only_for_cases() {
+    let mut join = indexed(&[case(2, CONNECTING, "10.0.0.1:80")]);
+    for number in 0..10_000_u32 {
+        let end = i64::from(2_000 + number % 1_000);
+        offer(
+            &mut join,
+            FORMAT,
+            u64::from(number),
+            &access(end, 300, 504, "c=- r=0.300 s=504 a=10.0.0.1:80"),
+        );
+    }
+    assert!(join.groups.iter().all(|group| group.candidates.len() <= group.capacity()));
+    assert_eq!(join.finish().1, JoinTally { ambiguous: 1, ..JoinTally::default() });
+}
+
+proptest! {
+    /// Neither the order of the access lines nor their division among workers matters, and every
+    /// case is counted once.
+    #[test]
+    fn order_and_division_do_not_matter(
+        requests in proptest::collection::vec((0..4_000_i64, 0..3_000_i64, 0..3_usize), 0..12),
+        seconds in proptest::collection::vec((0..5_u32, prop::bool::ANY), 0..8),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let cases: Vec<String> = seconds.iter()
+            .map(|(second, lua)| if *lua { case(*second, LUA, "") } else { case(*second, CONNECTING, "10.0.0.1:80") })
+            .collect();
+        let lines: Vec<String> = requests.iter().map(|(end, length, shape)| {
+            let (seconds, ms) = (length / 1000, length % 1000);
+            let tries = match shape {
+                0 => "c=- r=- s=- a=-".to_owned(),
+                1 => format!("c=- r={seconds}.{ms:03} s=504 a=10.0.0.1:80"),
+                _ => format!("c=-, 0.001 r={seconds}.{ms:03}, 0.002 s=504, 200 a=10.0.0.1:80, 10.0.0.1:80"),
+            };
+            access(*end, *length, 504, &tries)
+        }).collect();
+        let (one, tally) = join(&cases, &lines);
+        prop_assert_eq!(tally.joined, one.len() as u64);
+        let all = tally.joined + tally.without_line + tally.ambiguous + tally.no_key;
+        prop_assert_eq!(all, cases.len() as u64);
+        let mut first = indexed(&cases);
+        let mut second = first.clone();
+        let cut = cut.index(lines.len() + 1);
+        for (number, line) in (1..).zip(&lines).collect::<Vec<(u64, &String)>>().into_iter().rev() {
+            let to = if number > cut as u64 { &mut first } else { &mut second };
+            offer(to, FORMAT, number, line);
+        }
+        first.absorb(second);
+        prop_assert_eq!(first.finish(), (one, tally));
+    }
+}
