@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use why504_lab::judge::{self, Limits, Mode};
 use why504_lab::netlab;
 use why504_lab::scenario::Scenario;
+use why504_lab::traffic::{self, Traffic};
 use why504_lab::truth;
 
 /// Makes real incidents with known truth in network namespaces, and judges why504 by them.
@@ -57,6 +58,10 @@ enum Task {
         #[arg(long)]
         verbose: bool,
     },
+    /// Write a big made-up capture for benchmarks, and its counts as FILE.truth.json
+    Traffic(Traffic),
+    /// Install what `run` needs (Debian packages) where it is missing; needs root
+    Install,
     /// Send the load of a scenario (started by `run`, inside the gateway's namespace)
     #[command(hide = true)]
     Client { scenario: PathBuf },
@@ -92,6 +97,10 @@ fn perform(task: Task) -> Result<ExitCode> {
             return judge_sets(&sets, &why504, &mode, json.as_deref(), &limits);
         }
         Task::Truth { sets, verbose } => return compare_truth(&sets, verbose),
+        Task::Traffic(traffic) => {
+            println!("{}", serde_json::to_string(&traffic::generate(&traffic)?)?);
+        }
+        Task::Install => return install(),
         Task::Client { scenario } => {
             let load = netlab::client::client(&Scenario::load(&scenario)?)?;
             println!("{}", serde_json::to_string(&load)?);
@@ -128,6 +137,19 @@ fn run(scenarios: &[PathBuf], out: &std::path::Path) -> Result<ExitCode> {
         let outcome = netlab::run(&scenario, &name, out).with_context(|| name.to_string())?;
         println!("  load {}", outcome.load);
         println!("  truth {}", serde_json::to_string(&outcome.truth)?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn install() -> Result<ExitCode> {
+    let missing = netlab::missing_programs();
+    if missing.is_empty() {
+        println!("everything that the lab needs is installed");
+    } else if is_root() {
+        netlab::install(&missing)?;
+        println!("installed {}", missing.join(" "));
+    } else {
+        println!("skipped: {} would have to be installed, which needs root", missing.join(" "));
     }
     Ok(ExitCode::SUCCESS)
 }

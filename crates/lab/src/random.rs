@@ -30,6 +30,11 @@ impl Random {
         ((u64::from(self.next_u32()) * u64::from(bound)) >> 32) as u32
     }
 
+    /// A number in `0..bound`; 0 when `bound` is 0.
+    pub fn below_u16(&mut self, bound: u16) -> u16 {
+        u16::try_from(self.below(u32::from(bound))).unwrap_or(0)
+    }
+
     /// A number in `0.0..1.0`.
     pub fn fraction(&mut self) -> f64 {
         f64::from(self.next_u32()) / 4_294_967_296.0

@@ -1,6 +1,8 @@
 //! The lab's truth, derived again from the captures of sets that somebody else made (or an earlier
 //! run of the lab), must agree with the truth that lies beside them.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests")]
+
 use std::path::{Path, PathBuf};
 
 use why504_lab::truth;

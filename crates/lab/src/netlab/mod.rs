@@ -3,6 +3,7 @@
 pub mod client;
 mod command;
 mod conf;
+mod install;
 mod namespaces;
 mod plan;
 mod processes;
@@ -10,6 +11,7 @@ mod rules;
 mod run;
 pub mod server;
 
+pub use install::{install, missing_programs};
 pub use namespaces::{janitor, remove_leftovers};
 pub use plan::{Request, plan};
 pub use run::{Outcome, run};

@@ -1,1 +1,0 @@
-//! Generates big captures for benchmarks.
