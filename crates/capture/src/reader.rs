@@ -79,7 +79,6 @@ impl<R: Read> CaptureReader<R> {
     /// where damage makes it impossible to go on.
     pub fn next_block(&mut self) -> Option<Block> {
         while !self.finished {
-            self.input.fill(BLOCK_BYTES);
             match self.walk.run(self.input.bytes(), &mut self.summary) {
                 Run::Records(records) => {
                     if let Some(block) = self.take(&records) {
@@ -106,7 +105,7 @@ impl<R: Read> CaptureReader<R> {
     /// Consumes the records; a block if there are frames among them.
     fn take(&mut self, records: &Records) -> Option<Block> {
         let offset = self.input.offset();
-        let bytes = self.input.cut(records.length, BLOCK_BYTES);
+        let bytes = self.input.cut(records.length);
         self.summary.octets = self.input.offset();
         let first_frame = self.summary.frames.saturating_add(1);
         self.summary.frames = self.summary.frames.saturating_add(records.frames);
@@ -125,7 +124,8 @@ impl<R: Read> CaptureReader<R> {
                     self.end_inside(need as u64);
                 }
             }
-            Stop::Need(need) => self.input.fill(need),
+            // Large reads, and a larger one for a record that needs it.
+            Stop::Need(need) => self.input.fill(need.max(BLOCK_BYTES)),
             Stop::Skip(length) => {
                 let skipped = self.input.skip(length);
                 self.summary.octets = self.input.offset();

@@ -154,6 +154,22 @@ fn a_read_error_is_told_and_what_was_read_is_kept() {
     assert!(matches!(error, CaptureError::Read(_)), "{error}");
 }
 
+/// Sections, interfaces and frames of a few octets each: the time must not grow with the square of
+/// their number. (With a copy of the window for each this takes a minute.)
+#[test]
+fn a_file_of_tiny_sections_is_read_in_linear_time() {
+    let mut file = PcapNg::new(ByteOrder::Little);
+    let shot = Shot { nanos: 1, data: vec![0; 4], wire_len: 4 };
+    let sections = 60_000;
+    for _ in 0..sections {
+        file.section(ByteOrder::Big).interface(1, 9, 0, "").enhanced(0, 1, &shot);
+    }
+    let reading = read(file.file.as_slice());
+    assert_eq!((reading.summary.sections, reading.summary.frames), (sections + 1, sections));
+    assert_eq!(reading.summary.interfaces.len(), 4096);
+    assert_eq!(reading.summary.interface_count, sections);
+}
+
 #[test]
 fn a_broken_chain_is_told_where_it_breaks() {
     let shot = Shot { nanos: 1, data: vec![0; 60], wire_len: 60 };
