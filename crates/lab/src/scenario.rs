@@ -170,12 +170,19 @@ pub enum Behaviour {
     Refused,
     /// The router answers with an ICMP error, for chosen connections.
     IcmpProhibited,
+    /// The upstream host's packet filter drops what follows the SYN, for chosen connections: the
+    /// ACK arrives and is not heard.
+    AckIgnored,
+    /// The gateway's own packet filter drops SYN+ACKs, for chosen connections.
+    SynackNotAccepted,
+    /// Nobody listens, and the router drops the RSTs.
+    ReplyLost,
 }
 
 impl Behaviour {
     /// Whether it can be one of several on a port: those that the listening socket decides cannot.
     pub fn can_be_mixed(self) -> bool {
-        !matches!(self, Self::AcceptOverflow | Self::Refused)
+        !matches!(self, Self::AcceptOverflow | Self::Refused | Self::ReplyLost)
     }
 }
 
@@ -254,7 +261,8 @@ impl Scenario {
         if let Some(bad) = up.mix.keys().find(|behaviour| !behaviour.can_be_mixed()) {
             bail!("{bad:?} belongs to the whole port and cannot be part of a `mix`");
         }
-        if self.nat && up.mix.contains_key(&Behaviour::ServerSilent) {
+        let by_upstream = [Behaviour::ServerSilent, Behaviour::AckIgnored];
+        if self.nat && by_upstream.iter().any(|behaviour| up.mix.contains_key(behaviour)) {
             bail!("behind NAT the upstream host cannot make the same choice as the router");
         }
         Ok(())

@@ -13,6 +13,7 @@ pub(super) const NFLOG_GROUP: u16 = 5;
 
 const SYN: &str = "tcp flags & (syn|ack|rst) == syn";
 const SYNACK: &str = "tcp flags & (syn|ack|rst) == syn|ack";
+const RST: &str = "tcp flags & rst == rst";
 const NOT_SYN: &str = "tcp flags & syn == 0x0";
 
 /// What a rule does with a packet.
@@ -130,6 +131,7 @@ fn towards_client(ip: &str, up: &Upstream, behaviour: Behaviour, share: Share) -
     match behaviour {
         Behaviour::SynackLost => format!("{port} {SYNACK} {} {drop}\n", share.by_packet()),
         Behaviour::MixedDrop => format!("{port} {SYNACK} {} {drop}\n", share.both_ways()),
+        Behaviour::ReplyLost => format!("{port} {RST} {} {drop}\n", share.by_packet()),
         Behaviour::SynackFirstLost => {
             let tuple = format!("{ip} daddr . tcp dport . tcp sport");
             format!(
@@ -141,23 +143,47 @@ fn towards_client(ip: &str, up: &Upstream, behaviour: Behaviour, share: Share) -
     }
 }
 
-/// The upstream host's rule set: what a silent host does not want to hear.
+/// The upstream host's rule set: what a silent or half-deaf host does not want to hear.
 pub(super) fn upstream(scenario: &Scenario) -> String {
+    host(scenario, "source", |up, behaviour, share| {
+        let which = match behaviour {
+            Behaviour::ServerSilent => "",
+            Behaviour::AckIgnored => NOT_SYN,
+            _ => return String::new(),
+        };
+        format!("  tcp dport {} {which} {} drop\n", up.port, share.by_connection())
+    })
+}
+
+/// The gateway's rule set: the SYN+ACKs that it does not want to hear.
+pub(super) fn gateway(scenario: &Scenario) -> String {
+    host(scenario, "destination", |up, behaviour, share| match behaviour {
+        Behaviour::SynackNotAccepted => {
+            format!("  tcp sport {} {SYNACK} {} drop\n", up.port, share.by_connection())
+        }
+        _ => String::new(),
+    })
+}
+
+/// A host's rule set for what arrives; captures on that host still show it.
+fn host(
+    scenario: &Scenario,
+    client: &str,
+    rule: impl Fn(&Upstream, Behaviour, Share) -> String,
+) -> String {
     let mut rules = String::new();
     for up in &scenario.upstream {
         let mut low = 0;
         for (behaviour, percent) in Scenario::behaviours(up) {
             let share = Share { percent, low, mixed: !up.mix.is_empty() };
             low += percent;
-            if behaviour == Behaviour::ServerSilent {
-                let _ = writeln!(rules, "  tcp dport {} {} drop", up.port, share.by_connection());
-            }
+            rules.push_str(&rule(up, behaviour, share));
         }
     }
     format!(
         "table inet lab {{\n chain input {{ type filter hook input priority 0;\n\
-         \x20 meta l4proto != tcp accept\n  meta mark set {}\n{rules} }}\n}}\n",
-        hash(scenario, "source")
+         \x20 meta l4proto != tcp accept\n  iifname lo accept\n  meta mark set {}\n{rules} }}\n}}\n",
+        hash(scenario, client)
     )
 }
 

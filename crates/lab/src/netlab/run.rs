@@ -56,6 +56,7 @@ fn play(scenario: &Scenario, at: &Namespaces, folder: &Path, work: &Path) -> Res
     };
     nft(&at.router, &rules::router(scenario))?;
     nft(&at.upstream, &rules::upstream(scenario))?;
+    nft(&at.gateway, &rules::gateway(scenario))?;
 
     let servers = start_servers(scenario, at, work)?;
     let me = std::env::current_exe()?.display().to_string();
@@ -92,7 +93,7 @@ fn start_servers(scenario: &Scenario, at: &Namespaces, work: &Path) -> Result<Ve
     for up in &scenario.upstream {
         let listen = format!("{host}:{}", up.port);
         match up.behaviour {
-            Some(Behaviour::Refused) => {}
+            Some(Behaviour::Refused | Behaviour::ReplyLost) => {}
             Some(Behaviour::AcceptOverflow) => holding.push(listen),
             _ => serving.push(listen),
         }

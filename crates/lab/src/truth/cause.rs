@@ -33,7 +33,9 @@ pub(super) fn describe(
         synack_sent_late: upstream.synacks.len() - before(&upstream.synacks),
         synack_arrived_late: attempt.synacks.len() - before(&attempt.synacks),
         synack_arrived: before(&attempt.synacks),
+        acknowledged: before(&attempt.acks) > 0,
         foreign_ack: before(&attempt.foreign_acks) > 0,
+        refusal_sent: before(&upstream.refusals) > 0,
         ack_arrived: upstream.acks.first().copied(),
         last_synack_sent: upstream.synacks.last().copied(),
     };
@@ -77,7 +79,9 @@ struct Facts {
     synack_sent_late: usize,
     synack_arrived_late: usize,
     synack_arrived: usize,
+    acknowledged: bool,
     foreign_ack: bool,
+    refusal_sent: bool,
     ack_arrived: Option<i64>,
     last_synack_sent: Option<i64>,
 }
@@ -88,7 +92,8 @@ fn cause(what: &str, facts: &Facts) -> Option<&'static str> {
         "connect() failed (111" => "refused",
         "connect() failed (113" | "connect() failed (13" => "icmp_rejected",
         "lua tcp socket read timed out" | "while reading response header" => after_connect(facts),
-        _ if facts.synack_arrived > 0 => "gateway_stall",
+        _ if facts.synack_arrived > 0 && facts.acknowledged => "gateway_stall",
+        _ if facts.synack_arrived > 0 => "synack_not_accepted",
         _ if facts.syn_arrived == 0 => match facts.syn_late {
             0 => "syn_lost",
             all if all >= facts.syn_sent => "synack_late",
@@ -99,6 +104,7 @@ fn cause(what: &str, facts: &Facts) -> Option<&'static str> {
             let sent = facts.synack_sent + facts.synack_sent_late;
             if facts.synack_arrived_late == sent { "synack_late" } else { "synack_lost" }
         }
+        _ if facts.refusal_sent => "reply_lost",
         _ if facts.foreign_ack => "stale_connection",
         // Answered after the deadline without having been asked again.
         _ if facts.synack_sent_late > 0 && facts.syn_late == 0 => "synack_late",
@@ -128,7 +134,9 @@ mod tests {
         synack_sent_late: 0,
         synack_arrived_late: 0,
         synack_arrived: 0,
+        acknowledged: false,
         foreign_ack: false,
+        refusal_sent: false,
         ack_arrived: None,
         last_synack_sent: None,
     };
@@ -150,7 +158,13 @@ mod tests {
             ("synack_lost", connect, facts(2, 1, true)),
             ("server_silent", connect, facts(2, 0, false)),
             ("stale_connection", connect, facts(1, 0, true)),
-            ("gateway_stall", connect, Facts { synack_arrived: 1, ..facts(1, 1, false) }),
+            ("synack_not_accepted", connect, Facts { synack_arrived: 1, ..facts(1, 1, false) }),
+            (
+                "gateway_stall",
+                connect,
+                Facts { synack_arrived: 1, acknowledged: true, ..facts(1, 1, false) },
+            ),
+            ("reply_lost", connect, Facts { refusal_sent: true, ..facts(1, 0, false) }),
             ("synack_late", connect, Facts { syn_late: 1, ..facts(0, 0, false) }),
             ("synack_late", connect, Facts { synack_arrived_late: 1, ..facts(1, 1, false) }),
             ("synack_lost", connect, Facts { synack_arrived_late: 1, ..facts(1, 2, false) }),

@@ -65,7 +65,9 @@ fn window(error: &ErrorLine) -> (i64, i64) {
 fn outcome_fits(error: &ErrorLine, attempt: &GatewayAttempt) -> bool {
     #[expect(clippy::cast_possible_truncation, reason = "a timeout of seconds, in nanoseconds")]
     let deadline = attempt.start() + (error.connect_timeout * 1e9) as i64;
-    let answered = attempt.synacks.iter().any(|time| *time < deadline);
+    // A SYN+ACK that the client did not acknowledge was no answer to it.
+    let answered = attempt.synacks.iter().any(|time| *time < deadline)
+        && attempt.acks.iter().any(|time| *time < deadline);
     match error.what {
         "connect() failed (111" => !attempt.refusals.is_empty(),
         "connect() failed (113" | "connect() failed (13" => !attempt.unreachables.is_empty(),

@@ -31,6 +31,8 @@ pub(super) struct GatewayAttempt {
     pub(super) synacks: Vec<i64>,
     /// Times of ACKs that answer its port while it was still unanswered: of another connection.
     pub(super) foreign_acks: Vec<i64>,
+    /// Times of what the client sent after its SYN, except RSTs.
+    pub(super) acks: Vec<i64>,
     /// Times of RSTs that answer it.
     pub(super) refusals: Vec<i64>,
     /// Times of ICMP errors about it.
@@ -105,6 +107,13 @@ impl Packets {
                         self.gateway_syn(&mut newest, &tcp, at);
                     }
                     Some(Packet::Tcp(tcp)) => {
+                        let sent = (tcp.src, tcp.sport, tcp.dst, tcp.dport);
+                        let index = newest.get(&sent).copied();
+                        if let Some(attempt) = index.and_then(|index| self.gateway.get_mut(index))
+                            && tcp.is_ack()
+                        {
+                            attempt.acks.push(frame.time_ns);
+                        }
                         let tuple = (tcp.dst, tcp.dport, tcp.src, tcp.sport);
                         let index = newest.get(&tuple).copied();
                         if let Some(attempt) = index.and_then(|index| self.gateway.get_mut(index)) {
@@ -150,6 +159,7 @@ impl Packets {
             syns: vec![at],
             synacks: Vec::new(),
             foreign_acks: Vec::new(),
+            acks: Vec::new(),
             refusals: Vec::new(),
             unreachables: Vec::new(),
         });
