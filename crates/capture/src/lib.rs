@@ -9,6 +9,22 @@
 //! Frames are numbered as Wireshark numbers them. A damaged or truncated file is analysed up to the
 //! damage, and a [`Diagnostic`](why504_model::Diagnostic) says where that is.
 //!
+//! ```
+//! use why504_capture::{CaptureReader, DecodeTally};
+//! use why504_model::SourceId;
+//!
+//! // An empty pcap file: nothing but its header.
+//! let file = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x01\0\0\0";
+//! let mut reader = CaptureReader::new(file.as_slice(), SourceId(0))?;
+//! let (mut packets, mut tally) = (Vec::new(), DecodeTally::default());
+//! while let Some(block) = reader.next_block() {
+//!     // This call is for a worker thread.
+//!     tally.merge(&block.decode(SourceId(0), &mut packets));
+//! }
+//! assert_eq!(tally.frames(), reader.summary().frames);
+//! # Ok::<(), why504_capture::CaptureError>(())
+//! ```
+//!
 //! The crate opens no files, decompresses nothing, and knows nothing of connections: it takes any
 //! [`std::io::Read`] and hands out [`Packet`](why504_model::Packet)s. It writes no captures.
 

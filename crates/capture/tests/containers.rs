@@ -7,7 +7,8 @@ use std::io::{self, Read};
 use proptest::prelude::*;
 use render::{Chosen, PcapNg, Shot, any_shots, any_tcp, chosen, ethernet, pcap, read};
 use why504_capture::{
-    BLOCK_BYTES, ByteOrder, CaptureReader, Clock, DropCounters, Interface, LinkType, Resolution,
+    BLOCK_BYTES, ByteOrder, CaptureReader, Clock, DecodeTally, DropCounters, Interface, LinkType,
+    Resolution,
 };
 use why504_model::{Damage, SourceId};
 
@@ -234,4 +235,34 @@ fn an_empty_capture_is_valid() {
         assert_eq!(reading.summary.diagnostics, []);
         assert_eq!(reading.summary.interfaces[0].link, LinkType::ETHERNET);
     }
+}
+
+/// Blocks go to worker threads and come back in any order; put in order again by their first frame
+/// they are what one thread finds.
+#[test]
+fn blocks_are_decoded_on_other_threads() {
+    let shots: Vec<Shot> = (1..30_000).map(|micros| shot(micros * 1000)).collect();
+    let file = pcap(ByteOrder::Little, MICRO, 1, &shots);
+    let mut reader = CaptureReader::new(file.as_slice(), SourceId(3)).expect("a capture");
+    let workers: Vec<_> = std::iter::from_fn(|| reader.next_block())
+        .map(|block| {
+            std::thread::spawn(move || {
+                let mut packets = Vec::new();
+                let tally = block.decode(SourceId(3), &mut packets);
+                (packets, tally)
+            })
+        })
+        .collect();
+    assert!(workers.len() > 1);
+    let mut tally = DecodeTally::default();
+    let mut parts: Vec<_> = workers
+        .into_iter()
+        .rev()
+        .map(|worker| worker.join().expect("no worker panics"))
+        .inspect(|(_, part)| tally.merge(part))
+        .map(|(packets, _)| packets)
+        .collect();
+    parts.sort_by_key(|packets| packets.first().map(|packet| packet.location().record));
+    let whole = read(file.as_slice());
+    assert_eq!((parts.concat(), tally), (whole.packets, whole.tally));
 }

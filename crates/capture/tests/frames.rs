@@ -304,6 +304,9 @@ fn icmp_errors_tell_the_segment_that_they_quote() {
         assert_eq!((error.kind, error.code), (kind, code));
         assert_eq!(quoted_seq, SeqNumber(0xdead_beef));
     }
+    let mut quotes_a_later_fragment = icmp(false, 3, 13, 8);
+    quotes_a_later_fragment[20 + 8 + 7] = 1;
+    assert_eq!(counted(&one(101, &quotes_a_later_fragment, usize::MAX).tally), "other_ip");
     // Cut by the snapshot length instead.
     let packet = icmp(false, 3, 13, 36);
     assert_eq!(counted(&one(101, &packet, 20 + 8 + 20 + 7).tally), "cut_short");

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::process::Command;
 
+use proptest::prelude::*;
 use why504_ingest::{Codec, StreamError, discover_with_stdin, open};
 
 /// Text that compresses, but not to nothing.
@@ -89,6 +90,39 @@ fn damage_is_told_from_a_cut() {
     let (_, bytes, error) = read(&checksum);
     assert_eq!(bytes, whole);
     assert!(matches!(error, Some(StreamError::Corrupt { .. })), "{error:?}");
+}
+
+proptest! {
+    /// Whatever is done to a stream, what comes out before the error was in it or the damage was
+    /// before it; nothing panics, and the end is reached.
+    #[test]
+    fn any_damage_is_survived(
+        lines in 0..60_u32,
+        places in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        for mut content in [gzip(&text(lines)), zstd(&text(lines))] {
+            let magic = 4;
+            for (place, octet) in &places {
+                let at = magic + place.index(content.len() - magic);
+                content[at] = *octet;
+            }
+            content.truncate(magic + cut.index(content.len() - magic + 1));
+            let file = tempfile::NamedTempFile::new().expect("a file");
+            fs::write(file.path(), &content).expect("written");
+            let paths = [file.path().to_path_buf()];
+            let found = discover_with_stdin(&paths, &mut std::io::empty(), |_| Some(()));
+            prop_assert_eq!(found.sources.len() + found.skipped.len(), 1);
+            for source in &found.sources {
+                let mut bytes = Vec::new();
+                let result = open(source).expect("opens").read_to_end(&mut bytes);
+                prop_assert!(result.is_ok() || !bytes.is_empty());
+                if places.is_empty() {
+                    prop_assert!(text(lines).starts_with(&bytes));
+                }
+            }
+        }
+    }
 }
 
 /// A window larger than a block: most of the text is still in the window when the file is cut.

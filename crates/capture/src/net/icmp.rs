@@ -43,7 +43,9 @@ pub(crate) fn error(packet: &IpPacket<'_>) -> Result<Error, Unused> {
     let quoted = match family {
         IcmpFamily::V4 => ipv4::packet(quote, quote_len),
         IcmpFamily::V6 => ipv6::packet(quote, quote_len),
-    }?;
+    }
+    // The frame itself is no fragment, and what it quotes has no TCP header.
+    .map_err(|unused| if unused == Unused::Fragment { Unused::OtherIp } else { unused })?;
     if quoted.protocol != TCP {
         return Err(Unused::OtherIp);
     }
