@@ -95,3 +95,6 @@ impl<'a> AccessRecord<'a> {
 pub(crate) fn number<T: core::str::FromStr>(text: &[u8]) -> Option<T> {
     core::str::from_utf8(text).ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

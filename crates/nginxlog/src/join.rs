@@ -15,6 +15,7 @@ use std::collections::HashMap;
 
 use why504_model::{
     Endpoint, Interval, Location, Span, StartBasis, TimeLimit, Timeout, TimeoutId, TimeoutKind,
+    Timestamp,
 };
 
 use crate::access::AccessRecord;
@@ -95,20 +96,25 @@ pub struct JoinTally {
 #[derive(Clone, Debug)]
 pub struct AccessJoin {
     cases: Vec<JoinCase>,
+    /// In a case's groups the same access line may be met once by its connection number, or, where
+    /// the format has none, by its client.
     groups: Vec<Group>,
     by_connection: HashMap<u64, Vec<usize>>,
     by_client: HashMap<(TextKey, TextKey), usize>,
     /// Everything that was logged, for a quick refusal of lines from other days.
     span: Option<Interval>,
-    no_key: u64,
 }
 
-/// The cases of one request line on one connection (or, without a number, of one client).
+/// The cases of one request line on one connection, or of one client on all its connections.
 #[derive(Clone, Debug)]
 struct Group {
+    /// On one connection, where requests follow each other.
+    one_connection: bool,
     request: Option<TextKey>,
     /// Indices into `cases`, in order of time and line.
     cases: Vec<usize>,
+    /// The longest interval in which one of them was logged: a second, or more in a DST fold.
+    longest: Span,
     candidates: Vec<Candidate>,
     /// Candidates that were met, kept or not.
     met: usize,
@@ -133,6 +139,16 @@ impl JoinCase {
     }
 }
 
+impl JoinCase {
+    /// The same line under another number: ids follow the order of all logs of a run, which is
+    /// known only when all are read.
+    #[must_use]
+    pub fn with_id(mut self, id: TimeoutId) -> Self {
+        self.id = id;
+        self
+    }
+}
+
 impl Joined {
     /// Writes what the access line adds into the timeout.
     pub fn apply(&self, timeout: &mut Timeout) {
@@ -154,7 +170,6 @@ impl AccessJoin {
             by_connection: HashMap::new(),
             by_client: HashMap::new(),
             span: None,
-            no_key: 0,
         };
         let mut order: Vec<usize> = (0..join.cases.len()).collect();
         order.sort_by_key(|i| join.cases.get(*i).map(|case| (case.logged.start(), case.id)));
@@ -166,34 +181,27 @@ impl AccessJoin {
 
     fn index(&mut self, index: usize) {
         let Some(case) = self.cases.get(index) else { return };
+        let (request, length) = (case.request, case.logged.length());
         self.span = Some(self.span.map_or(case.logged, |span| span.hull(case.logged)));
-        let client = case.client.zip(case.request);
-        let same = |group: &&usize| {
-            self.groups.get(**group).is_some_and(|group| group.request == case.request)
-        };
-        let known = match case.connection {
-            Some(connection) => {
-                self.by_connection.get(&connection).and_then(|groups| groups.iter().find(same))
-            }
-            None => client.and_then(|client| self.by_client.get(&client)),
-        };
-        if let Some(group) = known.copied().and_then(|group| self.groups.get_mut(group)) {
-            group.cases.push(index);
-            return;
-        }
-        if case.connection.is_none() && client.is_none() {
-            self.no_key = self.no_key.saturating_add(1);
-            return;
-        }
-        let group = self.groups.len();
+        let groups = &mut self.groups;
         if let Some(connection) = case.connection {
-            self.by_connection.entry(connection).or_default().push(group);
+            let known = self.by_connection.entry(connection).or_default();
+            let same = |group: &&usize| groups.get(**group).is_some_and(|g| g.request == request);
+            if let Some(group) = known.iter().find(same).copied() {
+                join_group(groups, group, index, length);
+            } else {
+                known.push(groups.len());
+                groups.push(Group::new(true, request, index, length));
+            }
         }
-        if let Some(client) = client {
-            self.by_client.entry(client).or_insert(group);
+        if let Some(client) = case.client.zip(request) {
+            if let Some(group) = self.by_client.get(&client) {
+                join_group(groups, *group, index, length);
+            } else {
+                self.by_client.insert(client, groups.len());
+                groups.push(Group::new(false, request, index, length));
+            }
         }
-        let request = case.request;
-        self.groups.push(Group { request, cases: vec![index], candidates: Vec::new(), met: 0 });
     }
 
     /// Looks at one access line, in any order.
@@ -234,11 +242,12 @@ impl AccessJoin {
         alive: Interval,
     ) {
         let Some(group) = self.groups.get_mut(group) else { return };
-        let mut members = group.cases.iter().filter_map(|case| self.cases.get(*case));
         let is_its = |case: &JoinCase| {
             alive.overlaps(case.logged) && record.pid.is_none_or(|pid| pid == case.worker)
         };
+        let mut members = group.logged_within(alive, &self.cases);
         if members.any(is_its) {
+            drop(members);
             group.met = group.met.saturating_add(1);
             if group.met <= group.capacity() {
                 group.candidates.push(Candidate::new(location, record, time, alive));
@@ -257,21 +266,87 @@ impl AccessJoin {
 
     /// The access lines of the cases, in order of their ids, and what became of all cases.
     pub fn finish(self) -> (Vec<Joined>, JoinTally) {
-        let mut tally = JoinTally { no_key: self.no_key, ..JoinTally::default() };
-        let mut all = Vec::new();
+        let mut outcomes: Vec<Outcome> = self.cases.iter().map(|_| Outcome::NoKey).collect();
         for group in self.groups {
-            assign::assign(group, &self.cases, &mut all, &mut tally);
+            for (case, outcome) in assign::assign(group, &self.cases) {
+                if let Some(known) = outcomes.get_mut(case).filter(|o| o.rank() < outcome.rank()) {
+                    *known = outcome;
+                }
+            }
+        }
+        let mut tally = JoinTally::default();
+        let mut all = Vec::new();
+        for outcome in outcomes {
+            let count = match &outcome {
+                Outcome::NoKey => &mut tally.no_key,
+                Outcome::Nothing => &mut tally.without_line,
+                Outcome::Several => &mut tally.ambiguous,
+                Outcome::Line { .. } => &mut tally.joined,
+            };
+            *count = count.saturating_add(1);
+            if let Outcome::Line { joined, contradictory, .. } = outcome {
+                tally.contradictory = tally.contradictory.saturating_add(u64::from(contradictory));
+                all.push(*joined);
+            }
         }
         all.sort_by_key(|joined| joined.id);
         (all, tally)
     }
 }
 
+/// What one group says about one of its cases.
+#[derive(Clone, Debug)]
+enum Outcome {
+    NoKey,
+    Nothing,
+    Several,
+    Line { joined: Box<Joined>, contradictory: bool, by_connection: bool },
+}
+
+impl Outcome {
+    /// What says more wins; the connection number is better than the client.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::NoKey => 0,
+            Self::Nothing => 1,
+            Self::Several => 2,
+            Self::Line { by_connection, .. } => 3 + u8::from(*by_connection),
+        }
+    }
+}
+
+fn join_group(groups: &mut [Group], group: usize, case: usize, length: Span) {
+    if let Some(group) = groups.get_mut(group) {
+        group.cases.push(case);
+        group.longest = group.longest.max(length);
+    }
+}
+
 impl Group {
+    fn new(one_connection: bool, request: Option<TextKey>, case: usize, longest: Span) -> Self {
+        let (cases, candidates) = (vec![case], Vec::new());
+        Self { one_connection, request, cases, longest, candidates, met: 0 }
+    }
+
     /// How many candidates are kept. A group that meets more cannot be told apart by time and
     /// counts as ambiguous.
     fn capacity(&self) -> usize {
-        self.cases.len().saturating_mul(2).saturating_add(16)
+        self.cases.len().saturating_mul(4).saturating_add(64)
+    }
+
+    /// The cases that can have been logged within `alive`: they are in order of time, so that a
+    /// crowded group does not make every access line slow.
+    fn logged_within<'a>(
+        &'a self,
+        alive: Interval,
+        all: &'a [JoinCase],
+    ) -> impl Iterator<Item = &'a JoinCase> {
+        let logged = |index: &usize| all.get(*index).map_or(Timestamp::MAX, |c| c.logged.start());
+        let first = self.cases.partition_point(|i| logged(i) + self.longest <= alive.start());
+        let rest = self.cases.get(first..).unwrap_or_default();
+        rest.iter()
+            .take_while(move |index| logged(index) < alive.end())
+            .filter_map(|index| all.get(*index))
     }
 }
 

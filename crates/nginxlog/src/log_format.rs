@@ -86,13 +86,16 @@ impl LogFormat {
     }
 
     /// What a user passes: the name of a well-known format, a format text, optionally after
-    /// `escape=json `, or a whole `log_format name '...' '...';` directive.
+    /// `escape=json `, or a whole `log_format name '...' '...';` directive or its strings, the
+    /// first one in single quotes.
     pub fn from_argument(argument: &str) -> Result<Self, FormatError> {
         let text = argument.trim();
         if let Some(known) = Self::named(text) {
             return Ok(known);
         }
-        if text.starts_with("log_format") || text.starts_with('\'') || text.starts_with('"') {
+        // A double quote at the start is literal text: formats that begin with `"$request"` are
+        // common, and nobody pastes strings in double quotes only.
+        if text.starts_with("log_format") || text.starts_with('\'') {
             return Self::from_directive(text);
         }
         let (escape, text) = match text.strip_prefix("escape=") {

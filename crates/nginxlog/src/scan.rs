@@ -12,7 +12,8 @@ use crate::error::{ErrorRecord, RecordError, begins_record};
 use crate::lines::{Block, LineBlocks, MAX_LINE, trimmed};
 
 /// The substrings of which every line that can be a timeout holds at least one.
-pub const NEEDLES: [&[u8]; 3] = [b"timed out", b"connect() ", b" bind("];
+pub const NEEDLES: [&[u8]; 5] =
+    [b"upstream timed out", b"lua tcp socket ", b"connect() ", b" bind(", b" timed out (peer:"];
 
 /// What one line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

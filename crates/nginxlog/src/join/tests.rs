@@ -213,6 +213,15 @@ fn without_connection_numbers_client_and_request_must_be_unique() {
     offer(&mut twice, KEYLESS, 1, &bare(2_500));
     offer(&mut twice, KEYLESS, 2, &bare(2_700));
     assert_eq!(twice.finish().1, JoinTally { ambiguous: 1, ..JoinTally::default() });
+    // Two connections of one client, and the access line of only one of them.
+    let other = case(2, CONNECTING, "10.0.0.1:80").replace("*7 ", "*8 ");
+    let mut shared = indexed(&[case(2, CONNECTING, "10.0.0.1:80"), other]);
+    offer(&mut shared, KEYLESS, 1, &bare(2_500));
+    assert_eq!(shared.clone().finish().1, JoinTally { ambiguous: 2, ..JoinTally::default() });
+    // A second access log with connection numbers settles it.
+    offer(&mut shared, FORMAT, 2, &access(2_500, 300, 504, "c=- r=0.300 s=504 a=10.0.0.1:80"));
+    let (joined, tally) = shared.finish();
+    assert_eq!((joined[0].id, tally.joined, tally.ambiguous), (TimeoutId(0), 1, 1));
 }
 
 #[test]
@@ -226,6 +235,23 @@ fn a_request_in_two_access_logs_is_one_request() {
     }
     let (joined, tally) = join.finish();
     assert_eq!((tally.joined, joined[0].access.location.source), (1, SourceId(1)));
+}
+
+#[test]
+fn without_request_times_the_nearest_request_of_the_connection_is_taken() {
+    let format = "\"$request\" $connection r=$upstream_response_time s=$upstream_status $msec";
+    let line = |end: i64| {
+        let msec = BASE * 1000 + end;
+        format!("\"GET / HTTP/1.1\" 7 r=0.300 s=504 {}.{:03}", msec / 1000, msec % 1000)
+    };
+    let mut join = indexed(&[case(2, CONNECTING, "10.0.0.1:80")]);
+    for (number, end) in (1..).zip([1_500, 2_500, 2_900, 7_000]) {
+        offer(&mut join, format, number, &line(end));
+    }
+    let (joined, tally) = join.finish();
+    assert_eq!(tally, JoinTally { joined: 1, ..JoinTally::default() });
+    assert_eq!(joined[0].access.location.record, 2);
+    near(started(&joined[0]), 2_200, StartBasis::UpstreamTimes);
 }
 
 #[test]

@@ -150,6 +150,9 @@ fn arguments_in_all_their_forms() {
     let two = format(r#"'$status ' "$request_method ${request_uri}""#);
     let record = two.read(b"200 GET /x").expect("the line has this format");
     assert_eq!((text(record.method), text(record.uri)), (Some("GET"), Some("/x")));
+    let quoted = format(r#""$request" $status"#);
+    let record = quoted.read(br#""GET /x HTTP/1.1" 504"#).expect("the line has this format");
+    assert_eq!((text(record.request), record.status), (Some("GET /x HTTP/1.1"), Some(504)));
     assert_eq!(LogFormat::well_known().len(), 5);
 }
 

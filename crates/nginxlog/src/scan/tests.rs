@@ -29,7 +29,7 @@ const LUA: &str = "2026/11/22 07:18:24 [error] 1#1: *3 lua tcp socket connect ti
 
 #[test]
 fn every_line_is_counted_once() {
-    let text = format!("{OTHER}\n{REFUSED}\n\ngarbage timed out\n{OTHER}\n{LUA}\r\n");
+    let text = format!("{OTHER}\n{REFUSED}\n\ngarbage upstream timed out\n{OTHER}\n{LUA}\r\n");
     let (seen, end) = scan(&[text.as_bytes()]);
     let kinds: Vec<_> = seen.iter().map(|s| (s.0, s.3)).collect();
     assert_eq!(
@@ -61,10 +61,35 @@ fn a_record_whose_context_is_on_its_last_line_is_one_timeout() {
     assert_eq!(end.tally, LineTally { total: 2, timeouts: 1, other: 1, unparsed: 0 });
 }
 
+/// A message without a needle would be counted as other and never be seen.
+#[test]
+fn every_message_that_makes_a_case_holds_a_needle() {
+    let heads = [
+        "lua tcp socket connect timed out",
+        "stream lua tcp socket connect timed out, when connecting to 10.0.0.9:80",
+        "lua tcp socket queued connect timed out, when trying to connect to 10.0.0.9:80",
+        "lua tcp socket read timed out",
+        "lua tcp socket write timed out",
+        "upstream timed out (110: x) while SSL handshaking to upstream",
+        "connect() failed (111: x)",
+        "connect() to 10.0.0.9:80 failed (99: x)",
+        "bind(10.0.0.1) failed (98: x) while connecting to upstream",
+        "proxy_connect: upstream connect timed out (peer:10.0.0.9:80) while connecting to upstream",
+    ];
+    for head in heads {
+        for connection in ["", "*9 "] {
+            let line = format!(
+                "2026/11/22 07:18:23 [error] 1#1: {connection}{head}, client: a, server: b"
+            );
+            assert!(matches!(read_line(line.as_bytes()), LineOutcome::Timeout(_)), "{line}");
+        }
+    }
+}
+
 #[test]
 fn a_traceback_is_not_a_timeout() {
     let text = format!(
-        "2026/11/22 07:18:23 [error] 1#1: *2 lua entry thread aborted: runtime error: timed out\n\
+        "2026/11/22 07:18:23 [error] 1#1: *2 lua entry thread aborted: runtime error: upstream timed out\n\
          stack traceback:\nconnect() failed\n in x, client: 1.2.3.4, server: a\n{LUA}\n"
     );
     let (seen, end) = scan(&[text.as_bytes()]);
@@ -93,10 +118,11 @@ fn the_unterminated_last_line() {
 fn an_unfinished_record_is_read_again_from_its_first_line() {
     let first = "2026/11/22 07:18:23 [error] 1#1: *2 upstream timed out (110: x) while connecting to \
         upstream, client: 1.2.3.4, server: a, request: \"GET / HTTP/1.1\", subrequest: \"/a\n";
-    let (seen, end) = scan(&[OTHER.as_bytes(), b"\n", first.as_bytes(), b"timed out"]);
+    let (seen, end) = scan(&[OTHER.as_bytes(), b"\n", first.as_bytes(), b"upstream timed out"]);
     assert!(matches!(seen.as_slice(), [(2, _, _, Err(Unparsed::Unfinished), true)]));
     let offset = OTHER.len() as u64 + 1;
-    let expected = UnfinishedLine { line: 2, offset, len: first.len() as u64 + 9, consumed: false };
+    let expected =
+        UnfinishedLine { line: 2, offset, len: first.len() as u64 + 18, consumed: false };
     assert_eq!(end.unfinished, Some(expected));
     assert_eq!(end.tally, LineTally { total: 3, timeouts: 0, other: 2, unparsed: 1 });
 }
@@ -128,7 +154,7 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
         Just(REFUSED.as_bytes().to_vec()),
         Just(LUA.as_bytes().to_vec()),
         Just(LUA.as_bytes()[..90].to_vec()),
-        Just(b"timed out".to_vec()),
+        Just(b"upstream timed out".to_vec()),
         Just(b"\n".to_vec()),
         Just(b"\r\n".to_vec()),
         Just(vec![b'z'; MAX_LINE - 3]),

@@ -1,0 +1,96 @@
+//! Escapes and streams.
+
+use super::*;
+use crate::log_format::LogFormat;
+use proptest::prelude::*;
+
+type Seen = (u64, u64, Vec<u8>, Option<u16>);
+
+fn scan(pieces: &[&[u8]]) -> (Vec<Seen>, AccessTally) {
+    let mut seen = Vec::new();
+    let mut sink = |event: AccessEvent<'_>| {
+        let status = event.record.and_then(|record| record.status);
+        seen.push((event.line, event.offset, event.text.to_vec(), status));
+    };
+    let formats = ["$status $request", "$status $request_time|$request"];
+    let formats = formats.map(|f| LogFormat::from_argument(f).expect("a format"));
+    let mut scanner = AccessScanner::new(formats.to_vec());
+    for piece in pieces {
+        scanner.feed(piece, &mut sink);
+    }
+    (seen, scanner.finish())
+}
+
+#[test]
+fn every_line_is_counted_and_the_fuller_format_is_tried_first() {
+    let (seen, tally) = scan(&[b"200 GET /\nx\r\n504 1.000|GET /\n20"]);
+    let statuses: Vec<_> = seen.iter().map(|s| (s.0, s.1, s.3)).collect();
+    assert_eq!(statuses, [(1, 0, Some(200)), (2, 10, None), (3, 13, Some(504))]);
+    assert_eq!(tally, AccessTally { total: 4, matched: 2, unmatched: 1, unfinished: 1 });
+}
+
+#[test]
+fn escapes_are_undone_and_others_are_left() {
+    let rows: [(Escape, &str, &[u8]); 7] = [
+        (Escape::Default, r"a\x22\x5Cb", b"a\"\\b"),
+        (Escape::Default, r"\xZZ\x2", br"\xZZ\x2"),
+        (Escape::Default, r"\xFF", b"\xff"),
+        (Escape::Json, r#"\"\\\n\u001f"#, b"\"\\\n\x1f"),
+        (Escape::Json, r"\u00e9\u1234\q", b"\xe9\\u1234\\q"),
+        (Escape::None, r"\x22", br"\x22"),
+        (Escape::Json, "", b""),
+    ];
+    for (escape, text, expected) in rows {
+        assert_eq!(unescape(text.as_bytes(), escape).as_ref(), expected, "{text}");
+    }
+}
+
+/// What nginx does (ngx_http_log_module.c:1150-1223, ngx_string.c:1905-1990).
+fn escaped(value: &[u8], escape: Escape) -> Vec<u8> {
+    let mut out = Vec::new();
+    for &byte in value {
+        match (escape, byte) {
+            (Escape::Default, b'"' | b'\\' | 0..=0x1f | 0x7f..) => {
+                out.extend(format!("\\x{byte:02X}").into_bytes());
+            }
+            (Escape::Json, b'"' | b'\\') => out.extend([b'\\', byte]),
+            (Escape::Json, b'\n') => out.extend(b"\\n"),
+            (Escape::Json, 0..=0x1f) => out.extend(format!("\\u{byte:04X}").into_bytes()),
+            _ => out.push(byte),
+        }
+    }
+    out
+}
+
+proptest! {
+    #[test]
+    fn unescaping_undoes_nginx(value in proptest::collection::vec(any::<u8>(), 0..60)) {
+        for escape in [Escape::Default, Escape::Json, Escape::None] {
+            let written = escaped(&value, escape);
+            let read = unescape(&written, escape);
+            prop_assert_eq!(read.as_ref(), value.as_slice());
+            let _ = unescape(&value, escape);
+        }
+    }
+
+    #[test]
+    fn any_cut_into_chunks_gives_the_same_lines(
+        text in "[2 0GE.|\n\r]{0,80}", cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let text = text.as_bytes();
+        let mut at: Vec<usize> = cuts.iter().map(|i| i.index(text.len() + 1)).collect();
+        at.extend([0, text.len()]);
+        at.sort_unstable();
+        let chunks: Vec<&[u8]> = at.windows(2).map(|w| &text[w[0]..w[1]]).collect();
+        let (seen, tally) = scan(&[text]);
+        prop_assert_eq!(tally.total, tally.matched + tally.unmatched + tally.unfinished);
+        prop_assert_eq!((seen, tally), scan(&chunks));
+    }
+
+    #[test]
+    fn any_list_and_any_time_are_survived(text in proptest::collection::vec(any::<u8>(), 0..40)) {
+        let _ = Tries::new(&text).endpoints().count();
+        let _ = Tries::new(&text).spans().count();
+        let _ = (time::msec(&text), time::seconds(&text), time::local(&text), time::iso8601(&text));
+    }
+}
