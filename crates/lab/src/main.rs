@@ -211,10 +211,11 @@ fn judge_sets(
         }
     }
     print!("{}", judge::render(&judgements, limits));
-    if let Some(path) = json {
-        std::fs::write(path, serde_json::to_string_pretty(&judgements)? + "\n")?;
-    }
     violations.extend(limits.violations(&judgements));
+    if let Some(path) = json {
+        let all = serde_json::json!({ "judgements": judgements, "violations": violations });
+        std::fs::write(path, serde_json::to_string_pretty(&all)? + "\n")?;
+    }
     if violations.is_empty() {
         println!("all limits are kept");
         return Ok(ExitCode::SUCCESS);

@@ -216,6 +216,18 @@ mod tests {
     }
 
     #[test]
+    fn hosts_drop_what_arrives_at_the_right_end() {
+        let deaf = scenario("port = 8001\nbehaviour = 'ack_ignored'\npercent = 40\n");
+        assert!(
+            upstream(&deaf).contains("tcp dport 8001 tcp flags & syn == 0x0 meta mark 0-39 drop")
+        );
+        assert!(!gateway(&deaf).contains("8001"));
+        let unwilling = scenario("port = 8001\nbehaviour = 'synack_not_accepted'\n");
+        assert!(gateway(&unwilling).contains("tcp sport 8001 "));
+        assert!(!upstream(&unwilling).contains("8001"));
+    }
+
+    #[test]
     fn a_healthy_port_needs_no_rule() {
         assert!(!router(&scenario("port = 8001\nbehaviour = 'healthy'\n")).contains("8001"));
     }

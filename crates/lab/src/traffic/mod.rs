@@ -139,10 +139,15 @@ mod tests {
     use crate::packet::{Packet, decode};
     use crate::pcap;
 
-    fn written(name: &str, frames: Frames, pcapng: bool) -> (Vec<pcap::Frame>, Counts, Vec<u8>) {
+    fn written(
+        name: &str,
+        packets: u64,
+        frames: Frames,
+        pcapng: bool,
+    ) -> (Vec<pcap::Frame>, Counts, Vec<u8>) {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join(name);
-        let traffic = Traffic { out: out.clone(), packets: 100_000, frames, seed: 3, pcapng };
+        let traffic = Traffic { out: out.clone(), packets, frames, seed: 3, pcapng };
         let counts = generate(&traffic).unwrap();
         let bytes = std::fs::read(&out).unwrap();
         assert_eq!(bytes.len() as u64, counts.bytes);
@@ -151,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_counts_are_those_of_the_file() {
-        let (frames, counts, _) = written("a.pcap", Frames::Cut96, false);
+        let (frames, counts, _) = written("a.pcap", 100_000, Frames::Cut96, false);
         let mut found = Counts { packets: frames.len() as u64, ..Counts::default() };
         let (mut asked, mut answered) = (HashSet::new(), HashSet::new());
         for frame in &frames {
@@ -179,11 +184,22 @@ mod tests {
 
     #[test]
     fn both_formats_hold_the_same_packets_and_the_same_seed_the_same_bytes() {
-        let (classic, counts, bytes) = written("a.pcap", Frames::Cut96, false);
-        let (blocks, again, _) = written("a.pcapng", Frames::Cut96, true);
+        let (classic, counts, bytes) = written("a.pcap", 5000, Frames::Cut96, false);
+        let (blocks, again, _) = written("a.pcapng", 5000, Frames::Cut96, true);
         assert_eq!(classic, blocks);
         assert_eq!(counts.syns, again.syns);
-        assert_eq!(bytes, written("b.pcap", Frames::Cut96, false).2);
+        assert_eq!(bytes, written("b.pcap", 5000, Frames::Cut96, false).2);
         assert!(classic.iter().all(|frame| frame.bytes.len() <= 96));
+    }
+
+    #[test]
+    fn full_frames_are_as_long_as_their_ip_header_says() {
+        let (full, ..) = written("a.pcap", 5000, Frames::Full, false);
+        let (cut, ..) = written("b.pcap", 5000, Frames::Cut96, false);
+        for (whole, part) in full.iter().zip(&cut) {
+            let stated = usize::from(u16::from_be_bytes([whole.bytes[16], whole.bytes[17]]));
+            assert_eq!(whole.bytes.len(), 14 + stated);
+            assert!(whole.bytes.starts_with(&part.bytes));
+        }
     }
 }

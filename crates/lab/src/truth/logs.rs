@@ -59,9 +59,9 @@ fn argument<'a>(request: &'a str, name: &str) -> Option<&'a str> {
 /// `seconds.millis` as nanoseconds.
 fn millis(text: &str) -> Option<i64> {
     let (seconds, millis) = text.split_once('.')?;
-    let seconds: i64 = seconds.parse().ok()?;
-    let millis: i64 = millis.parse().ok()?;
-    Some(seconds * 1_000_000_000 + millis * 1_000_000)
+    let seconds: u32 = seconds.parse().ok()?;
+    let millis: u16 = millis.parse().ok()?;
+    Some(i64::from(seconds) * 1_000_000_000 + i64::from(millis) * 1_000_000)
 }
 
 /// Reads the access log.
@@ -71,7 +71,7 @@ pub(super) fn access(text: &str) -> Access {
         let Some(zone) = between(line, "[", "]").and_then(|time| time.split(' ').nth(1)) else {
             continue;
         };
-        if let Ok(number) = zone.parse::<i64>() {
+        if let Ok(number) = zone.parse::<i16>().map(i64::from) {
             access.zone_seconds = number / 100 * 3600 + number % 100 * 60;
         }
         let field = |name: &str| line.rsplit_once(name)?.1.split(' ').next();
@@ -103,7 +103,8 @@ fn error(line: u64, text: &str, zone_seconds: i64, settings: &Settings) -> Optio
     let mut parts = path.split('/').skip(1);
     let (kind, port) = (parts.next()?, parts.next()?.parse().ok()?);
     let connect_timeout = if kind == "lua" {
-        argument(request, "t").and_then(|text| text.parse::<f64>().ok()).unwrap_or(500.0) / 1000.0
+        f64::from(argument(request, "t").and_then(|text| text.parse::<u16>().ok()).unwrap_or(500))
+            / 1000.0
     } else {
         settings.proxy_connect_timeout
     };
@@ -123,6 +124,8 @@ fn error(line: u64, text: &str, zone_seconds: i64, settings: &Settings) -> Optio
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -144,5 +147,26 @@ mod tests {
         assert_eq!((line.line, line.port, line.bind), (2, 8001, Some(20003)));
         assert_eq!(line.second_ns, 1_795_334_308_000_000_000);
         assert_eq!(access.starts.get(&line.key), Some(&1_795_334_306_109_000_000));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_passed_over(
+            time in "[0-9/: ]{0,22}", number in "[0-9+.-]{0,24}", rest in ".{0,60}",
+        ) {
+            let settings =
+                Settings { timezone: "UTC".into(), ipv6: false, proxy_connect_timeout: 2.0 };
+            let _ = access(&format!(
+                "a [{time} {number}] \"GET {rest}\" rt={number} msec={number} conn={number} {rest}"
+            ));
+            let _ = errors(
+                &format!(
+                    "{time} [error] 1#1: *{number} lua tcp socket connect timed out, client: \
+                     {rest}, request: \"GET /lua/{number}?t={number}&bind={number} HTTP/1.1\""
+                ),
+                i64::from(i16::MAX) * 3600,
+                &settings,
+            );
+        }
     }
 }
