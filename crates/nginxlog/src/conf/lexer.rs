@@ -40,9 +40,9 @@ impl<'a> Lexer<'a> {
         Self { text, at: 0 }
     }
 
-    /// 1-based line of the byte that is read next.
-    pub(super) fn line(&self) -> usize {
-        line_of(self.text, self.at)
+    /// Offset of the byte that is read next.
+    pub(super) fn position(&self) -> usize {
+        self.at
     }
 
     pub(super) fn next_token(&mut self) -> Result<Option<Token>, LexError> {

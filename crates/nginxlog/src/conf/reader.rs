@@ -40,7 +40,7 @@ impl Reader<'_> {
             match token {
                 Token::Word(word) => words.push(word),
                 Token::Semicolon => {
-                    self.directive(&words, source, lexer.line())?;
+                    self.directive(&words, source, lexer.position())?;
                     words.clear();
                 }
                 Token::Open if words.first().is_some_and(|w| w.ends_with(b"_by_lua_block")) => {
@@ -55,12 +55,14 @@ impl Reader<'_> {
                     self.scope.0.pop();
                 }
                 Token::Close => {
-                    return Err(source.error(lexer.line(), "unexpected `}`"));
+                    return Err(source.error(lexer.position(), "unexpected `}`"));
                 }
             }
         }
         if self.scope.0.len() > outer || !words.is_empty() {
-            return Err(source.error(lexer.line(), "unexpected end of file, expecting `;` or `}`"));
+            return Err(
+                source.error(lexer.position(), "unexpected end of file, expecting `;` or `}`")
+            );
         }
         Ok(())
     }
@@ -69,12 +71,12 @@ impl Reader<'_> {
         &mut self,
         words: &[Vec<u8>],
         source: &Source<'_>,
-        line: usize,
+        at: usize,
     ) -> Result<(), ConfError> {
         let Some((name, arguments)) = words.split_first() else { return Ok(()) };
         let first = arguments.first().map(|word| text_of(word));
         match (name.as_slice(), first) {
-            (b"include", Some(pattern)) => self.include(&pattern, source, line)?,
+            (b"include", Some(pattern)) => self.include(&pattern, source, at)?,
             (b"log_format", Some(name)) => {
                 let format = LogFormat::from_words(arguments.get(1..).unwrap_or_default());
                 self.conf.formats.push(NamedFormat { name, format });
@@ -97,7 +99,7 @@ impl Reader<'_> {
                         self.conf.timeouts.push(TimeoutSetting { directive, length, scope });
                     }
                     None => self.conf.notes.push(source.error(
-                        line,
+                        at,
                         &format!(
                             "{directive} `{value}` is no fixed length of time, so it is not used"
                         ),
@@ -109,26 +111,21 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn include(
-        &mut self,
-        pattern: &str,
-        source: &Source<'_>,
-        line: usize,
-    ) -> Result<(), ConfError> {
+    fn include(&mut self, pattern: &str, source: &Source<'_>, at: usize) -> Result<(), ConfError> {
         if source.depth >= MAX_DEPTH {
-            return Err(source.error(line, "includes are nested too deeply; is there a cycle?"));
+            return Err(source.error(at, "includes are nested too deeply; is there a cycle?"));
         }
         let files = match (self.load)(pattern) {
             Ok(files) => files,
             Err(reason) => {
-                self.conf.notes.push(source.error(line, &format!("include {pattern}: {reason}")));
+                self.conf.notes.push(source.error(at, &format!("include {pattern}: {reason}")));
                 return Ok(());
             }
         };
         for (name, text) in files {
             self.files += 1;
             if self.files > MAX_FILES {
-                return Err(source.error(line, "more than 10000 included files; is there a cycle?"));
+                return Err(source.error(at, "more than 10000 included files; is there a cycle?"));
             }
             self.file(&Source { name: &name, text: &text, depth: source.depth + 1 })?;
         }
@@ -137,12 +134,14 @@ impl Reader<'_> {
 }
 
 impl Source<'_> {
-    fn error(&self, line: usize, reason: &str) -> ConfError {
+    /// An error at a byte offset; the line is counted only now.
+    fn error(&self, at: usize, reason: &str) -> ConfError {
+        let line = line_of(self.text, at);
         ConfError { file: self.name.to_owned(), line, reason: reason.to_owned() }
     }
 
     fn fault(&self, (at, reason): LexError) -> ConfError {
-        self.error(line_of(self.text, at), &reason)
+        self.error(at, &reason)
     }
 }
 

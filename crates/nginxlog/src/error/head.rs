@@ -42,15 +42,17 @@ pub(super) fn parse(head: &[u8]) -> Head<'_> {
 /// Splits at ` (NUMBER: text)`, the form of `ngx_log_errno` (nginx src/core/ngx_log.c:287-314).
 /// The text may hold parentheses (Windows), so it ends where something that may follow begins.
 fn split_errno(head: &[u8]) -> Option<(&[u8], u32, &[u8])> {
-    find_iter(head, b" (").find_map(|open| {
+    for open in find_iter(head, b" (") {
         let inside = head.get(open + 2..)?;
-        let (text, number) =
-            terminated(u32::<_, nom::error::Error<_>>, tag(": ")).parse(inside).ok()?;
+        let mut number = terminated(u32::<_, nom::error::Error<_>>, tag(": "));
+        let Ok((text, number)) = number.parse(inside) else { continue };
+        // Where the first number is not closed, no later one is: no need to look again.
         let tail = memchr_iter(b')', text)
             .filter_map(|close| text.get(close + 1..))
             .find(|tail| tail.is_empty() || tail.starts_with(WHILE) || tail.starts_with(b", "))?;
-        Some((head.get(..open)?, number, tail))
-    })
+        return Some((head.get(..open)?, number, tail));
+    }
+    None
 }
 
 /// Splits ` while ACTION` off. The action ends at a comma (`resolving, resolver: 127.0.0.1:53`).
