@@ -142,13 +142,15 @@ impl Table {
         })
     }
 
-    /// Takes out the oldest attempt of the pair that is answered, or too many on one 4-tuple.
+    /// Takes out an attempt of the pair that is over: one that was answered, every earlier one (the
+    /// 4-tuple now belongs to the later connection, and what follows is not theirs), and the oldest
+    /// of too many.
     pub(super) fn remove_answered(&mut self, pair: Pair) -> Option<Sighting> {
         let queue = self.pairs.get(&pair)?;
         let answered = queue.iter().position(Open::answered);
-        let place = answered.or((queue.len() > PER_PAIR).then_some(0))?;
-        let closing = if answered.is_some() { Closing::Answered } else { Closing::Over };
-        self.remove(pair, place).map(|open| open.close(closing))
+        let closing = if answered == Some(0) { Closing::Answered } else { Closing::Over };
+        let over = answered.is_some() || queue.len() > PER_PAIR;
+        over.then(|| self.remove(pair, 0))?.map(|open| open.close(closing))
     }
 
     /// Takes out an attempt without news since `limit`.

@@ -72,6 +72,27 @@ fn the_bare_ack_on_a_reused_port_is_credited_to_the_earlier_attempt() {
     assert!(!later.completed());
 }
 
+/// Once the later attempt is answered and forgotten, its remaining packets are nobody's: they must
+/// not be taken for those of the earlier attempt on the same 4-tuple.
+#[test]
+fn what_follows_the_later_connection_is_not_credited_to_the_earlier_attempt() {
+    let wire = Wire::default();
+    let mut packets = reused_port(&wire);
+    packets.extend([
+        wire.packet(2816, ">.", Z + 1, Y + 7778),
+        wire.packet(2817, ">P.", Z + 1, Y + 7778),
+        wire.packet(2818, "<P.", Y + 7778, Z + 101),
+        wire.packet(2819, ">.", Z + 101, Y + 7878),
+        wire.packet(2820, "<F.", Y + 7878, Z + 101),
+        wire.packet(2821, ">F.", Z + 101, Y + 7879),
+    ]);
+    let all = sightings(&packets);
+    let earlier = by_isn(&all, X);
+    assert_eq!(earlier.history(), "ShhaR");
+    assert!(!earlier.completed());
+    assert_eq!(by_isn(&all, Z).closing, Closing::Answered);
+}
+
 #[test]
 fn behind_source_nat_the_bare_ack_finds_the_attempt_on_another_port() {
     let first = Wire::default();

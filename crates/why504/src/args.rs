@@ -1,0 +1,152 @@
+//! What was typed. What it means is decided in [`crate::plan`].
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Which packet of the TCP handshake was lost behind each nginx connect timeout?
+///
+/// Reads nginx/OpenResty logs and packet captures, joins each logged timeout with its connect
+/// attempt, and names the lost step, with the packets that prove it. What a file is, is decided by
+/// its content.
+#[derive(Debug, Parser)]
+#[command(
+    name = "why504",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Exit status: 0 complete; 2 usage; 3 complete, but some input was damaged or \
+                  unreadable; 4 nothing to analyse, or no capture overlaps the timeouts."
+)]
+pub(crate) struct Args {
+    /// A sub-command; without one, `report`.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    /// The inputs of the report.
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The report: which packet was lost, how often, between which points (the default)
+    Report(Report),
+    /// One case in full: the join, the packet ladder, the checklist, what to do next
+    Explain(Explain),
+    /// Every connect attempt of the captures with its outcome; no logs needed
+    Handshakes(Handshakes),
+    /// Every timeout that the logs report; no captures needed
+    Timeouts(Timeouts),
+}
+
+/// Arguments of `report`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Report {
+    /// Logs, captures, directories of them, or `-` for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) captures: CaptureOptions,
+    #[command(flatten)]
+    pub(crate) logs: LogOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Explain {
+    /// The id of a case, as the report shows it
+    #[arg(value_name = "CASE")]
+    pub(crate) case: String,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+/// Arguments of `handshakes`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Handshakes {
+    /// Captures, directories of them, or `-` for standard input
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) captures: CaptureOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+/// Arguments of `timeouts`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Timeouts {
+    /// Logs, directories of them, or `-` for standard input
+    #[arg(required = true, value_name = "LOG")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) logs: LogOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+/// How to take captures.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(crate) struct CaptureOptions {
+    /// Names the point where captures were taken, e.g. `--at gateway=/data/gw`; repeatable
+    #[arg(long = "at", value_name = "NAME=PATH")]
+    pub(crate) at: Vec<String>,
+}
+
+/// How to read logs.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(crate) struct LogOptions {
+    /// Time zone of the error logs: an IANA name, `UTC`, or `+08:00` [default: the access log's
+    /// offset, else $TZ, else UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) tz: Option<String>,
+    /// Connect timeouts in force, for all upstreams or for one; repeatable
+    #[arg(long, value_name = "[UPSTREAM=]DURATION[,DURATION...]")]
+    pub(crate) connect_timeout: Vec<String>,
+    /// Reads log formats and timeouts from an nginx.conf, or from the output of `nginx -T`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) nginx_conf: Option<PathBuf>,
+    /// Format of the access logs in nginx's syntax, or the name of a well-known one
+    #[arg(long, value_name = "STRING|NAME")]
+    pub(crate) log_format: Vec<String>,
+}
+
+/// Where results go.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct OutputOptions {
+    /// Format of the results
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Threads to use [default: one for each core]
+    #[arg(short = 'j', long = "jobs", value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub(crate) color: When,
+    /// Says nothing on standard error but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Output formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people, in a terminal.
+    Text,
+    /// One JSON object a line.
+    Ndjson,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal that has it, and NO_COLOR is not set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}

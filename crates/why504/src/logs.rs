@@ -1,0 +1,254 @@
+//! Reads the logs: error logs for the timeouts, access logs for the milliseconds.
+
+mod files;
+mod zone;
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rayon::prelude::*;
+use why504_ingest::Source;
+use why504_model::{Damage, Diagnostic, Location, Span, Timeout, TimeoutId};
+use why504_nginxlog::{
+    AccessJoin, AccessLine, AccessScanner, AccessTally, ErrorEvent, ErrorScanner, JoinCase,
+    JoinTally, LineTally, LogText, LoggedTimeout, Unparsed, Zone, describe,
+};
+
+use crate::inputs::{Inputs, Kind};
+use crate::plan::LogPlan;
+use crate::progress::Complaints;
+pub(crate) use zone::ChosenZone;
+
+/// Lines that could not be read are named up to this number in each file; all are counted.
+const UNPARSED_NAMED: usize = 3;
+
+/// What the logs say.
+#[derive(Debug, Default)]
+pub(crate) struct Logs {
+    /// In the order of their lines, log by log in order of time.
+    pub(crate) timeouts: Vec<Timeout>,
+    /// The text of each.
+    pub(crate) texts: Vec<Text>,
+    /// The access line of each.
+    pub(crate) access: Vec<Option<AccessLine>>,
+    pub(crate) lines: LineTally,
+    pub(crate) access_lines: AccessTally,
+    pub(crate) join: JoinTally,
+    /// Requests of the access logs that ended with a 504.
+    pub(crate) gateway_timeouts: u64,
+    pub(crate) zone: ChosenZone,
+}
+
+/// The fields of a line that are shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Text {
+    pub(crate) message: String,
+    pub(crate) client: Option<String>,
+    pub(crate) server: Option<String>,
+    pub(crate) request: Option<String>,
+    pub(crate) host: Option<String>,
+}
+
+/// One line of an error log.
+struct Found {
+    timeout: Timeout,
+    text: Text,
+    case: JoinCase,
+    /// Hash of the whole record: nginx may write one event to several files.
+    fingerprint: u64,
+}
+
+/// What one error log holds.
+struct ErrorLog {
+    found: Vec<Found>,
+    tally: LineTally,
+    complaints: Complaints,
+}
+
+/// Reads all logs of a run.
+pub(crate) fn read(inputs: &Inputs, plan: &LogPlan, complaints: &mut Complaints) -> Logs {
+    let zone = zone::choose(inputs, plan);
+    let errors: Vec<&Source<Kind>> = inputs.of(Kind::ErrorLog).collect();
+    let read: Vec<ErrorLog> = errors.par_iter().map(|source| read_error_log(source, &zone)).collect();
+    let mut logs = Logs { zone, ..Logs::default() };
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    for log in read {
+        complaints.extend(log.complaints);
+        add_lines(&mut logs.lines, log.tally);
+        let of_this: Vec<Found> = log.found;
+        let before = of_this.len();
+        let fresh: Vec<Found> =
+            of_this.into_iter().filter(|f| !seen.contains(&f.fingerprint)).collect();
+        // A copy in another file is the same event; two equal lines of one file are two events.
+        seen.extend(fresh.iter().map(|f| f.fingerprint));
+        let copies = (before - fresh.len()) as u64;
+        logs.lines.timeouts -= copies;
+        logs.lines.other += copies;
+        found.push(fresh);
+    }
+    found.sort_by_key(|log| log.first().map(|f| (f.timeout.logged.start(), f.timeout.location)));
+    let mut cases = Vec::new();
+    for (i, mut entry) in found.into_iter().flatten().enumerate() {
+        entry.timeout.id = TimeoutId(u32::try_from(i).unwrap_or(u32::MAX));
+        cases.push(entry.case.with_id(entry.timeout.id));
+        logs.timeouts.push(entry.timeout);
+        logs.texts.push(entry.text);
+    }
+    join_access(&mut logs, cases, inputs, plan, complaints);
+    for timeout in &mut logs.timeouts {
+        plan.apply(timeout);
+    }
+    logs
+}
+
+fn add_lines(sum: &mut LineTally, more: LineTally) {
+    sum.total += more.total;
+    sum.timeouts += more.timeouts;
+    sum.other += more.other;
+    sum.unparsed += more.unparsed;
+}
+
+fn read_error_log(source: &Source<Kind>, zone: &ChosenZone) -> ErrorLog {
+    let mut log = ErrorLog {
+        found: Vec::new(),
+        tally: LineTally::default(),
+        complaints: Complaints::default(),
+    };
+    let mut scanner = ErrorScanner::new();
+    let mut unparsed = Vec::new();
+    let mut sink = |event: ErrorEvent<'_>| {
+        let location = Location { source: source.id, record: event.line };
+        match event.outcome {
+            Ok(timeout) => log.found.push(found(location, &event, &timeout, zone.zone)),
+            Err(reason) => unparsed.push((location, event.offset, reason)),
+        }
+    };
+    let damage = files::chunks(source, |chunk| scanner.feed(chunk, &mut sink));
+    log.tally = scanner.finish(&mut sink).tally;
+    if let Some(damage) = damage {
+        log.complaints.add(Damage::Partial, damage);
+    }
+    complain_of_unparsed(source, &unparsed, &mut log.complaints);
+    log
+}
+
+fn complain_of_unparsed(
+    source: &Source<Kind>,
+    unparsed: &[(Location, u64, Unparsed)],
+    complaints: &mut Complaints,
+) {
+    for (location, offset, reason) in unparsed.iter().take(UNPARSED_NAMED) {
+        let diagnostic =
+            Diagnostic::new(*location, Damage::Note, reason.to_string()).at_offset(*offset);
+        complaints.about(&source.path, &diagnostic);
+    }
+    if let Some(more) = unparsed.len().checked_sub(UNPARSED_NAMED).filter(|n| *n > 0) {
+        let sentence =
+            format!("{}: {more} more lines that could not be read", source.path.display());
+        complaints.add(Damage::Note, sentence);
+    }
+}
+
+fn found(
+    location: Location,
+    event: &ErrorEvent<'_>,
+    logged: &LoggedTimeout<'_>,
+    zone: Zone,
+) -> Found {
+    let second = zone.second(logged.record.time).interval();
+    let id = TimeoutId::default();
+    let mut hasher = DefaultHasher::new();
+    event.text.hash(&mut hasher);
+    Found {
+        timeout: Timeout {
+            id,
+            location,
+            kind: logged.class.kind,
+            never_sent: logged.class.never_sent,
+            peer: logged.class.peer,
+            logged: second,
+            start: None,
+            limits: Vec::new(),
+            worker: Some(logged.record.pid),
+            connection: logged.record.connection,
+        },
+        text: describe(event.text).map(Text::from).unwrap_or_default(),
+        case: JoinCase::new(id, logged, second),
+        fingerprint: hasher.finish(),
+    }
+}
+
+/// Streams the access logs past the timeouts.
+fn join_access(
+    logs: &mut Logs,
+    cases: Vec<JoinCase>,
+    inputs: &Inputs,
+    plan: &LogPlan,
+    complaints: &mut Complaints,
+) {
+    let join = AccessJoin::new(cases);
+    let sources: Vec<&Source<Kind>> = inputs.of(Kind::AccessLog).collect();
+    let read: Vec<(AccessJoin, AccessTally, u64, Option<String>)> =
+        sources.par_iter().map(|source| read_access_log(source, plan, join.clone())).collect();
+    let mut whole = join;
+    for (part, tally, timeouts, damage) in read {
+        whole.absorb(part);
+        logs.access_lines.total += tally.total;
+        logs.access_lines.matched += tally.matched;
+        logs.access_lines.unmatched += tally.unmatched;
+        logs.access_lines.unfinished += tally.unfinished;
+        logs.gateway_timeouts += timeouts;
+        if let Some(damage) = damage {
+            complaints.add(Damage::Partial, damage);
+        }
+    }
+    let (joined, tally) = whole.finish();
+    logs.join = tally;
+    logs.access = vec![None; logs.timeouts.len()];
+    for entry in joined {
+        let index = entry.id.0 as usize;
+        if let (Some(timeout), Some(slot)) =
+            (logs.timeouts.get_mut(index), logs.access.get_mut(index))
+        {
+            entry.apply(timeout);
+            *slot = Some(entry.access);
+        }
+    }
+}
+
+fn read_access_log(
+    source: &Source<Kind>,
+    plan: &LogPlan,
+    mut join: AccessJoin,
+) -> (AccessJoin, AccessTally, u64, Option<String>) {
+    let mut scanner = AccessScanner::new(plan.formats.clone());
+    let mut timeouts = 0;
+    let damage = files::chunks(source, |chunk| {
+        scanner.feed(chunk, &mut |event| {
+            if let Some(record) = event.record {
+                timeouts += u64::from(record.status == Some(504));
+                join.offer(Location { source: source.id, record: event.line }, &record);
+            }
+        });
+    });
+    (join, scanner.finish(), timeouts, damage)
+}
+
+impl From<LogText<'_>> for Text {
+    fn from(text: LogText<'_>) -> Self {
+        let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            message: owned(text.message),
+            client: text.client.map(owned),
+            server: text.server.map(owned),
+            request: text.request.map(owned),
+            host: text.host.map(owned),
+        }
+    }
+}
+
+/// Rounds a span of nanoseconds to whole milliseconds, the resolution of nginx's own times.
+pub(crate) const fn to_millis(span: Span) -> i64 {
+    span.nanos() / 1_000_000
+}

@@ -1,0 +1,62 @@
+//! In which zone the error logs are written, and how that is known.
+
+use why504_ingest::open;
+use why504_nginxlog::{AccessScanner, Zone};
+
+use crate::inputs::{Inputs, Kind};
+use crate::plan::LogPlan;
+
+/// Bytes at the beginning of an access log in which an offset is looked for.
+const LOOKED_AT: u64 = 64 * 1024;
+
+/// A zone and where it came from.
+#[derive(Clone, Debug)]
+pub(crate) struct ChosenZone {
+    pub(crate) zone: Zone,
+    pub(crate) name: String,
+    pub(crate) basis: &'static str,
+    /// Nobody said so.
+    pub(crate) guessed: bool,
+}
+
+impl Default for ChosenZone {
+    fn default() -> Self {
+        Self { zone: Zone::UTC, name: "UTC".to_owned(), basis: "assumed; --tz sets it", guessed: true }
+    }
+}
+
+/// `--tz`; else the offset that the access logs state; else `$TZ`; else UTC, said to be assumed.
+pub(super) fn choose(inputs: &Inputs, plan: &LogPlan) -> ChosenZone {
+    if let Some((zone, name)) = &plan.zone {
+        return ChosenZone { zone: *zone, name: name.clone(), basis: "--tz", guessed: false };
+    }
+    if let Some((zone, name)) = from_access_log(inputs, plan) {
+        return ChosenZone { zone, name, basis: "the access log's offset", guessed: false };
+    }
+    let variable = std::env::var("TZ").ok().map(|name| name.trim_start_matches(':').to_owned());
+    match variable.and_then(|name| Some((name.parse().ok()?, name))) {
+        Some((zone, name)) => ChosenZone { zone, name, basis: "$TZ; --tz sets it", guessed: true },
+        None => ChosenZone::default(),
+    }
+}
+
+/// The offset of the first line that states one. Logs over a change of the clocks state two; the
+/// zone must be named then.
+fn from_access_log(inputs: &Inputs, plan: &LogPlan) -> Option<(Zone, String)> {
+    let source = inputs.of(Kind::AccessLog).next()?;
+    let mut head = Vec::new();
+    std::io::Read::read_to_end(
+        &mut std::io::Read::take(open(source).ok()?, LOOKED_AT),
+        &mut head,
+    )
+    .ok()?;
+    let mut scanner = AccessScanner::new(plan.formats.clone());
+    let mut offset = None;
+    scanner.feed(&head, &mut |event| {
+        offset = offset.or(event.record.and_then(|record| record.utc_offset));
+    });
+    let minutes = offset? / 60;
+    let sign = if minutes < 0 { '-' } else { '+' };
+    let name = format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60);
+    Some((name.parse().ok()?, name))
+}

@@ -1,0 +1,239 @@
+//! From what was typed to what it means: checked once, before anything is read.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use why504_model::{Endpoint, LimitSource, Span, TimeLimit, Timeout};
+use why504_nginxlog::{Conf, LogFormat, Zone};
+use why504_report::Style;
+
+use crate::args::{CaptureOptions, Format, LogOptions, OutputOptions, When};
+use crate::exit::Usage;
+use crate::points::Named;
+
+/// How logs are to be read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LogPlan {
+    /// `--tz`.
+    pub(crate) zone: Option<(Zone, String)>,
+    /// Formats of access logs, those of the user first.
+    pub(crate) formats: Vec<LogFormat>,
+    /// `--connect-timeout`.
+    limits: Vec<(Option<Endpoint>, Vec<TimeLimit>)>,
+    /// `--nginx-conf`.
+    conf: Option<Conf>,
+    /// What in nginx.conf could not be used.
+    pub(crate) notes: Vec<String>,
+}
+
+/// How results are to be written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutputPlan {
+    pub(crate) format: Format,
+    pub(crate) style: Style,
+    pub(crate) quiet: bool,
+}
+
+impl LogPlan {
+    /// Reads and checks the options.
+    pub(crate) fn new(options: &LogOptions) -> anyhow::Result<Self> {
+        let mut plan = Self::default();
+        if let Some(name) = &options.tz {
+            let zone = name.parse().map_err(|error| anyhow!("--tz: {error}")).map_err(Usage)?;
+            plan.zone = Some((zone, name.clone()));
+        }
+        for format in &options.log_format {
+            let format = LogFormat::from_argument(format)
+                .map_err(|error| Usage(anyhow!("--log-format: {error}")))?;
+            plan.formats.push(format);
+        }
+        if let Some(path) = &options.nginx_conf {
+            plan.read_conf(path)?;
+        }
+        plan.formats.extend(LogFormat::well_known());
+        for argument in &options.connect_timeout {
+            plan.limits.push(connect_timeout(argument).map_err(Usage)?);
+        }
+        Ok(plan)
+    }
+
+    fn read_conf(&mut self, path: &Path) -> anyhow::Result<()> {
+        let text = std::fs::read(path)
+            .with_context(|| format!("--nginx-conf {}", path.display()))
+            .map_err(Usage)?;
+        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let conf = Conf::read(&path.display().to_string(), &text, &mut |pattern| {
+            included(&folder, pattern)
+        })
+        .map_err(|error| Usage(anyhow!("--nginx-conf {error}")))?;
+        for named in &conf.formats {
+            match &named.format {
+                Ok(format) => self.formats.push(format.clone()),
+                Err(error) => self.notes.push(format!("log_format {}: {error}", named.name)),
+            }
+        }
+        self.notes.extend(conf.notes.iter().map(ToString::to_string));
+        self.conf = Some(conf);
+        Ok(())
+    }
+
+    /// Gives a timeout the limits that may have been in force, unless its access line has told.
+    /// An access line's value is late by a stall, so a configured one inside its bounds is taken
+    /// for the true one.
+    pub(crate) fn apply(&self, timeout: &mut Timeout) {
+        let known = self.known(timeout);
+        if timeout.limits.is_empty() {
+            timeout.limits = known;
+            return;
+        }
+        for limit in &mut timeout.limits {
+            let mut inside = known
+                .iter()
+                .filter(|k| limit.at_least <= k.at_most && k.at_most <= limit.at_most);
+            if let (Some(only), None) = (inside.next(), inside.next()) {
+                (limit.at_least, limit.at_most) = (only.at_least, only.at_most);
+            }
+        }
+    }
+
+    fn known(&self, timeout: &Timeout) -> Vec<TimeLimit> {
+        if timeout.kind.is_connect_timeout() {
+            let of = |wanted: Option<Endpoint>| {
+                let fit = self.limits.iter().filter(move |(peer, _)| *peer == wanted);
+                fit.flat_map(|(_, limits)| limits.iter().copied()).collect::<Vec<_>>()
+            };
+            let special = timeout.peer.map(|peer| of(Some(peer))).unwrap_or_default();
+            let flags = if special.is_empty() { of(None) } else { special };
+            if !flags.is_empty() {
+                return flags;
+            }
+        }
+        self.conf.as_ref().map(|conf| conf.limits(timeout.kind)).unwrap_or_default()
+    }
+}
+
+/// Files that an `include` names: relative to the directory of nginx.conf, a `*` in the last
+/// component only, in sorted order.
+fn included(folder: &Path, pattern: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let path = folder.join(pattern);
+    let read = |path: &Path| {
+        let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok((path.display().to_string(), bytes))
+    };
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let Some((before, after)) = name.split_once('*') else { return Ok(vec![read(&path)?]) };
+    let parent = path.parent().unwrap_or(folder);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(parent)
+        .map_err(|error| format!("{}: {error}", parent.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|file| {
+            let name = file.file_name().map(|n| n.to_string_lossy().into_owned());
+            name.is_some_and(|n| {
+                n.len() >= before.len() + after.len() && n.starts_with(before) && n.ends_with(after)
+            })
+        })
+        .collect();
+    files.sort();
+    files.iter().map(|file| read(file)).collect()
+}
+
+/// The points that `--at` names. Their paths are inputs as well.
+pub(crate) fn named_points(options: &CaptureOptions) -> anyhow::Result<Vec<Named>> {
+    options.at.iter().map(|argument| Named::parse(argument).map_err(|e| Usage(e).into())).collect()
+}
+
+/// Output and threads.
+pub(crate) fn output(options: &OutputOptions) -> anyhow::Result<OutputPlan> {
+    if options.jobs == Some(0) {
+        bail!(Usage(anyhow!("--jobs 0: at least one thread is needed")));
+    }
+    if let Some(jobs) = options.jobs {
+        rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global()?;
+    }
+    let color = match options.color {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => {
+            std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+        }
+    };
+    let style = Style { width: width(), color };
+    Ok(OutputPlan { format: options.format, style, quiet: options.quiet })
+}
+
+/// Columns of the terminal as the shell exports them; 80 where nobody says, so that a report in a
+/// file or a mail does not depend on the window it was made in.
+fn width() -> usize {
+    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse::<usize>().ok());
+    columns.filter(|_| std::io::stdout().is_terminal()).unwrap_or(80).clamp(60, 200)
+}
+
+/// `2s`, `10.0.0.9:80=300ms,500ms`, `60`.
+fn connect_timeout(argument: &str) -> anyhow::Result<(Option<Endpoint>, Vec<TimeLimit>)> {
+    let (peer, values) = match argument.rsplit_once('=') {
+        Some((upstream, values)) => {
+            let address: std::net::SocketAddr = upstream.parse().with_context(|| {
+                format!("--connect-timeout {argument}: expected an upstream such as 10.0.0.9:80")
+            })?;
+            (Some(address.into()), values)
+        }
+        None => (None, argument),
+    };
+    let limits = values
+        .split(',')
+        .map(|value| {
+            let length = duration(value).with_context(|| {
+                format!("--connect-timeout {argument}: expected durations such as 2s or 300ms")
+            })?;
+            Ok(TimeLimit { at_least: length, at_most: length, source: LimitSource::Flag })
+        })
+        .collect::<anyhow::Result<_>>()?;
+    Ok((peer, limits))
+}
+
+/// nginx's own spelling: `300ms`, `2s`, `1m`, a bare number is seconds
+/// (`ngx_parse_time`, src/core/ngx_parse.c).
+fn duration(text: &str) -> anyhow::Result<Span> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: i64 = digits.parse().with_context(|| format!("`{text}` is no duration"))?;
+    let span = match &text[digits.len()..] {
+        "ms" => Span::from_millis(number),
+        "" | "s" => Span::from_secs(number),
+        "m" => Span::from_secs(number.saturating_mul(60)),
+        unit => bail!("`{text}`: unknown unit `{unit}`, expected ms, s or m"),
+    };
+    if span <= Span::ZERO {
+        bail!("`{text}`: a timeout is longer than zero");
+    }
+    Ok(span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_those_of_nginx() {
+        for (text, expected) in [
+            ("300ms", Span::from_millis(300)),
+            ("2s", Span::from_secs(2)),
+            ("60", Span::from_secs(60)),
+            ("1m", Span::from_secs(60)),
+        ] {
+            assert_eq!(duration(text).ok(), Some(expected), "{text}");
+        }
+        for text in ["", "s", "-1s", "0", "2h", "1.5s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn several_timeouts_may_be_in_force_for_one_upstream() {
+        let (peer, limits) = connect_timeout("[2001:db8::9]:80=300ms,1500ms").unwrap();
+        assert_eq!(peer.map(|p| p.to_string()).as_deref(), Some("[2001:db8::9]:80"));
+        let lengths: Vec<Span> = limits.iter().map(|l| l.at_most).collect();
+        assert_eq!(lengths, [Span::from_millis(300), Span::from_millis(1500)]);
+        assert!(connect_timeout("backend=2s").is_err());
+    }
+}
