@@ -1,1 +1,34 @@
-//! Writes what why504 found: terminal text and NDJSON.
+//! Turns what was found into words: NDJSON for machines, text for people.
+//!
+//! The binary fills a [`Run`] and calls one of
+//! * [`ndjson`]: the contract that scripts rely on, one object a line;
+//! * [`text`]: the report that a person reads first;
+//! * [`explain`]: one case in full, with the packet ladder and the checklist;
+//! * [`verdicts_doc`]: the decision table as documentation.
+//!
+//! Everything that came from an input is hostile: in text it passes one gate that makes control
+//! characters visible, in NDJSON serde escapes it. The crate judges nothing, opens no file and
+//! knows no clock; it writes to what it is given.
+
+mod case_id;
+mod flight;
+mod limit;
+mod moment;
+mod page;
+mod reason;
+mod run;
+mod style;
+mod visible;
+mod words;
+
+pub mod explain;
+pub mod ndjson;
+pub mod text;
+pub mod verdicts_doc;
+
+pub use case_id::{case_id, case_ids};
+pub use run::{
+    AccessLine, Captures, Http504, InputNote, LogLines, LogText, PointInfo, Run, SkippedInput,
+    Totals, ZoneInfo,
+};
+pub use style::Style;

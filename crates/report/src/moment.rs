@@ -1,0 +1,129 @@
+//! Times and durations as text. Not parsing, and no zone rules: the binary gives the offset.
+
+use chrono::DateTime;
+use why504_model::{Span, Timestamp};
+
+/// RFC 3339 in UTC with nanoseconds: `2026-11-22T07:18:23.000000000Z`.
+pub(crate) fn rfc3339(time: Timestamp) -> String {
+    DateTime::from_timestamp_nanos(time.nanos()).format("%Y-%m-%dT%H:%M:%S%.9fZ").to_string()
+}
+
+/// Civil times at a fixed offset from UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LocalClock {
+    pub(crate) offset_seconds: i32,
+}
+
+impl LocalClock {
+    /// `2026-11-22 07:18:23`.
+    pub(crate) fn date_time(self, time: Timestamp) -> String {
+        self.format(time, "%Y-%m-%d %H:%M:%S")
+    }
+
+    /// `07:18:23`.
+    pub(crate) fn time(self, time: Timestamp) -> String {
+        self.format(time, "%H:%M:%S")
+    }
+
+    /// `07:18:23.123456`.
+    pub(crate) fn precise(self, time: Timestamp) -> String {
+        self.format(time, "%H:%M:%S%.6f")
+    }
+
+    /// `+08:00`, or `UTC`.
+    pub(crate) fn name(self) -> String {
+        if self.offset_seconds == 0 {
+            return "UTC".to_owned();
+        }
+        let sign = if self.offset_seconds < 0 { '-' } else { '+' };
+        let minutes = self.offset_seconds.unsigned_abs() / 60;
+        format!("UTC{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+    }
+
+    fn format(self, time: Timestamp, pattern: &str) -> String {
+        let local = time + Span::from_secs(i64::from(self.offset_seconds));
+        DateTime::from_timestamp_nanos(local.nanos()).format(pattern).to_string()
+    }
+}
+
+/// A duration that a person reads: `4 min 48 s`, `2.000 s`, `0.3 ms`.
+pub(crate) fn duration(span: Span) -> String {
+    let seconds = span.as_secs_f64();
+    let whole = span.nanos() / 1_000_000_000;
+    match seconds.abs() {
+        s if s == 0.0 => "0 s".to_owned(),
+        s if s < 0.000_1 => format!("{:.0} µs", seconds * 1e6),
+        s if s < 0.1 => format!("{:.1} ms", seconds * 1e3),
+        s if s < 120.0 => format!("{seconds:.3} s"),
+        s if s < 7200.0 => format!("{} min {} s", whole / 60, whole % 60),
+        s if s < 172_800.0 => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+        _ => format!("{} d {} h", whole / 86_400, whole % 86_400 / 3600),
+    }
+}
+
+/// Seconds after the first SYN: `+1.024`, with microseconds below 10 ms.
+pub(crate) fn relative(span: Span) -> String {
+    let seconds = span.as_secs_f64();
+    if seconds.abs() < 0.01 { format!("{seconds:+.6}") } else { format!("{seconds:+.3}") }
+}
+
+/// A count with a thin grouping that needs no locale: `3 812 440`.
+pub(crate) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn times_read_as_expected() {
+        // 1795331903 is 2026-11-22T07:18:23Z.
+        let time = Timestamp::from_parts(1_795_331_903, 5);
+        assert_eq!(rfc3339(time), "2026-11-22T07:18:23.000000005Z");
+        let shanghai = LocalClock { offset_seconds: 8 * 3600 };
+        assert_eq!(shanghai.date_time(time), "2026-11-22 15:18:23");
+        assert_eq!(shanghai.name(), "UTC+08:00");
+        assert_eq!(LocalClock { offset_seconds: -12_600 }.name(), "UTC-03:30");
+        assert_eq!(LocalClock::default().name(), "UTC");
+    }
+
+    #[test]
+    fn durations_and_counts_read_as_expected() {
+        for (nanos, text) in [
+            (0, "0 s"),
+            (50_000, "50 µs"),
+            (300_000, "0.3 ms"),
+            (2_000_000_000, "2.000 s"),
+            (288_000_000_000, "4 min 48 s"),
+            (86_400_000_000_000, "24 h 0 min"),
+            (200_000_000_000_000, "2 d 7 h"),
+        ] {
+            assert_eq!(duration(Span::from_nanos(nanos)), text);
+        }
+        assert_eq!(grouped(3_812_440), "3 812 440");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(relative(Span::from_millis(1024)), "+1.024");
+        assert_eq!(relative(Span::from_micros(-200)), "-0.000200");
+    }
+
+    proptest! {
+        #[test]
+        fn any_time_can_be_printed(nanos in any::<i64>(), offset in any::<i32>()) {
+            prop_assert!(rfc3339(Timestamp::from_nanos(nanos)).ends_with('Z'));
+            let clock = LocalClock { offset_seconds: offset };
+            prop_assert!(!clock.precise(Timestamp::from_nanos(nanos)).is_empty());
+            prop_assert!(!clock.name().is_empty());
+            prop_assert!(!duration(Span::from_nanos(nanos)).is_empty());
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The NDJSON contract: one JSON object a line. Field names and types are fixed; new fields may be
+//! added at the end of an object. Times are RFC 3339 with nanoseconds and `Z`, durations are
+//! seconds as numbers. Not here: any other machine format.
+
+mod attempt;
+mod case;
+mod log;
+mod summary;
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use why504_correlate::Judgement;
+use why504_handshake::Attempt;
+
+use crate::case_id::case_ids;
+use crate::run::{Captures, Run};
+
+/// Version of the contract.
+const SCHEMA_VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct RunLine<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    schema_version: u32,
+    tool: &'a str,
+    inputs: &'a [String],
+}
+
+/// The whole report: the run, the cases, the summary.
+pub fn report(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
+    header(run.tool, run.inputs, out)?;
+    let ids = case_ids(run);
+    for case in &run.correlation.cases {
+        if let Some(line) = case::line(run, case, &ids) {
+            write_line(&line, out)?;
+        }
+    }
+    summary(run, out)
+}
+
+/// The first line of every NDJSON output.
+pub fn header(tool: &str, inputs: &[String], out: &mut dyn Write) -> io::Result<()> {
+    write_line(&RunLine { kind: "run", schema_version: SCHEMA_VERSION, tool, inputs }, out)
+}
+
+/// One attempt of `why504 handshakes`, when it closes.
+pub fn attempt(
+    captures: &Captures<'_>,
+    attempt: &Attempt,
+    judgement: &Judgement,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    write_line(&attempt::line(captures, attempt, judgement), out)
+}
+
+/// Every logged timeout, no captures needed.
+pub fn timeouts(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
+    header(run.tool, run.inputs, out)?;
+    for index in 0..run.timeouts.len() {
+        if let Some(line) = log::timeout_line(run, index) {
+            write_line(&line, out)?;
+        }
+    }
+    summary(run, out)
+}
+
+/// The last line of every NDJSON output.
+pub fn summary(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
+    write_line(&summary::line(run), out)
+}
+
+fn write_line<T: Serialize>(line: &T, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, line)?;
+    out.write_all(b"\n")
+}

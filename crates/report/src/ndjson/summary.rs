@@ -1,0 +1,235 @@
+//! The last line: tallies that add up, and what the run rests on.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use why504_handshake::PointId;
+
+use crate::moment::rfc3339;
+use crate::run::Run;
+
+#[derive(Serialize)]
+pub(super) struct SummaryLine<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    log_lines: LogLines,
+    cases: Cases,
+    unrelated_read_timeouts: usize,
+    http_504: Option<Http504>,
+    attempts: Attempts,
+    packets: Packets<'a>,
+    zone: Zone<'a>,
+    points: Vec<Point<'a>>,
+    clock_offsets: Vec<Offset<'a>>,
+    reliability: Vec<Reliability<'a>>,
+    skipped: Vec<Skipped<'a>>,
+    diagnostics: Vec<Diagnostic<'a>>,
+}
+
+#[derive(Serialize)]
+struct LogLines {
+    total: u64,
+    cases: u64,
+    other: u64,
+    unparsed: u64,
+}
+
+#[derive(Serialize)]
+struct Cases {
+    total: usize,
+    by_verdict: BTreeMap<&'static str, u64>,
+    by_grade: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct Http504 {
+    total: u64,
+    explained: u64,
+    other: u64,
+    undecided: u64,
+}
+
+#[derive(Serialize)]
+struct Attempts {
+    total: u64,
+    near_misses: u64,
+    /// Near misses over all attempts; null without attempts.
+    near_miss_rate: Option<f64>,
+    /// Cases whose verdict is a lost handshake packet.
+    lost: u64,
+    /// How all attempts ended; empty where they were not all judged.
+    by_verdict: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct Packets<'a> {
+    total: u64,
+    tally: &'a BTreeMap<String, u64>,
+}
+
+#[derive(Serialize)]
+struct Zone<'a> {
+    name: &'a str,
+    chosen: &'a str,
+}
+
+#[derive(Serialize)]
+struct Point<'a> {
+    name: &'a str,
+    files: usize,
+    packets: u64,
+    start: Option<String>,
+    end: Option<String>,
+    dropped: u64,
+    link: &'a str,
+    snaplen: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Offset<'a> {
+    near: &'a str,
+    far: &'a str,
+    offset: f64,
+    drift: f64,
+    uncertainty: f64,
+    packets: usize,
+    inconsistent: bool,
+}
+
+#[derive(Serialize)]
+struct Reliability<'a> {
+    near: &'a str,
+    far: &'a str,
+    healthy: u64,
+    seen_at_both: u64,
+}
+
+#[derive(Serialize)]
+struct Skipped<'a> {
+    path: &'a str,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct Diagnostic<'a> {
+    path: &'a str,
+    record: u64,
+    offset: Option<u64>,
+    message: &'a str,
+}
+
+pub(super) fn line<'a>(run: &Run<'a>) -> SummaryLine<'a> {
+    let lines = run.log_lines;
+    let (total, cases, other, unparsed) = (lines.total, lines.cases, lines.other, lines.unparsed);
+    let totals = run.totals;
+    SummaryLine {
+        kind: "summary",
+        log_lines: LogLines { total, cases, other, unparsed },
+        cases: tally(run),
+        unrelated_read_timeouts: run.correlation.unrelated.len(),
+        http_504: totals.http_504.map(|c| Http504 {
+            total: c.total,
+            explained: c.explained,
+            other: c.other,
+            undecided: c.undecided,
+        }),
+        attempts: attempts(run),
+        packets: Packets { total: totals.packets, tally: &totals.packet_tally },
+        zone: Zone { name: &run.zone.name, chosen: &run.zone.chosen },
+        points: points(run),
+        clock_offsets: offsets(run),
+        reliability: reliability(run),
+        skipped: totals
+            .skipped
+            .iter()
+            .map(|s| Skipped { path: &s.path, reason: &s.reason })
+            .collect(),
+        diagnostics: totals
+            .diagnostics
+            .iter()
+            .map(|d| Diagnostic {
+                path: &d.path,
+                record: d.record,
+                offset: d.offset,
+                message: &d.message,
+            })
+            .collect(),
+    }
+}
+
+fn tally(run: &Run<'_>) -> Cases {
+    let mut cases = Cases {
+        total: run.correlation.cases.len(),
+        by_verdict: BTreeMap::new(),
+        by_grade: BTreeMap::new(),
+    };
+    for case in &run.correlation.cases {
+        *cases.by_verdict.entry(case.verdict.name()).or_default() += 1;
+        *cases.by_grade.entry(case.grade.name()).or_default() += 1;
+    }
+    cases
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people and dashboards")]
+fn attempts(run: &Run<'_>) -> Attempts {
+    let (total, near_misses) = (run.totals.attempts, run.totals.near_misses);
+    let lost = run.correlation.cases.iter().filter(|c| c.verdict.is_loss()).count();
+    Attempts {
+        total,
+        near_misses,
+        near_miss_rate: (total > 0).then(|| near_misses as f64 / total as f64),
+        lost: lost as u64,
+        by_verdict: run.totals.attempts_by_verdict.iter().map(|(v, n)| (v.name(), *n)).collect(),
+    }
+}
+
+fn points<'a>(run: &Run<'a>) -> Vec<Point<'a>> {
+    run.points
+        .iter()
+        .enumerate()
+        .map(|(i, point)| {
+            let id = u16::try_from(i).ok().map(PointId);
+            Point {
+                name: &point.name,
+                files: point.files,
+                packets: point.packets,
+                start: point.span.map(|s| rfc3339(s.start())),
+                end: point.span.map(|s| rfc3339(s.end())),
+                dropped: id.and_then(|p| run.coverage.get(&p)).map_or(0, |c| c.dropped),
+                link: &point.link,
+                snaplen: point.snaplen,
+            }
+        })
+        .collect()
+}
+
+fn offsets<'a>(run: &Run<'a>) -> Vec<Offset<'a>> {
+    let captures = run.captures();
+    run.merged
+        .offsets
+        .iter()
+        .map(|(&(near, far), clock)| Offset {
+            near: captures.point(near),
+            far: captures.point(far),
+            offset: clock.offset.as_secs_f64(),
+            drift: clock.drift,
+            uncertainty: clock.uncertainty.as_secs_f64(),
+            packets: clock.packets,
+            inconsistent: clock.inconsistent,
+        })
+        .collect()
+}
+
+fn reliability<'a>(run: &Run<'a>) -> Vec<Reliability<'a>> {
+    let captures = run.captures();
+    run.merged
+        .reliability
+        .iter()
+        .map(|(&(near, far), &(healthy, both))| Reliability {
+            near: captures.point(near),
+            far: captures.point(far),
+            healthy,
+            seen_at_both: both,
+        })
+        .collect()
+}
