@@ -10,9 +10,12 @@ use why504_model::{Endpoint, Interval, Span, StartBasis, Timeout, Timestamp};
 use crate::assign::Edge;
 use crate::deadline::{Deadline, EARLY, LONGEST, STALL, after};
 use crate::facts::Asked;
+use crate::skew::LogClock;
 
 /// Lua code often closes its socket a little after the timeout was logged.
 const CLOSE_LATE: Span = Span::from_secs(1);
+/// How well a skew between log and capture is known, and how far it drifts meanwhile.
+const ALIGNED: Span = Span::from_millis(5);
 /// A SYN_SENT socket of Linux repeats its SYN after 1 s, then at the latest after twice the time
 /// that has passed (`TCP_TIMEOUT_INIT`, exponential backoff); timers run up to 5 % late.
 const FIRST_REPEAT: Span = Span::from_millis(1150);
@@ -87,10 +90,16 @@ impl<'a> Index<'a> {
     }
 }
 
-/// The candidates of one line, and the window in which they were found. `skew` is the capture's
-/// clock minus the log's.
-pub(crate) fn candidates(index: &Index<'_>, timeout: &Timeout, skew: Span) -> (Vec<Edge>, Window) {
-    let mut windows = windows(timeout).into_iter();
+/// The candidates of one line, and the window in which they were found. A capture on the gateway's
+/// own host shows every SYN that was sent: there an empty narrow window means that the attempt began
+/// later, and a wider one is tried. Elsewhere the SYN may just have been lost.
+pub(crate) fn candidates(
+    index: &Index<'_>,
+    timeout: &Timeout,
+    clock: LogClock,
+) -> (Vec<Edge>, Window) {
+    let (skew, complete) = (clock.skew(), clock == LogClock::SameHost);
+    let mut windows = windows(timeout, clock).into_iter().take(if complete { 2 } else { 1 });
     let mut last = windows.next().unwrap_or_else(|| by_second(timeout));
     loop {
         let edges = within(index, timeout, &last, skew);
@@ -109,8 +118,12 @@ pub(crate) fn widest(timeout: &Timeout) -> Interval {
 }
 
 /// From the narrowest to the widest.
-fn windows(timeout: &Timeout) -> Vec<Window> {
+fn windows(timeout: &Timeout, clock: LogClock) -> Vec<Window> {
     let Some((start, basis)) = timeout.start else { return alloc::vec![by_second(timeout)] };
+    let start = match clock {
+        LogClock::SameHost => start,
+        LogClock::Aligned { .. } | LogClock::Unknown => start.widened(ALIGNED, ALIGNED),
+    };
     let exact = Window { within: start, widened_by: Span::ZERO, basis: Basis::AccessLog };
     match basis {
         StartBasis::UpstreamTimes => alloc::vec![exact],

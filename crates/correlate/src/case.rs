@@ -148,7 +148,7 @@ fn candidates_of(
 ) -> (Vec<Edge>, Join) {
     let mut nothing = None;
     for (&point, &clock) in clocks {
-        let (mut edges, window) = candidates::candidates(index, timeout, clock.skew());
+        let (mut edges, window) = candidates::candidates(index, timeout, clock);
         edges.retain(|edge| index.point_of(edge.attempt) == Some(point));
         let join = Join { window, clock };
         if timeout.never_sent {
@@ -160,7 +160,7 @@ fn candidates_of(
         nothing.get_or_insert(join);
     }
     let join = nothing.unwrap_or_else(|| Join {
-        window: candidates::candidates(index, timeout, Span::ZERO).1,
+        window: candidates::candidates(index, timeout, LogClock::Unknown).1,
         clock: LogClock::Unknown,
     });
     (Vec::new(), join)

@@ -13,12 +13,20 @@ use why504_model::{Endpoint, Span, Timeout, Timestamp};
 
 /// Skews are searched this far to both sides.
 const SEARCHED: Span = Span::from_secs(600);
-/// Width of a vote: the precision of an access-log start.
+/// Width of a bin of votes: the precision of an access-log start.
 const BIN: i64 = 10_000_000;
 /// Fewer pairs than this agree by chance.
-const VOTES_MIN: usize = 5;
-/// The winner needs this many times the votes of any other skew.
-const MARGIN: usize = 3;
+const VOTES_MIN: u64 = 5;
+/// Unrelated pairs fall into all bins alike. The winner must exceed the fullest other bins by this
+/// many of their standard deviations (a count's is its square root).
+const DEVIATIONS: u64 = 5;
+
+/// Votes of one bin: how many pairs, and the sum of their differences in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Votes {
+    pairs: u64,
+    sum: i64,
+}
 
 /// How a capture point's clock relates to the log's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +38,7 @@ pub enum LogClock {
         /// Capture clock minus log clock.
         skew: Span,
         /// Pairs of access-log start and SYN that share it.
-        votes: usize,
+        votes: u64,
     },
     /// Not shown to agree; taken as equal, and no verdict is sure because of it.
     Unknown,
@@ -57,34 +65,42 @@ impl LogClock {
         for times in syns.values_mut() {
             times.sort_unstable();
         }
-        let mut bins: BTreeMap<i64, usize> = BTreeMap::new();
+        let mut bins: BTreeMap<i64, Votes> = BTreeMap::new();
         for timeout in timeouts {
             let (Some((start, _)), Some(peer)) = (timeout.start, timeout.peer) else { continue };
             let began = start.start() + start.length().scaled(1, 2);
             let times = syns.get(&peer).map(Vec::as_slice).unwrap_or_default();
             let from = times.partition_point(|t| *t < began - SEARCHED);
             for time in times.iter().skip(from).take_while(|t| **t <= began + SEARCHED) {
-                *bins.entry(time.since(began).nanos().div_euclid(BIN)).or_default() += 1;
+                let difference = time.since(began).nanos();
+                let bin = bins.entry(difference.div_euclid(BIN)).or_default();
+                bin.pairs += 1;
+                bin.sum = bin.sum.saturating_add(difference);
             }
         }
         Self::winner(&bins)
     }
 
-    fn winner(bins: &BTreeMap<i64, usize>) -> Self {
+    fn winner(bins: &BTreeMap<i64, Votes>) -> Self {
         // A skew near the edge of a bin spreads over two: neighbours vote together.
-        let around = |bin: i64| -> usize { bins.range(bin - 1..=bin + 1).map(|(_, n)| n).sum() };
-        let Some((&best, _)) = bins.iter().max_by_key(|(bin, n)| (**n, -bin.abs())) else {
+        let from = |bin: i64| {
+            bins.range(bin..=bin + 1).fold(Votes::default(), |all, (_, votes)| Votes {
+                pairs: all.pairs + votes.pairs,
+                sum: all.sum.saturating_add(votes.sum),
+            })
+        };
+        let Some(best) = bins.keys().copied().max_by_key(|&bin| (from(bin).pairs, -bin.abs()))
+        else {
             return Self::Unknown;
         };
-        let votes = around(best);
-        let rival = bins
-            .keys()
-            .filter(|bin| (**bin - best).abs() > 3)
-            .map(|bin| around(*bin))
-            .max()
-            .unwrap_or(0);
-        if votes >= VOTES_MIN && votes >= rival.saturating_mul(MARGIN) {
-            Self::Aligned { skew: Span::from_nanos(best * BIN + BIN / 2), votes }
+        let votes = from(best);
+        let others = bins.keys().filter(|bin| (**bin - best).abs() > 2);
+        let rival = others.map(|&bin| from(bin).pairs).max().unwrap_or(0);
+        let excess = votes.pairs.saturating_sub(rival).saturating_sub(VOTES_MIN);
+        let clear = excess * excess >= DEVIATIONS * DEVIATIONS * rival;
+        if votes.pairs >= rival + VOTES_MIN && clear {
+            let mean = votes.sum / i64::try_from(votes.pairs).unwrap_or(i64::MAX);
+            Self::Aligned { skew: Span::from_nanos(mean), votes: votes.pairs }
         } else {
             Self::Unknown
         }
@@ -95,17 +111,35 @@ impl LogClock {
 mod tests {
     use super::*;
 
+    /// Bins by number, with the pairs in their middles.
+    fn bins(counts: &[(i64, u64)]) -> BTreeMap<i64, Votes> {
+        let middle = |bin: i64| bin * BIN + BIN / 2;
+        counts
+            .iter()
+            .map(|&(bin, pairs)| {
+                let sum = middle(bin) * i64::try_from(pairs).unwrap();
+                (bin, Votes { pairs, sum })
+            })
+            .collect()
+    }
+
     #[test]
     fn a_clear_winner_is_applied_and_a_tie_is_not() {
-        let clear = BTreeMap::from([(-322, 12), (-321, 3), (40, 2), (7000, 1)]);
-        assert_eq!(
-            LogClock::winner(&clear),
-            LogClock::Aligned { skew: Span::from_millis(-3215), votes: 15 }
-        );
-        let tie = BTreeMap::from([(0, 9), (100, 8)]);
-        assert_eq!(LogClock::winner(&tie), LogClock::Unknown);
-        let few = BTreeMap::from([(0, 4)]);
-        assert_eq!(LogClock::winner(&few), LogClock::Unknown);
-        assert_eq!(LogClock::winner(&BTreeMap::new()), LogClock::Unknown);
+        let clear = bins(&[(-322, 12), (-321, 4), (40, 2), (7000, 1)]);
+        // 12 pairs at -3215 ms and 4 at -3205 ms.
+        let skew = Span::from_micros(-3_212_500);
+        assert_eq!(LogClock::winner(&clear), LogClock::Aligned { skew, votes: 16 });
+        assert_eq!(LogClock::winner(&bins(&[(0, 9), (100, 8)])), LogClock::Unknown);
+        assert_eq!(LogClock::winner(&bins(&[(0, 4)])), LogClock::Unknown);
+        assert_eq!(LogClock::winner(&bins(&[])), LogClock::Unknown);
+    }
+
+    #[test]
+    fn a_busy_background_does_not_hide_the_skew_and_does_not_make_one() {
+        let mut busy: Vec<(i64, u64)> =
+            (-500_i64..500).map(|bin| (bin, 70 + bin.unsigned_abs() % 25)).collect();
+        assert_eq!(LogClock::winner(&bins(&busy)), LogClock::Unknown);
+        busy[500] = (0, 489);
+        assert!(matches!(LogClock::winner(&bins(&busy)), LogClock::Aligned { .. }));
     }
 }

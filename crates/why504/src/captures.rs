@@ -45,7 +45,11 @@ pub(crate) struct Captures {
 }
 
 /// Reads all points, in parallel.
-pub(crate) fn read(points: &[Point], files: &[&Source<Kind>], complaints: &mut Complaints) -> Captures {
+pub(crate) fn read(
+    points: &[Point],
+    files: &[&Source<Kind>],
+    complaints: &mut Complaints,
+) -> Captures {
     let read: Vec<PointCapture> = points
         .par_iter()
         .enumerate()
@@ -88,7 +92,8 @@ fn read_point(id: PointId, sources: Vec<&Source<Kind>>) -> PointCapture {
     for sighting in open {
         point.keep(sighting, &mut sample);
     }
-    coverage.dropped = files.iter().filter_map(CaptureSummary::dropped).fold(0, u64::saturating_add);
+    coverage.dropped =
+        files.iter().filter_map(CaptureSummary::dropped).fold(0, u64::saturating_add);
     point.sightings.extend(sample.into_sightings());
     (point.coverage, point.tally, point.frames, point.files) = (coverage, tally, frames, files);
     point

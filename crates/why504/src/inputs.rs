@@ -30,7 +30,11 @@ pub(crate) struct Inputs {
 
 impl Inputs {
     /// Looks at everything below the paths.
-    pub(crate) fn find(paths: &[PathBuf], formats: &[LogFormat], complaints: &mut Complaints) -> Self {
+    pub(crate) fn find(
+        paths: &[PathBuf],
+        formats: &[LogFormat],
+        complaints: &mut Complaints,
+    ) -> Self {
         let Discovery { sources, skipped } = discover(paths, |head| classify(head, formats));
         for entry in &skipped {
             let sentence = format!("{}: {}", entry.path.display(), entry.reason);

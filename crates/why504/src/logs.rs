@@ -69,7 +69,8 @@ struct ErrorLog {
 pub(crate) fn read(inputs: &Inputs, plan: &LogPlan, complaints: &mut Complaints) -> Logs {
     let zone = zone::choose(inputs, plan);
     let errors: Vec<&Source<Kind>> = inputs.of(Kind::ErrorLog).collect();
-    let read: Vec<ErrorLog> = errors.par_iter().map(|source| read_error_log(source, &zone)).collect();
+    let read: Vec<ErrorLog> =
+        errors.par_iter().map(|source| read_error_log(source, &zone)).collect();
     let mut logs = Logs { zone, ..Logs::default() };
     let mut found = Vec::new();
     let mut seen = HashSet::new();

@@ -88,9 +88,8 @@ impl LogPlan {
             return;
         }
         for limit in &mut timeout.limits {
-            let mut inside = known
-                .iter()
-                .filter(|k| limit.at_least <= k.at_most && k.at_most <= limit.at_most);
+            let mut inside =
+                known.iter().filter(|k| limit.at_least <= k.at_most && k.at_most <= limit.at_most);
             if let (Some(only), None) = (inside.next(), inside.next()) {
                 (limit.at_least, limit.at_most) = (only.at_least, only.at_most);
             }
@@ -155,7 +154,8 @@ pub(crate) fn output(options: &OutputOptions) -> anyhow::Result<OutputPlan> {
         When::Always => true,
         When::Never => false,
         When::Auto => {
-            std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+            std::io::stdout().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
         }
     };
     let style = Style { width: width(), color };

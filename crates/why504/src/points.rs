@@ -27,9 +27,9 @@ pub(crate) struct Named {
 impl Named {
     /// From an argument.
     pub(crate) fn parse(argument: &str) -> anyhow::Result<Self> {
-        let (name, path) = argument
-            .split_once('=')
-            .with_context(|| format!("--at {argument}: expected NAME=PATH, e.g. gateway=gw.pcap"))?;
+        let (name, path) = argument.split_once('=').with_context(|| {
+            format!("--at {argument}: expected NAME=PATH, e.g. gateway=gw.pcap")
+        })?;
         if name.is_empty() || path.is_empty() {
             bail!("--at {argument}: name and path must not be empty");
         }

@@ -26,7 +26,12 @@ pub(crate) struct Analysis {
 }
 
 /// Logs first: they are small, and what they cannot use is said early. Then the captures, once.
-pub(crate) fn analyse(inputs: Inputs, plan: &LogPlan, named: &[Named], mut complaints: Complaints) -> Analysis {
+pub(crate) fn analyse(
+    inputs: Inputs,
+    plan: &LogPlan,
+    named: &[Named],
+    mut complaints: Complaints,
+) -> Analysis {
     for note in &plan.notes {
         complaints.add(Damage::Note, note.clone());
     }

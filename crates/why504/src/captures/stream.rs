@@ -50,8 +50,9 @@ impl<'a> PointStream<'a> {
                     file.refill(1);
                     waiting.push((file.due().unwrap_or(Timestamp::MIN), source));
                 }
-                Err(reason) => complaints
-                    .add(Damage::Unusable, format!("{}: {reason}", source.path.display())),
+                Err(reason) => {
+                    complaints.add(Damage::Unusable, format!("{}: {reason}", source.path.display()))
+                }
             }
         }
         waiting.sort_by_key(|&(time, source)| std::cmp::Reverse((time, source.id)));

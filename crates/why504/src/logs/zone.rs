@@ -21,7 +21,12 @@ pub(crate) struct ChosenZone {
 
 impl Default for ChosenZone {
     fn default() -> Self {
-        Self { zone: Zone::UTC, name: "UTC".to_owned(), basis: "assumed; --tz sets it", guessed: true }
+        Self {
+            zone: Zone::UTC,
+            name: "UTC".to_owned(),
+            basis: "assumed; --tz sets it",
+            guessed: true,
+        }
     }
 }
 
@@ -45,11 +50,8 @@ pub(super) fn choose(inputs: &Inputs, plan: &LogPlan) -> ChosenZone {
 fn from_access_log(inputs: &Inputs, plan: &LogPlan) -> Option<(Zone, String)> {
     let source = inputs.of(Kind::AccessLog).next()?;
     let mut head = Vec::new();
-    std::io::Read::read_to_end(
-        &mut std::io::Read::take(open(source).ok()?, LOOKED_AT),
-        &mut head,
-    )
-    .ok()?;
+    std::io::Read::read_to_end(&mut std::io::Read::take(open(source).ok()?, LOOKED_AT), &mut head)
+        .ok()?;
     let mut scanner = AccessScanner::new(plan.formats.clone());
     let mut offset = None;
     scanner.feed(&head, &mut |event| {
