@@ -56,6 +56,44 @@ pub(super) fn source_mark(ipv6: bool, n: u32) -> String {
     if ipv6 { format!("fd77:1::{host}") } else { format!("10.77.1.{host}") }
 }
 
+/// Hardware addresses, locally administered: the gateway, the router's two sides, the upstream.
+const GW: &str = "02:00:00:00:00:01";
+const RT1: &str = "02:00:00:00:00:02";
+const RT2: &str = "02:00:00:00:00:03";
+const UP: &str = "02:00:00:00:00:04";
+
+/// An address on a device, and the neighbour at the other end of the link.
+struct End<'a> {
+    owner: &'a str,
+    device: &'static str,
+    mac: &'static str,
+    /// Namespace and device at the other end.
+    beyond: (&'a str, &'static str),
+    address: String,
+    prefix_length: u8,
+    /// Whether it is only for sockets that ask for it.
+    mark: bool,
+}
+
+impl End<'_> {
+    fn address_commands(&self, ipv6: bool) -> String {
+        let Self { device, address, prefix_length, .. } = self;
+        let how = match (ipv6, self.mark) {
+            (false, _) => "",
+            (true, false) => "nodad",
+            (true, true) => "nodad preferred_lft 0",
+        };
+        format!("addr add {address}/{prefix_length} dev {device} {how}\nlink set {device} up\n")
+    }
+
+    /// Makes the address known at the other end. Asking for it there could take a second, and the
+    /// truth would be full of packets that were late and not lost.
+    fn neighbour_command(&self) -> String {
+        let (_, device) = self.beyond;
+        format!("neigh replace {} lladdr {} dev {device} nud permanent\n", self.address, self.mac)
+    }
+}
+
 /// How many source addresses the gateway owns for marks.
 pub(super) const SOURCE_MARKS: u32 = 200;
 
@@ -87,42 +125,23 @@ impl Namespaces {
 
     fn connect(&self, scenario: &Scenario) -> Result<()> {
         let Self { gateway: gw, router: rt, upstream: up, .. } = self;
-        let to = Addresses::of(scenario);
-        let net = |address: &str| format!("{address}/{}", to.prefix_length);
         let batch = format!(
             "netns add {gw}\nnetns add {rt}\nnetns add {up}\n\
-             link add eth0 netns {gw} type veth peer name gw0 netns {rt}\n\
-             link add eth0 netns {up} type veth peer name up0 netns {rt}\n"
+             link add eth0 address {GW} netns {gw} type veth peer name gw0 address {RT1} netns {rt}\n\
+             link add eth0 address {UP} netns {up} type veth peer name up0 address {RT2} netns {rt}\n"
         );
         command::feed(&["ip", "-batch", "-"], &batch).context("cannot make the namespaces")?;
-
-        let mut links = vec![
-            (gw, "eth0", net(to.gateway)),
-            (rt, "gw0", net(to.gateway_router)),
-            (rt, "up0", net(to.upstream_router)),
-            (up, "eth0", net(to.upstream)),
-        ];
-        if scenario.lua_source_mark {
-            links.extend(
-                (0..SOURCE_MARKS).map(|n| (gw, "eth0", net(&source_mark(scenario.ipv6, n)))),
-            );
-        }
+        let ends = self.ends(scenario);
         for namespace in [gw, rt, up] {
-            let own = links.iter().filter(|(owner, ..)| *owner == namespace);
-            let commands = own.map(|(_, link, address)| {
-                // Only the first address is for sockets that do not ask for one.
-                let first = ![to.gateway, to.upstream].iter().all(|main| *address != net(main));
-                let how = match (scenario.ipv6, first || namespace == rt) {
-                    (false, _) => "",
-                    (true, true) => "nodad",
-                    (true, false) => "nodad preferred_lft 0",
-                };
-                format!("addr add {address} dev {link} {how}\nlink set {link} up\n")
-            });
-            let batch: String =
-                std::iter::once("link set lo up\n".to_owned()).chain(commands).collect();
+            let own = ends.iter().filter(|end| end.owner == namespace);
+            let neighbours = ends.iter().filter(|end| end.beyond.0 == namespace);
+            let batch: String = std::iter::once("link set lo up\n".to_owned())
+                .chain(own.map(|end| end.address_commands(scenario.ipv6)))
+                .chain(neighbours.map(End::neighbour_command))
+                .collect();
             command::feed(&["ip", "-n", namespace, "-batch", "-"], &batch)?;
         }
+        let to = Addresses::of(scenario);
         let family = if scenario.ipv6 { "-6" } else { "-4" };
         for (namespace, router) in [(gw, to.gateway_router), (up, to.upstream_router)] {
             command::run(&[
@@ -130,6 +149,34 @@ impl Namespaces {
             ])?;
         }
         self.settings(scenario)
+    }
+
+    /// Every address of the run, on the device that has it.
+    fn ends(&self, scenario: &Scenario) -> Vec<End<'_>> {
+        let to = Addresses::of(scenario);
+        let end = |owner, device, mac, beyond, address: String| End {
+            owner,
+            device,
+            mac,
+            beyond,
+            prefix_length: to.prefix_length,
+            mark: false,
+            address,
+        };
+        let (gw, rt, up) = (&*self.gateway, &*self.router, &*self.upstream);
+        let mut ends = vec![
+            end(gw, "eth0", GW, (rt, "gw0"), to.gateway.to_owned()),
+            end(rt, "gw0", RT1, (gw, "eth0"), to.gateway_router.to_owned()),
+            end(rt, "up0", RT2, (up, "eth0"), to.upstream_router.to_owned()),
+            end(up, "eth0", UP, (rt, "up0"), to.upstream.to_owned()),
+        ];
+        if scenario.lua_source_mark {
+            ends.extend((0..SOURCE_MARKS).map(|n| {
+                let address = source_mark(scenario.ipv6, n);
+                End { mark: true, ..end(gw, "eth0", GW, (rt, "gw0"), address) }
+            }));
+        }
+        ends
     }
 
     fn settings(&self, scenario: &Scenario) -> Result<()> {

@@ -92,10 +92,12 @@ impl Share {
 
     /// By packet where the behaviour has the port for itself, by connection in a mix.
     fn by_packet(self) -> String {
-        if self.mixed {
-            self.by_connection()
-        } else {
-            format!("numgen random mod 100 < {}", self.percent)
+        match self.percent {
+            _ if self.mixed => self.by_connection(),
+            0 => "meta mark > 100".to_owned(),
+            // nft refuses a comparison that is always true.
+            100.. => String::new(),
+            percent => format!("numgen random mod 100 < {percent}"),
         }
     }
 
@@ -203,6 +205,16 @@ mod tests {
         assert_eq!(rules.len(), 1);
         assert!(rules[0].starts_with("  tcp sport 8001 "), "{}", rules[0]);
         assert!(rules[0].contains("numgen random mod 100 < 30"), "{}", rules[0]);
+    }
+
+    #[test]
+    fn no_comparison_is_always_true_or_never() {
+        for percent in [0, 100] {
+            let up = format!("port = 8001\nbehaviour = 'mixed_drop'\npercent = {percent}\n");
+            let script = router(&scenario(&up));
+            assert!(!script.contains("numgen"), "{script}");
+            assert_eq!(script.contains("meta mark > 100"), percent == 0, "{script}");
+        }
     }
 
     #[test]
