@@ -48,7 +48,7 @@ pub(crate) struct Flights<'a> {
     /// From the client to the server.
     pub(crate) stations: Vec<PointId>,
     /// In order of time on the near clock.
-    pub(crate) flights: Vec<Flight<'a>>,
+    pub(crate) packets: Vec<Flight<'a>>,
 }
 
 impl<'a> Flight<'a> {
@@ -69,10 +69,10 @@ impl<'a> Flight<'a> {
 impl<'a> Flights<'a> {
     pub(crate) fn new(captures: &Captures<'_>, attempt: &'a Attempt) -> Self {
         let stations = stations(captures, attempt);
-        let mut flights = travel(captures, attempt, stations.iter().copied(), Side::Client);
-        flights.extend(travel(captures, attempt, stations.iter().rev().copied(), Side::Server));
-        flights.sort_by_key(|f| f.first().map(|s| s.near_time));
-        Self { attempt, stations, flights }
+        let mut packets = travel(captures, attempt, stations.iter().copied(), Side::Client);
+        packets.extend(travel(captures, attempt, stations.iter().rev().copied(), Side::Server));
+        packets.sort_by_key(|f| f.first().map(|s| s.near_time));
+        Self { attempt, stations, packets }
     }
 
     /// Where a packet that nobody saw further on was going.

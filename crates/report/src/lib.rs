@@ -10,6 +10,11 @@
 //! characters visible, in NDJSON serde escapes it. The crate judges nothing, opens no file and
 //! knows no clock; it writes to what it is given.
 
+#![allow(
+    clippy::format_push_string,
+    reason = "text is put together here; `write!` would add a Result to drop"
+)]
+
 mod case_id;
 mod flight;
 mod limit;
@@ -32,3 +37,4 @@ pub use run::{
     Totals, ZoneInfo,
 };
 pub use style::Style;
+pub use visible::visible;

@@ -1,6 +1,7 @@
 //! Which timeout was in force for a line, as one number that a person can check.
 
 use why504_correlate::{Candidate, Case};
+use why504_handshake::Attempt;
 use why504_model::{Interval, LimitSource, Span, TimeLimit, Timeout, Timestamp};
 
 use crate::run::Run;
@@ -24,7 +25,7 @@ pub(crate) fn of_case(run: &Run<'_>, case: &Case, timeout: &Timeout) -> Option<T
     let mut fitting = timeout.limits.iter().filter(|limit| {
         !case.candidates.is_empty()
             && case.candidates.iter().all(|c| {
-                let first = run.merged.attempts.get(c.attempt).map(|a| a.first_syn());
+                let first = run.merged.attempts.get(c.attempt).map(Attempt::first_syn);
                 first.is_some_and(|first| fits(limit, first, c))
             })
     });

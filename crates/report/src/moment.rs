@@ -51,7 +51,7 @@ pub(crate) fn duration(span: Span) -> String {
     let seconds = span.as_secs_f64();
     let whole = span.nanos() / 1_000_000_000;
     match seconds.abs() {
-        s if s == 0.0 => "0 s".to_owned(),
+        0.0 => "0 s".to_owned(),
         s if s < 0.000_1 => format!("{:.0} µs", seconds * 1e6),
         s if s < 0.1 => format!("{:.1} ms", seconds * 1e3),
         s if s < 120.0 => format!("{seconds:.3} s"),

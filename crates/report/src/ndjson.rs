@@ -15,6 +15,7 @@ use why504_handshake::Attempt;
 
 use crate::case_id::case_ids;
 use crate::run::{Captures, Run};
+pub(crate) use attempt::{connect_time, is_near_miss};
 
 /// Version of the contract.
 const SCHEMA_VERSION: u32 = 1;

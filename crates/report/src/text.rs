@@ -1,41 +1,46 @@
-//! The report that a person reads first. Facts come from the run; here they are put in order.
+//! The report that a person reads first: a headline, what it rests on, what was lost, where, when,
+//! one example with its packets, what is open, and what to do next. Facts come from the run; here
+//! they are counted and put in order.
+
+mod classes;
+mod ending;
+mod example;
+mod handshakes;
+mod header;
+mod headline;
+mod losses;
+mod packets;
+mod places;
+mod timeouts;
+mod undecided;
 
 use std::io::{self, Write};
 
-use why504_correlate::Judgement;
-use why504_handshake::Attempt;
-
-use crate::run::{Captures, Run, ZoneInfo};
+use crate::case_id::case_ids;
+use crate::page::Page;
+use crate::run::Run;
 use crate::style::Style;
+use classes::classes;
+
+pub(crate) use classes::way;
+pub(crate) use ending::{inputs, log_place};
+pub use handshakes::{handshake, handshakes_header, handshakes_summary};
+pub(crate) use headline::surety_of;
+pub(crate) use packets::packet_list;
+pub use timeouts::timeouts;
 
 /// The whole report.
-pub fn report(_run: &Run<'_>, _style: &Style, _out: &mut dyn Write) -> io::Result<()> {
-    Ok(())
-}
-
-/// Heading of the list of attempts.
-pub fn handshakes_header(_style: &Style, _out: &mut dyn Write) -> io::Result<()> {
-    Ok(())
-}
-
-/// One attempt of `why504 handshakes`, when it closes.
-pub fn handshake(
-    _captures: &Captures<'_>,
-    _zone: &ZoneInfo,
-    _attempt: &Attempt,
-    _judgement: &Judgement,
-    _style: &Style,
-    _out: &mut dyn Write,
-) -> io::Result<()> {
-    Ok(())
-}
-
-/// What follows the list of attempts.
-pub fn handshakes_summary(_run: &Run<'_>, _style: &Style, _out: &mut dyn Write) -> io::Result<()> {
-    Ok(())
-}
-
-/// Every logged timeout, no captures needed.
-pub fn timeouts(_run: &Run<'_>, _style: &Style, _out: &mut dyn Write) -> io::Result<()> {
-    Ok(())
+pub fn report(run: &Run<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let page = &mut Page::new(*style, out);
+    let ids = case_ids(run);
+    let classes = classes(run);
+    headline::print(run, &classes, page)?;
+    header::print(run, page)?;
+    if !run.timeouts.is_empty() {
+        losses::print(run, &classes, page)?;
+        places::print(run, page)?;
+        example::print(run, &classes, &ids, page)?;
+        undecided::print(run, page)?;
+    }
+    ending::print(run, &classes, &ids, page)
 }

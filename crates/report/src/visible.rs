@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 /// The text with everything that could steer a terminal, reorder or hide text written out:
 /// `\x1b` for ESC, `\u{202e}` for a right-to-left override.
-pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }

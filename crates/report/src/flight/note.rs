@@ -187,7 +187,7 @@ fn again(flights: &Flights<'_>, flight: &Flight<'_>) -> Option<Span> {
     let this = flight.first()?;
     let repeatable = matches!(this.event.kind, EventKind::Syn | EventKind::SynAck);
     let first = flights
-        .flights
+        .packets
         .iter()
         .filter_map(Flight::first)
         .find(|s| {

@@ -37,7 +37,7 @@ pub(crate) fn proofs<'a>(
     let flights = Flights::new(captures, attempt);
     let roles = Roles::new(captures, &flights);
     let mut all = Vec::new();
-    for flight in &flights.flights {
+    for flight in &flights.packets {
         let mut order = Timestamp::MIN;
         for seen in &flight.seen {
             order = order.max(seen.near_time);

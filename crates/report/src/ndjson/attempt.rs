@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use why504_correlate::{Judgement, Verdict};
 use why504_handshake::{Attempt, EventKind, Side, Sighting};
+use why504_model::Span;
 
 use crate::flight::{EVIDENCE_KEPT, Proof, proofs};
 use crate::moment::rfc3339;
@@ -81,7 +82,7 @@ pub(super) fn line<'a>(
         attempt: object(captures, attempt),
         points: attempt.sightings().map(|s| captures.point(s.point)).collect(),
         synack_count: attempt.sightings().map(|s| s.syn_acks().count()).max().unwrap_or(0),
-        connect_time: connect_time(attempt),
+        connect_time: connect_time(attempt).map(Span::as_secs_f64),
         verdict: judgement.verdict().name(),
         mechanism: judgement.mechanism.map(why504_correlate::Mechanism::name),
         grade: judgement.grade.name(),
@@ -112,9 +113,9 @@ pub(super) fn evidence<'a>(captures: &Captures<'a>, proof: &Proof<'_>) -> Eviden
 
 /// From the first SYN to the acknowledgement that made the connection, at the point nearest the
 /// client that saw it.
-pub(crate) fn connect_time(attempt: &Attempt) -> Option<f64> {
+pub(crate) fn connect_time(attempt: &Attempt) -> Option<Span> {
     let seen = attempt.sightings().find(|s| s.completed())?;
-    Some(seen.third_ack()?.time.since(seen.first_syn()).as_secs_f64())
+    Some(seen.third_ack()?.time.since(seen.first_syn()))
 }
 
 /// The connect succeeded, but only after a SYN or SYN+ACK was repeated.

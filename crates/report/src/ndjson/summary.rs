@@ -89,7 +89,8 @@ struct Point<'a> {
 struct Offset<'a> {
     near: &'a str,
     far: &'a str,
-    offset: f64,
+    #[serde(rename = "offset")]
+    seconds: f64,
     drift: f64,
     uncertainty: f64,
     packets: usize,
@@ -211,7 +212,7 @@ fn offsets<'a>(run: &Run<'a>) -> Vec<Offset<'a>> {
         .map(|(&(near, far), clock)| Offset {
             near: captures.point(near),
             far: captures.point(far),
-            offset: clock.offset.as_secs_f64(),
+            seconds: clock.offset.as_secs_f64(),
             drift: clock.drift,
             uncertainty: clock.uncertainty.as_secs_f64(),
             packets: clock.packets,

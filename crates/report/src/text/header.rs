@@ -1,0 +1,181 @@
+//! What the report rests on: period, zone, logs, captures, clocks, coverage.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use why504_correlate::LogClock;
+use why504_handshake::ClockOffset;
+use why504_model::{Interval, Span, Timeout};
+
+use crate::moment::{LocalClock, duration, grouped};
+use crate::page::Page;
+use crate::run::{PointInfo, Run};
+
+pub(super) fn print(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
+    let clock = LocalClock { offset_seconds: run.zone.offset_seconds };
+    if let Some(period) = period(run) {
+        page.field(2, "period", &span(clock, period))?;
+    }
+    let zone =
+        format!("{} ({}); times are printed in {}", run.zone.name, run.zone.chosen, clock.name());
+    page.field(2, "zone", &zone)?;
+    page.field(2, "logs", &logs(run))?;
+    let mut label = "captures";
+    for point in run.points {
+        page.field(2, label, &capture(point, clock))?;
+        label = "";
+    }
+    if run.points.is_empty() {
+        page.field(2, label, "none")?;
+    }
+    let mut label = "clocks";
+    for text in clocks(run) {
+        page.field(2, label, &text)?;
+        label = "";
+    }
+    let mut label = "coverage";
+    for text in coverage(run) {
+        page.field(2, label, &text)?;
+        label = "";
+    }
+    Ok(())
+}
+
+/// From the first to the last timeout; without any, what the captures span.
+pub(super) fn period(run: &Run<'_>) -> Option<Interval> {
+    let logged = run.timeouts.iter().map(|t| t.logged).reduce(Interval::hull);
+    logged.or_else(|| run.points.iter().filter_map(|p| p.span).reduce(Interval::hull))
+}
+
+/// `2026-11-22 07:18:23 to 07:23:11 (4 min 48 s)`.
+fn span(clock: LocalClock, span: Interval) -> String {
+    let (start, end) = (clock.date_time(span.start()), clock.date_time(span.end()));
+    let same_day = start.split_once(' ').map(|p| p.0) == end.split_once(' ').map(|p| p.0);
+    let end = if same_day { clock.time(span.end()) } else { end };
+    format!("{start} to {end} ({})", duration(span.length()))
+}
+
+fn logs(run: &Run<'_>) -> String {
+    let lines = run.log_lines;
+    format!(
+        "{}, {} lines = {} cases + {} other + {} unparsed",
+        plural(run.totals.log_files as u64, "file"),
+        grouped(lines.total),
+        grouped(lines.cases),
+        grouped(lines.other),
+        grouped(lines.unparsed)
+    )
+}
+
+fn capture(point: &PointInfo, clock: LocalClock) -> String {
+    let mut text = format!(
+        "{}: {}, {}",
+        point.name,
+        plural(point.files as u64, "file"),
+        plural(point.packets, "packet")
+    );
+    if !point.link.is_empty() {
+        text.push_str(&format!(", {}", point.link));
+    }
+    if let Some(snaplen) = point.snaplen {
+        text.push_str(&format!(", snaplen {snaplen}"));
+    }
+    match point.span {
+        Some(covered) => text.push_str(&format!(", {}", span(clock, covered))),
+        None => text.push_str(", empty"),
+    }
+    text
+}
+
+fn clocks(run: &Run<'_>) -> Vec<String> {
+    let captures = run.captures();
+    let mut lines: Vec<String> = run
+        .merged
+        .offsets
+        .iter()
+        .map(|(&(near, far), clock)| {
+            let (near, far) = (captures.point(near), captures.point(far));
+            format!("{far} minus {near}: {}", offset(clock))
+        })
+        .collect();
+    let of_log: BTreeSet<&str> =
+        run.correlation.cases.iter().map(|c| log_clock(c.join.clock)).collect();
+    lines.extend(of_log.into_iter().map(str::to_owned));
+    let skews: BTreeSet<Span> = run
+        .correlation
+        .cases
+        .iter()
+        .filter_map(|c| match c.join.clock {
+            LogClock::Aligned { skew, .. } => Some(skew),
+            LogClock::SameHost | LogClock::Unknown => None,
+        })
+        .collect();
+    lines.extend(skews.into_iter().map(|s| format!("capture minus log: {}", signed(s))));
+    lines
+}
+
+fn offset(clock: &ClockOffset) -> String {
+    let mut text = format!(
+        "{} ± {}, by {} packets seen at both",
+        signed(clock.offset),
+        duration(clock.uncertainty),
+        grouped(clock.packets as u64)
+    );
+    if clock.drift != 0.0 {
+        text.push_str(&format!(", drift {:+.1} ppm", clock.drift * 1e6));
+    }
+    if clock.inconsistent {
+        text.push_str("; they contradict each other: was a clock set?");
+    }
+    text
+}
+
+const fn log_clock(clock: LogClock) -> &'static str {
+    match clock {
+        LogClock::SameHost => "log and gateway's capture: one host, one clock",
+        LogClock::Aligned { .. } => "log and capture: aligned by their common starts",
+        LogClock::Unknown => "log and capture: not shown to agree, taken as equal",
+    }
+}
+
+fn signed(span: Span) -> String {
+    let text = duration(span);
+    if span >= Span::ZERO { format!("+{text}") } else { text }
+}
+
+fn coverage(run: &Run<'_>) -> Vec<String> {
+    let captures = run.captures();
+    let mut lines = Vec::new();
+    let total = run.timeouts.len();
+    for (i, point) in run.points.iter().enumerate().filter(|_| total > 0) {
+        let within = |t: &&Timeout| {
+            point.span.is_some_and(|s| s.overlaps(t.logged) || s.contains(t.logged.start()))
+        };
+        let covered = run.timeouts.iter().filter(within).count();
+        let dropped = u16::try_from(i)
+            .ok()
+            .and_then(|id| run.coverage.get(&why504_handshake::PointId(id)))
+            .map_or(0, |c| c.dropped);
+        lines.push(format!(
+            "{} spans {covered} of {total} timeouts, {} dropped by the capture",
+            point.name,
+            plural(dropped, "packet")
+        ));
+    }
+    for (&(near, far), &(all, both)) in &run.merged.reliability {
+        lines.push(format!(
+            "{} saw {} of {} healthy handshakes that {} saw",
+            captures.point(far),
+            grouped(both),
+            grouped(all),
+            captures.point(near)
+        ));
+    }
+    lines
+}
+
+/// `1 file`, `3 files`.
+pub(super) fn plural(count: u64, noun: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", grouped(count))
+}
