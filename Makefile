@@ -1,0 +1,98 @@
+# What one does with this project. `make` lists the targets; `make V=1 TARGET` shows each command.
+
+CARGO ?= cargo
+# Where the judged incidents lie, when there are any beside the checkout.
+SETS ?= ../shared/sets
+# What `make lab` plays; `make lab SCENARIOS=crates/lab/scenarios/*.toml` plays all, in six minutes.
+SCENARIOS ?= crates/lab/scenarios/synack_lost.toml crates/lab/scenarios/healthy.toml
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+LAB_OUT ?= $(TARGET)/lab
+WHY504 := $(TARGET)/release/why504
+LAB := $(TARGET)/release/why504-lab
+MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+
+DEMO := testdata/demo
+DEMO_ARGS := --tz Asia/Shanghai --nginx-conf $(DEMO)/nginx.conf \
+  --at gateway=$(DEMO)/gateway.pcap --at upstream=$(DEMO)/upstream.pcap \
+  $(DEMO)/error.log $(DEMO)/access.log
+
+Q := $(if $(V),,@)
+CARGO_QUIET := $(if $(V),,--quiet)
+NEXTEST_QUIET := $(if $(V),,--cargo-quiet --show-progress none --status-level fail --final-status-level fail)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt clippy arrows no-std rustdoc deny msrv docs bench lab judge-sets \
+  build build-lab ci clean
+
+help: ## This list
+	@echo 'why504: which packet of the TCP handshake was lost behind each nginx connect timeout?'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
+	  printf '%-18s %s\n' "$$name" "$$what"; done
+
+demo: build ## Analyse the small real incident in testdata/demo
+	$(Q)$(WHY504) $(DEMO_ARGS)
+
+test: ## All tests of the workspace, and the examples in its documentation
+	$(Q)if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	  $(CARGO) nextest run --workspace --locked $(NEXTEST_QUIET); \
+	else \
+	  $(CARGO) test --workspace --locked --all-targets $(CARGO_QUIET); \
+	fi
+	$(Q)$(CARGO) test --workspace --locked --doc $(CARGO_QUIET)
+
+check: fmt clippy arrows no-std rustdoc deny ## Everything that needs no run: format, lints, arrows, no_std, docs
+
+fmt:
+	$(Q)$(CARGO) fmt --all --check
+
+clippy:
+	$(Q)$(CARGO) clippy --workspace --all-targets --locked $(CARGO_QUIET) -- -D warnings
+
+arrows:
+	$(Q)$(CARGO) test -p why504 --test architecture --locked $(CARGO_QUIET)
+
+# Compiles only while neither model, handshake, correlate nor anything below them links std.
+no-std:
+	$(Q)$(CARGO) check --manifest-path ci/no_std/Cargo.toml --target-dir $(TARGET)/no_std --locked $(CARGO_QUIET)
+
+rustdoc:
+	$(Q)RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked $(CARGO_QUIET)
+
+deny:
+	$(Q)if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check bans licenses sources; \
+	else echo 'skipped: cargo-deny is not installed (licences and bans of dependencies)'; fi
+
+msrv: ## Compile with the oldest Rust that Cargo.toml promises
+	$(Q)ci/msrv.sh $(MSRV)
+
+docs: ## Write docs/verdicts.md again from the decision table
+	$(Q)WRITE_DOCS=1 $(CARGO) test -p why504 --test docs --locked $(CARGO_QUIET) verdicts
+
+bench: build build-lab ## Time why504 beside tcpdump, tshark, tcptrace and ripgrep; prints a table
+	$(Q)WHY504=$(WHY504) LAB=$(LAB) bench/run.sh
+
+lab: build build-lab ## Play incidents with real nginx and real loss, and judge why504 by them (root)
+	$(Q)if [ "$$(id -u)" -ne 0 ]; then \
+	  echo 'skipped: the lab makes network namespaces, which needs root'; \
+	else \
+	  $(LAB) install && rm -rf $(LAB_OUT) && $(LAB) run $(SCENARIOS) --out $(LAB_OUT) && \
+	  $(LAB) judge $(LAB_OUT) --why504 $(WHY504) --json $(LAB_OUT)/judge.json; \
+	fi
+
+judge-sets: build build-lab ## Judge why504 by incidents beside the checkout (SETS=DIR)
+	$(Q)if [ -d $(SETS) ]; then $(LAB) judge $(SETS) --why504 $(WHY504); \
+	else echo 'skipped: there is no $(SETS)'; fi
+
+ci: ## What must pass before a change is taken
+	$(Q)MAKE='$(MAKE)' ci/steps.sh test check msrv demo lab judge-sets
+
+clean: ## Remove what was built
+	$(Q)$(CARGO) clean $(CARGO_QUIET)
+
+build:
+	$(Q)$(CARGO) build --release -p why504 --locked $(CARGO_QUIET)
+
+build-lab:
+	$(Q)$(CARGO) build --release -p why504-lab --locked $(CARGO_QUIET)
