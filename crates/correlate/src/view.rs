@@ -18,7 +18,7 @@ pub struct Points<'a> {
     /// Their order on the way to each server.
     pub path: &'a Path,
     /// What each of them can be trusted to have seen.
-    pub coverage: &'a BTreeMap<PointId, Coverage>,
+    pub coverage: &'a BTreeMap<PointId, &'a Coverage>,
     /// Clock offsets and reliability between them.
     pub merged: &'a Merged,
 }

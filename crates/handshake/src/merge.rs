@@ -35,6 +35,13 @@ pub struct Merged {
     pub reliability: BTreeMap<(PointId, PointId), (u64, u64)>,
 }
 
+impl From<Sighting> for Attempt {
+    /// An attempt that one point saw.
+    fn from(nearest: Sighting) -> Self {
+        Self { nearest, further: Vec::new() }
+    }
+}
+
 impl Attempt {
     /// The view nearest the client.
     pub const fn nearest(&self) -> &Sighting {
@@ -198,17 +205,17 @@ fn reliability(attempts: &[Attempt], path: &Path) -> BTreeMap<(PointId, PointId)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Tracker;
     use crate::tracker::testing::{Wire, segment};
-    use crate::{Coverage, Tracker};
     use why504_model::{Packet, TcpFlags};
 
-    fn track(point: u16, packets: &[Packet]) -> (Vec<Sighting>, Coverage) {
+    fn track(point: u16, packets: &[Packet]) -> Vec<Sighting> {
         let mut tracker = Tracker::new(PointId(point));
         for packet in packets {
             tracker.push(packet);
         }
-        let (sightings, coverage, _) = tracker.finish();
-        (sightings, coverage)
+        tracker.end();
+        tracker.take()
     }
 
     fn at(ms: i64) -> Timestamp {
@@ -223,8 +230,8 @@ mod tests {
         outside.source.port = 61_000;
         outside.time = at(5);
         outside.ttl = 63;
-        let (mut all, _) = track(0, &[Packet::Tcp(inside)]);
-        all.extend(track(1, &[Packet::Tcp(outside)]).0);
+        let mut all = track(0, &[Packet::Tcp(inside)]);
+        all.extend(track(1, &[Packet::Tcp(outside)]));
         let mut path = Path::new([PointId(0), PointId(1)]);
         for sighting in &all {
             path.learn(sighting);
@@ -253,8 +260,8 @@ mod tests {
                 Packet::Tcp(syn)
             })
             .collect();
-        let (mut all, _) = track(0, &near);
-        all.extend(track(1, &far).0);
+        let mut all = track(0, &near);
+        all.extend(track(1, &far));
         let mut path = Path::new([PointId(0), PointId(1)]);
         for sighting in &all {
             path.learn(sighting);

@@ -94,6 +94,11 @@ impl Tracker {
         mem::take(&mut self.closed)
     }
 
+    /// What the point was seen to capture so far.
+    pub const fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
     /// How many attempts are open.
     pub fn open(&self) -> usize {
         self.table.len()
@@ -105,10 +110,14 @@ impl Tracker {
     }
 
     /// The capture ends here: what is open closes as [`Closing::OpenAtEnd`].
-    pub fn finish(mut self) -> (Vec<Sighting>, Coverage, Tally) {
+    pub fn end(&mut self) {
         let open = self.table.drain();
         self.closed.extend(open.into_iter().map(|o| o.close(Closing::OpenAtEnd)));
-        (self.closed, self.coverage, self.tally)
+    }
+
+    /// What the point was seen to capture, and what became of its packets.
+    pub fn finish(self) -> (Coverage, Tally) {
+        (self.coverage, self.tally)
     }
 
     fn count(&mut self, credited: bool, flags: TcpFlags) {

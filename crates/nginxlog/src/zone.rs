@@ -6,7 +6,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use chrono::{FixedOffset, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone};
+use chrono::{FixedOffset, MappedLocalTime, NaiveDateTime, Offset, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use why504_model::{Interval, Span, Timestamp};
 
@@ -42,6 +42,16 @@ pub enum CivilSecond {
 impl Zone {
     /// Coordinated Universal Time.
     pub const UTC: Self = Self::Iana(Tz::UTC);
+
+    /// Seconds east of Greenwich that are in force at a moment; 0 where the moment is beyond the
+    /// calendar.
+    pub fn offset_seconds(self, moment: Timestamp) -> i32 {
+        let utc = chrono::DateTime::from_timestamp_nanos(moment.nanos()).naive_utc();
+        match self {
+            Self::Iana(zone) => zone.offset_from_utc_datetime(&utc).fix().local_minus_utc(),
+            Self::Fixed(offset) => offset.local_minus_utc(),
+        }
+    }
 
     /// The UTC reading of a civil second.
     pub fn second(self, civil: NaiveDateTime) -> CivilSecond {

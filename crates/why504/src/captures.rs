@@ -22,9 +22,9 @@ const SAMPLE: usize = 4096;
 /// What one point's captures hold.
 #[derive(Debug, Default)]
 pub(crate) struct PointCapture {
-    /// Attempts that are not plainly healthy, and a sample of those that are.
+    /// The attempts that are kept.
     pub(crate) sightings: Vec<Sighting>,
-    pub(crate) coverage: Coverage,
+    coverage: Coverage,
     pub(crate) tally: Tally,
     pub(crate) frames: DecodeTally,
     pub(crate) files: Vec<CaptureSummary>,
@@ -32,8 +32,6 @@ pub(crate) struct PointCapture {
     pub(crate) attempts: u64,
     /// Attempts that succeeded after a SYN or SYN+ACK had been repeated.
     pub(crate) near_misses: u64,
-    pub(crate) path: Path,
-    pub(crate) complaints: Complaints,
 }
 
 /// All points.
@@ -44,26 +42,36 @@ pub(crate) struct Captures {
     pub(crate) coverage: BTreeMap<PointId, Coverage>,
 }
 
+/// Which attempts are kept whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// All that are not plainly healthy, and a sample of those that are.
+    Remarkable,
+    /// All.
+    Everything,
+}
+
 /// Reads all points, in parallel.
 pub(crate) fn read(
     points: &[Point],
     files: &[&Source<Kind>],
+    keep: Keep,
     complaints: &mut Complaints,
 ) -> Captures {
-    let read: Vec<PointCapture> = points
+    let read: Vec<(PointCapture, Path, Complaints)> = points
         .par_iter()
         .enumerate()
         .map(|(i, point)| {
             let sources = point.files.iter().filter_map(|&f| files.get(f).copied()).collect();
-            read_point(point_id(i), sources)
+            read_point(point_id(i), sources, keep)
         })
         .collect();
     let ids = (0..points.len()).map(point_id);
     let mut all = Captures { path: Path::new(ids), ..Captures::default() };
-    for (i, mut point) in read.into_iter().enumerate() {
-        all.path.absorb(std::mem::take(&mut point.path));
-        all.coverage.insert(point_id(i), point.coverage.clone());
-        complaints.extend(std::mem::take(&mut point.complaints));
+    for (i, (mut point, path, of_point)) in read.into_iter().enumerate() {
+        all.path.absorb(path);
+        all.coverage.insert(point_id(i), std::mem::take(&mut point.coverage));
+        complaints.extend(of_point);
         all.points.push(point);
     }
     all
@@ -74,41 +82,71 @@ pub(crate) fn point_id(index: usize) -> PointId {
     PointId(u16::try_from(index).unwrap_or(u16::MAX))
 }
 
-fn read_point(id: PointId, sources: Vec<&Source<Kind>>) -> PointCapture {
-    let mut point = PointCapture::default();
+fn read_point(
+    id: PointId,
+    sources: Vec<&Source<Kind>>,
+    keep: Keep,
+) -> (PointCapture, Path, Complaints) {
+    let mut complaints = Complaints::default();
+    let mut path = Path::new([id]);
     let mut sample = Sample::new(SAMPLE);
+    let mut kept = Vec::new();
+    let mut point = follow(id, sources, &mut complaints, |closed, _| {
+        for sighting in closed {
+            path.learn(&sighting);
+            if keep == Keep::Remarkable && sighting.is_clean() {
+                sample.offer(sighting);
+            } else {
+                kept.push(sighting);
+            }
+        }
+    });
+    kept.extend(sample.into_sightings());
+    point.sightings = kept;
+    (point, path, complaints)
+}
+
+/// Reads one point and hands over its attempts as they close, with the tracker as it then is.
+pub(crate) fn follow(
+    id: PointId,
+    sources: Vec<&Source<Kind>>,
+    complaints: &mut Complaints,
+    mut each: impl FnMut(Vec<Sighting>, &Tracker),
+) -> PointCapture {
+    let mut point = PointCapture::default();
     let mut tracker = Tracker::new(id);
-    let mut stream = PointStream::open(sources, &mut point.complaints);
+    let mut stream = PointStream::open(sources, complaints);
+    let mut hand_over = |tracker: &mut Tracker| {
+        let closed = tracker.take();
+        point.attempts += closed.len() as u64;
+        point.near_misses += closed.iter().filter(|s| is_near_miss(s)).count() as u64;
+        each(closed, tracker);
+    };
     stream.for_each(|packets: &[Packet]| {
         for packet in packets {
             tracker.push(packet);
         }
-        for sighting in tracker.take() {
-            point.keep(sighting, &mut sample);
-        }
+        hand_over(&mut tracker);
     });
-    let (frames, files) = stream.finish(&mut point.complaints);
-    let (open, mut coverage, tally) = tracker.finish();
-    for sighting in open {
-        point.keep(sighting, &mut sample);
-    }
-    coverage.dropped =
-        files.iter().filter_map(CaptureSummary::dropped).fold(0, u64::saturating_add);
-    point.sightings.extend(sample.into_sightings());
-    (point.coverage, point.tally, point.frames, point.files) = (coverage, tally, frames, files);
+    tracker.end();
+    hand_over(&mut tracker);
+    (point.frames, point.files) = stream.finish(complaints);
+    (point.coverage, point.tally) = tracker.finish();
+    let dropped = point.files.iter().filter_map(CaptureSummary::dropped);
+    point.coverage.dropped = dropped.fold(0, u64::saturating_add);
     point
 }
 
-impl PointCapture {
-    fn keep(&mut self, sighting: Sighting, sample: &mut Sample) {
-        self.attempts += 1;
-        self.near_misses += u64::from(is_near_miss(&sighting));
-        self.path.learn(&sighting);
-        if sighting.is_clean() {
-            sample.offer(sighting);
-        } else {
-            self.sightings.push(sighting);
-        }
+impl Captures {
+    /// The captures of a single point.
+    pub(crate) fn of_one(id: PointId, mut point: PointCapture, path: Path) -> Self {
+        let coverage = BTreeMap::from([(id, std::mem::take(&mut point.coverage))]);
+        Self { points: vec![point], path, coverage }
+    }
+
+    /// What all points saw, taken out.
+    pub(crate) fn take_sightings(&mut self) -> Vec<Sighting> {
+        self.points.iter_mut().flat_map(|p| std::mem::take(&mut p.sightings)).collect()
     }
 }
 

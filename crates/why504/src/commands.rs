@@ -1,75 +1,98 @@
 //! One function for each sub-command.
 
+mod handshakes;
+
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use why504_correlate::{History, Points, judge_attempt};
+use why504_model::Damage;
+use why504_report::{explain, ndjson, text};
 
-use crate::args::{Args, Command, Report};
+use crate::args::{Args, Command, Explain, Format, Report, Timeouts};
 use crate::exit::Outcome;
-use crate::inputs::Inputs;
-use crate::plan::{self, LogPlan};
+use crate::inputs::{Inputs, Kind};
+use crate::plan::{self, LogPlan, OutputPlan};
+use crate::points::Named;
 use crate::progress::Complaints;
-use crate::run;
+use crate::run::{self, Analysis};
+use crate::shown::Shown;
 
 /// Runs what was asked for.
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     match args.command {
         None => report(&args.report),
         Some(Command::Report(options)) => report(&options),
-        _ => todo!(),
+        Some(Command::Explain(options)) => explain_case(&options),
+        Some(Command::Handshakes(options)) => handshakes::run(&options),
+        Some(Command::Timeouts(options)) => timeouts(&options),
     }
 }
 
 fn report(options: &Report) -> anyhow::Result<Outcome> {
+    let (analysis, output) = analyse(options)?;
+    let shown = Shown::new(&analysis);
+    let run = shown.run(&analysis);
+    to_stdout(|out| match output.format {
+        Format::Text => text::report(&run, &output.style, out),
+        Format::Ndjson => ndjson::report(&run, out),
+    })?;
+    analysis.complaints.print(output.quiet);
+    Ok(analysis.outcome)
+}
+
+fn explain_case(options: &Explain) -> anyhow::Result<Outcome> {
+    let (mut analysis, output) = analyse(&options.report)?;
+    let shown = Shown::new(&analysis);
+    let run = shown.run(&analysis);
+    let mut known = true;
+    to_stdout(|out| {
+        known = explain::case(&run, &options.case, &output.style, out)?;
+        Ok(())
+    })?;
+    if !known {
+        analysis.complaints.add(Damage::Note, format!("there is no case {}", options.case));
+        analysis.outcome = Outcome::Nothing;
+    }
+    analysis.complaints.print(output.quiet);
+    Ok(analysis.outcome)
+}
+
+fn timeouts(options: &Timeouts) -> anyhow::Result<Outcome> {
+    let plan = LogPlan::new(&options.logs)?;
+    let output = plan::output(&options.output)?;
+    let mut complaints = Complaints::default();
+    let mut inputs = Inputs::find(&options.paths, &plan.formats, &mut complaints);
+    inputs.pass_over(Kind::Capture, "a capture; `why504 timeouts` reads logs", &mut complaints);
+    let analysis = run::timeouts(inputs, &plan, complaints);
+    let shown = Shown::new(&analysis);
+    let run = shown.run(&analysis);
+    to_stdout(|out| match output.format {
+        Format::Text => text::timeouts(&run, &output.style, out),
+        Format::Ndjson => ndjson::timeouts(&run, out),
+    })?;
+    analysis.complaints.print(output.quiet);
+    Ok(analysis.outcome)
+}
+
+/// Checks the arguments, finds the inputs, does the work.
+fn analyse(options: &Report) -> anyhow::Result<(Analysis, OutputPlan)> {
     let plan = LogPlan::new(&options.logs)?;
     let named = plan::named_points(&options.captures)?;
     let output = plan::output(&options.output)?;
     let mut complaints = Complaints::default();
-    let paths: Vec<PathBuf> =
-        options.paths.iter().cloned().chain(named.iter().map(|n| n.path.clone())).collect();
-    let inputs = Inputs::find(&paths, &plan.formats, &mut complaints);
-    let a = run::analyse(inputs, &plan, &named, complaints);
-    a.complaints.print(output.quiet);
-    for case in &a.correlation.cases {
-        let t = &a.logs.timeouts[case.timeout];
-        let attempt =
-            (case.candidates.len() == 1).then(|| &a.merged.attempts[case.candidates[0].attempt]);
-        println!("{}", serde_json_line(&a, t, case, attempt));
-    }
-    eprintln!(
-        "unrelated {} offsets {:?} reliability {:?} points {:?} attempts {}",
-        a.correlation.unrelated.len(),
-        a.merged.offsets,
-        a.merged.reliability,
-        a.points,
-        a.merged.attempts.len()
-    );
-    Ok(a.outcome)
+    let inputs = Inputs::find(&with_named(&options.paths, &named), &plan.formats, &mut complaints);
+    Ok((run::analyse(inputs, &plan, &named, complaints), output))
 }
-fn serde_json_line(
-    a: &run::Analysis,
-    t: &why504_model::Timeout,
-    case: &why504_correlate::Case,
-    attempt: Option<&why504_handshake::Attempt>,
-) -> String {
-    let row = case.candidates.first().map_or("-", |c| c.judgement.row.name);
-    let att = attempt.map_or("null".into(), |x| format!("{{\"client\":\"{}\",\"client_port\":{},\"server_port\":{},\"isn\":{},\"hist\":\"{}\"}}", x.flow().client.ip, x.flow().client.port, x.flow().server.port, x.isn().0, x.sightings().map(|s| format!("{}={}", a.points[s.point.0 as usize].name, s.history())).collect::<Vec<_>>().join(",")));
-    format!(
-        "{{\"file\":{:?},\"line\":{},\"kind\":\"{:?}\",\"verdict\":\"{}\",\"grade\":\"{}\",\"mech\":\"{:?}\",\"row\":\"{}\",\"n\":{},\"doubt\":{:?},\"p\":{},\"window\":{},\"widened\":{},\"alts\":{:?},\"start\":{},\"attempt\":{}}}",
-        a.inputs.sources[t.location.source.0 as usize].path.display().to_string(),
-        t.location.record,
-        t.kind,
-        case.verdict.name(),
-        case.grade.name(),
-        case.mechanism,
-        row,
-        case.candidates.len(),
-        format!("{:?}", case.doubt),
-        case.probability,
-        case.join.window.within.length().as_secs_f64(),
-        case.join.window.widened_by.as_secs_f64(),
-        case.alternatives.iter().map(|a| a.0.name()).collect::<Vec<_>>(),
-        t.start.is_some(),
-        att
-    )
+
+/// The inputs, those that `--at` names included.
+fn with_named(paths: &[PathBuf], named: &[Named]) -> Vec<PathBuf> {
+    paths.iter().cloned().chain(named.iter().map(|n| n.path.clone())).collect()
+}
+
+/// Writes through one buffer.
+fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    write(&mut out)?;
+    out.flush()?;
+    Ok(())
 }

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     AccessLog,
     /// A packet capture.
     Capture,
+    /// Of no use to the command.
+    PassedOver,
 }
 
 /// The files of a run.
@@ -48,10 +50,12 @@ impl Inputs {
         self.sources.iter().filter(move |s| s.class == kind)
     }
 
-    /// Complains about sources of a kind that the command has no use for.
-    pub(crate) fn without(&self, kind: Kind, why: &str, complaints: &mut Complaints) {
-        for source in self.of(kind) {
-            complaints.add(Damage::Note, format!("{}: {why}", source.path.display()));
+    /// Drops the sources of a kind that the command has no use for, and says so. The others keep
+    /// their numbers.
+    pub(crate) fn pass_over(&mut self, kind: Kind, why: &str, complaints: &mut Complaints) {
+        for source in self.sources.iter_mut().filter(|s| s.class == kind) {
+            complaints.add(Damage::Note, format!("{}: passed over: {why}", source.path.display()));
+            source.class = Kind::PassedOver;
         }
     }
 

@@ -8,11 +8,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rayon::prelude::*;
 use why504_ingest::Source;
-use why504_model::{Damage, Diagnostic, Location, Span, Timeout, TimeoutId};
+use why504_model::{Damage, Diagnostic, Location, Timeout, TimeoutId};
 use why504_nginxlog::{
     AccessJoin, AccessLine, AccessScanner, AccessTally, ErrorEvent, ErrorScanner, JoinCase,
-    JoinTally, LineTally, LogText, LoggedTimeout, Unparsed, Zone, describe,
+    JoinTally, LineTally, LoggedTimeout, Unparsed, Zone, describe,
 };
+
+use why504_report::LogText;
 
 use crate::inputs::{Inputs, Kind};
 use crate::plan::LogPlan;
@@ -28,7 +30,7 @@ pub(crate) struct Logs {
     /// In the order of their lines, log by log in order of time.
     pub(crate) timeouts: Vec<Timeout>,
     /// The text of each.
-    pub(crate) texts: Vec<Text>,
+    pub(crate) texts: Vec<LogText>,
     /// The access line of each.
     pub(crate) access: Vec<Option<AccessLine>>,
     pub(crate) lines: LineTally,
@@ -39,20 +41,10 @@ pub(crate) struct Logs {
     pub(crate) zone: ChosenZone,
 }
 
-/// The fields of a line that are shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Text {
-    pub(crate) message: String,
-    pub(crate) client: Option<String>,
-    pub(crate) server: Option<String>,
-    pub(crate) request: Option<String>,
-    pub(crate) host: Option<String>,
-}
-
 /// One line of an error log.
 struct Found {
     timeout: Timeout,
-    text: Text,
+    text: LogText,
     case: JoinCase,
     /// Hash of the whole record: nginx may write one event to several files.
     fingerprint: u64,
@@ -174,7 +166,7 @@ fn found(
             worker: Some(logged.record.pid),
             connection: logged.record.connection,
         },
-        text: describe(event.text).map(Text::from).unwrap_or_default(),
+        text: words(event.text),
         case: JoinCase::new(id, logged, second),
         fingerprint: hasher.finish(),
     }
@@ -236,20 +228,16 @@ fn read_access_log(
     (join, scanner.finish(), timeouts, damage)
 }
 
-impl From<LogText<'_>> for Text {
-    fn from(text: LogText<'_>) -> Self {
-        let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self {
-            message: owned(text.message),
-            client: text.client.map(owned),
-            server: text.server.map(owned),
-            request: text.request.map(owned),
-            host: text.host.map(owned),
-        }
+/// The words of a record, lossily decoded.
+fn words(record: &[u8]) -> LogText {
+    let Some(text) = describe(record) else { return LogText::default() };
+    let owned =
+        |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+    LogText {
+        message: owned(Some(text.message)),
+        client: owned(text.client),
+        server: owned(text.server),
+        request: owned(text.request),
+        host: owned(text.host),
     }
-}
-
-/// Rounds a span of nanoseconds to whole milliseconds, the resolution of nginx's own times.
-pub(crate) const fn to_millis(span: Span) -> i64 {
-    span.nanos() / 1_000_000
 }

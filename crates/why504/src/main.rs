@@ -13,6 +13,7 @@ mod plan;
 mod points;
 mod progress;
 mod run;
+mod shown;
 
 use std::process::ExitCode;
 

@@ -60,7 +60,7 @@ impl Complaints {
                 Damage::Unusable => "error",
             };
             // A closed standard error is no reason to stop.
-            let _ = writeln!(stderr, "why504: {word}: {}", sentence);
+            let _ = writeln!(stderr, "why504: {word}: {}", why504_report::visible(sentence));
         }
     }
 }

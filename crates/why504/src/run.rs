@@ -1,10 +1,12 @@
 //! The main job: inputs to analysis.
 
-use why504_correlate::{Correlation, Points, correlate};
+use std::collections::BTreeMap;
+
+use why504_correlate::{Correlation, Points, Verdict, correlate};
 use why504_handshake::{Merged, merge};
 use why504_model::{Damage, Interval, Timeout};
 
-use crate::captures::{self, Captures};
+use crate::captures::{self, Captures, Keep};
 use crate::exit::Outcome;
 use crate::inputs::{Inputs, Kind};
 use crate::logs::{self, Logs};
@@ -21,8 +23,37 @@ pub(crate) struct Analysis {
     pub(crate) captures: Captures,
     pub(crate) merged: Merged,
     pub(crate) correlation: Correlation,
+    /// How all attempts ended, where all were judged.
+    pub(crate) ended: BTreeMap<Verdict, u64>,
     pub(crate) complaints: Complaints,
     pub(crate) outcome: Outcome,
+}
+
+impl Analysis {
+    fn new(inputs: Inputs, points: Vec<Point>, logs: Logs) -> Self {
+        Self {
+            inputs,
+            points,
+            logs,
+            captures: Captures::default(),
+            merged: Merged::default(),
+            correlation: Correlation::default(),
+            ended: BTreeMap::new(),
+            complaints: Complaints::default(),
+            outcome: Outcome::Complete,
+        }
+    }
+
+    /// An analysis of captures alone.
+    pub(crate) fn of_captures(inputs: Inputs, points: Vec<Point>) -> Self {
+        Self::new(inputs, points, Logs::default())
+    }
+
+    /// Settles how the run ended.
+    pub(crate) fn conclude(&mut self, mut complaints: Complaints) {
+        self.outcome = outcome(&self.inputs, &self.logs, &self.captures, &mut complaints);
+        self.complaints = complaints;
+    }
 }
 
 /// Logs first: they are small, and what they cannot use is said early. Then the captures, once.
@@ -32,37 +63,44 @@ pub(crate) fn analyse(
     named: &[Named],
     mut complaints: Complaints,
 ) -> Analysis {
+    let logs = read_logs(&inputs, plan, &mut complaints);
+    let files: Vec<_> = inputs.of(Kind::Capture).collect();
+    let points = points::points(&files, named);
+    let mut captures = captures::read(&points, &files, Keep::Remarkable, &mut complaints);
+    drop(files);
+    let mut analysis = Analysis::new(inputs, points, logs);
+    analysis.merged = merge(captures.take_sightings(), &captures.path);
+    let coverage = captures.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
+    analysis.correlation = correlate(
+        &analysis.logs.timeouts,
+        Points { path: &captures.path, coverage: &coverage, merged: &analysis.merged },
+    );
+    analysis.captures = captures;
+    analysis.conclude(complaints);
+    analysis
+}
+
+/// The logs alone.
+pub(crate) fn timeouts(inputs: Inputs, plan: &LogPlan, mut complaints: Complaints) -> Analysis {
+    let logs = read_logs(&inputs, plan, &mut complaints);
+    let mut analysis = Analysis::new(inputs, Vec::new(), logs);
+    analysis.outcome = complaints.outcome();
+    if !analysis.inputs.sources.iter().any(|s| s.class != Kind::PassedOver) {
+        complaints.add(Damage::Note, NOTHING);
+        analysis.outcome = analysis.outcome.max(Outcome::Nothing);
+    }
+    analysis.complaints = complaints;
+    analysis
+}
+
+fn read_logs(inputs: &Inputs, plan: &LogPlan, complaints: &mut Complaints) -> Logs {
     for note in &plan.notes {
         complaints.add(Damage::Note, note.clone());
     }
-    let logs = logs::read(&inputs, plan, &mut complaints);
-    let (points, mut captures, merged) = handshakes(&inputs, named, &mut complaints);
-    for point in &mut captures.points {
-        // They were merged; only the counts are still needed.
-        point.sightings = Vec::new();
-    }
-    let correlation = correlate(
-        &logs.timeouts,
-        Points { path: &captures.path, coverage: &captures.coverage, merged: &merged },
-    );
-    let outcome = outcome(&inputs, &logs, &captures, &mut complaints);
-    Analysis { inputs, points, logs, captures, merged, correlation, complaints, outcome }
+    logs::read(inputs, plan, complaints)
 }
 
-/// Reads and merges the captures.
-pub(crate) fn handshakes(
-    inputs: &Inputs,
-    named: &[Named],
-    complaints: &mut Complaints,
-) -> (Vec<Point>, Captures, Merged) {
-    let files: Vec<_> = inputs.of(Kind::Capture).collect();
-    let points = points::points(&files, named);
-    let mut captures = captures::read(&points, &files, complaints);
-    let sightings =
-        captures.points.iter_mut().flat_map(|p| std::mem::take(&mut p.sightings)).collect();
-    let merged = merge(sightings, &captures.path);
-    (points, captures, merged)
-}
+const NOTHING: &str = "nothing to analyse: none of the inputs is of use here";
 
 /// Whether there was anything to analyse, and whether all of it could be read.
 fn outcome(
@@ -75,8 +113,8 @@ fn outcome(
     if damaged == Outcome::Damaged {
         return damaged;
     }
-    if inputs.sources.is_empty() {
-        complaints.add(Damage::Note, "nothing to analyse: no log and no capture among the inputs");
+    if !inputs.sources.iter().any(|s| s.class != Kind::PassedOver) {
+        complaints.add(Damage::Note, NOTHING);
         return Outcome::Nothing;
     }
     if !logs.timeouts.is_empty() && !overlap(&logs.timeouts, captures) {

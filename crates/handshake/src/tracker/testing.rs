@@ -84,7 +84,9 @@ pub(crate) fn sightings(packets: &[Packet]) -> alloc::vec::Vec<Sighting> {
     for packet in packets {
         tracker.push(packet);
     }
-    let (closed, _, tally) = tracker.finish();
+    tracker.end();
+    let closed = tracker.take();
+    let (_, tally) = tracker.finish();
     assert_eq!(
         tally.packets,
         tally.credited + tally.established + tally.unmatched + tally.captured_twice,

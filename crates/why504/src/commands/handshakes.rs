@@ -1,0 +1,212 @@
+//! `why504 handshakes`: every attempt with its outcome.
+//!
+//! With one capture point an attempt is judged and printed when it closes, and forgotten; what is
+//! held is what is open, and what ended badly in the last minutes, since a bare ACK may still speak
+//! of it. Several points are read to their ends first: until then their clocks are not known.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Write};
+
+use why504_correlate::{History, Judgement, Points, Verdict, judge_attempt};
+use why504_handshake::{Attempt, Coverage, Merged, Path, PointId, Sighting, Tracker, merge};
+use why504_model::{Span, Timestamp};
+use why504_report::{Captures as Rendering, ndjson, text};
+
+use super::{to_stdout, with_named};
+use crate::args::{Format, Handshakes};
+use crate::captures::{self, Captures, Keep, is_near_miss};
+use crate::exit::Outcome;
+use crate::inputs::{Inputs, Kind};
+use crate::plan::{self, OutputPlan};
+use crate::points;
+use crate::progress::Complaints;
+use crate::run::Analysis;
+use crate::shown::{Shown, point_names};
+
+/// Attempts that did not end well stay known for this long after they closed: longer than a server
+/// keeps a request in SYN-RECEIVED.
+const REMEMBERED: Span = Span::from_secs(140);
+
+/// Runs the command.
+pub(super) fn run(options: &Handshakes) -> anyhow::Result<Outcome> {
+    let named = plan::named_points(&options.captures)?;
+    let output = plan::output(&options.output)?;
+    let mut complaints = Complaints::default();
+    let mut inputs = Inputs::find(&with_named(&options.paths, &named), &[], &mut complaints);
+    inputs.pass_over(Kind::ErrorLog, "a log; `why504 handshakes` reads captures", &mut complaints);
+    let files: Vec<_> = inputs.of(Kind::Capture).cloned().collect();
+    let files: Vec<_> = files.iter().collect();
+    let points = points::points(&files, &named);
+    let (sources, infos) = (inputs.paths(), point_names(&points));
+    let mut analysis = Analysis::of_captures(inputs, points);
+    to_stdout(|out| {
+        let mut printer =
+            Printer { output, sources: &sources, infos: &infos, ended: BTreeMap::new() };
+        printer.header(out)?;
+        if analysis.points.len() == 1 {
+            analysis.captures = stream(&files, &mut complaints, &mut printer, out)?;
+        } else {
+            let all = captures::read(&analysis.points, &files, Keep::Everything, &mut complaints);
+            (analysis.captures, analysis.merged) = whole(all, &mut printer, out)?;
+        }
+        analysis.ended = printer.ended;
+        analysis.conclude(complaints);
+        let shown = Shown::new(&analysis);
+        summary(&shown.run(&analysis), output, out)
+    })?;
+    analysis.complaints.print(output.quiet);
+    Ok(analysis.outcome)
+}
+
+fn summary(
+    run: &why504_report::Run<'_>,
+    output: OutputPlan,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    match output.format {
+        Format::Text => text::handshakes_summary(run, &output.style, out),
+        Format::Ndjson => ndjson::summary(run, out),
+    }
+}
+
+/// Several points: read, merge, judge, print.
+fn whole(
+    mut all: Captures,
+    printer: &mut Printer<'_>,
+    out: &mut dyn Write,
+) -> io::Result<(Captures, Merged)> {
+    let merged = merge(all.take_sightings(), &all.path);
+    let coverage = all.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
+    let points = Points { path: &all.path, coverage: &coverage, merged: &merged };
+    let history = History::new(points);
+    for attempt in &merged.attempts {
+        let judgement = judge_attempt(points, &history, attempt);
+        printer.attempt(points, &all.coverage, attempt, &judgement, out)?;
+    }
+    Ok((all, merged))
+}
+
+/// One point: attempts are printed in order of their first SYN as soon as no open attempt can come
+/// before them.
+fn stream(
+    files: &[&why504_ingest::Source<Kind>],
+    complaints: &mut Complaints,
+    printer: &mut Printer<'_>,
+    out: &mut dyn Write,
+) -> io::Result<Captures> {
+    let id = captures::point_id(0);
+    let mut live = Live { path: Path::new([id]), ..Live::default() };
+    let mut result = Ok(());
+    let point = captures::follow(id, files.to_vec(), complaints, |closed, tracker| {
+        if result.is_ok() {
+            live.take(closed);
+            result = live.print(tracker, printer, out);
+        }
+    });
+    result.map(|()| Captures::of_one(id, point, live.path))
+}
+
+/// What is held of a stream of attempts.
+#[derive(Default)]
+struct Live {
+    path: Path,
+    /// Closed and not yet printed, by first SYN.
+    closed: Vec<Attempt>,
+    /// Printed, did not end well, and still able to explain a bare ACK.
+    remembered: VecDeque<Attempt>,
+}
+
+impl Live {
+    fn take(&mut self, closed: Vec<Sighting>) {
+        for sighting in closed {
+            self.path.learn(&sighting);
+            self.closed.push(sighting.into());
+        }
+        self.closed.sort_by_key(|a| (a.first_syn(), a.flow(), a.isn().0));
+    }
+
+    /// Prints the attempts before which no other can come any more.
+    fn print(
+        &mut self,
+        tracker: &Tracker,
+        printer: &mut Printer<'_>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let until = tracker.earliest_open().unwrap_or(Timestamp::MAX);
+        let due = self.closed.partition_point(|a| a.first_syn() < until);
+        if due == 0 {
+            return Ok(());
+        }
+        let due: Vec<Attempt> = self.closed.drain(..due).collect();
+        let now = due.last().map_or(Timestamp::MIN, Attempt::first_syn);
+        while self.remembered.front().is_some_and(|a| a.first_syn() < now - REMEMBERED) {
+            self.remembered.pop_front();
+        }
+        let doubtful = due.iter().filter(|a| !a.nearest().is_clean());
+        let merged = Merged {
+            attempts: self.remembered.iter().chain(doubtful).cloned().collect(),
+            ..Merged::default()
+        };
+        let id = captures::point_id(0);
+        let coverage = BTreeMap::from([(id, tracker.coverage())]);
+        let points = Points { path: &self.path, coverage: &coverage, merged: &merged };
+        let history = History::new(points);
+        for attempt in due {
+            let judgement = judge_attempt(points, &history, &attempt);
+            // The only point saw it: what else that point covers does not matter to the picture.
+            printer.attempt(points, &BTreeMap::new(), &attempt, &judgement, out)?;
+            if !attempt.nearest().is_clean() {
+                self.remembered.push_back(attempt);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Prints attempts and counts how they ended.
+struct Printer<'a> {
+    output: OutputPlan,
+    sources: &'a [String],
+    infos: &'a [why504_report::PointInfo],
+    ended: BTreeMap<Verdict, u64>,
+}
+
+impl Printer<'_> {
+    fn header(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self.output.format {
+            Format::Text => text::handshakes_header(&self.output.style, out),
+            Format::Ndjson => ndjson::header(crate::shown::TOOL, self.sources, out),
+        }
+    }
+
+    fn attempt(
+        &mut self,
+        points: Points<'_>,
+        coverage: &BTreeMap<PointId, Coverage>,
+        attempt: &Attempt,
+        judgement: &Judgement,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        *self.ended.entry(judgement.verdict()).or_default() += 1;
+        let rendering = Rendering {
+            sources: self.sources,
+            points: self.infos,
+            path: points.path,
+            coverage,
+            offsets: &points.merged.offsets,
+        };
+        match self.output.format {
+            // In a list for people the healthy ones are a number in the summary.
+            Format::Text if is_healthy(attempt, judgement) => Ok(()),
+            Format::Text => {
+                let zone = why504_report::ZoneInfo::default();
+                text::handshake(&rendering, &zone, attempt, judgement, &self.output.style, out)
+            }
+            Format::Ndjson => ndjson::attempt(&rendering, attempt, judgement, out),
+        }
+    }
+}
+
+fn is_healthy(attempt: &Attempt, judgement: &Judgement) -> bool {
+    judgement.verdict() == Verdict::Connected && !attempt.sightings().any(is_near_miss)
+}

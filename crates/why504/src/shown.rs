@@ -1,0 +1,197 @@
+//! The analysis in the shape in which reports want it.
+
+use std::collections::BTreeMap;
+
+use why504_correlate::Verdict;
+use why504_handshake::Coverage;
+use why504_report::{
+    AccessLine, Http504, InputNote, LogLines, PointInfo, Run, SkippedInput, Totals, ZoneInfo,
+};
+
+use crate::captures::PointCapture;
+use crate::inputs::{Kind, shown};
+use crate::logs::Logs;
+use crate::points::Point;
+use crate::run::Analysis;
+
+/// Name and version.
+pub(crate) const TOOL: &str = concat!("why504 ", env!("CARGO_PKG_VERSION"));
+
+/// What a [`Run`] borrows.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    paths: Vec<String>,
+    points: Vec<PointInfo>,
+    zone: ZoneInfo,
+    access: Vec<Option<AccessLine>>,
+    totals: Totals,
+    log_lines: LogLines,
+}
+
+impl Shown {
+    /// Takes together what is shown.
+    pub(crate) fn new(analysis: &Analysis) -> Self {
+        let cases = analysis.correlation.cases.len() as u64;
+        let lines = analysis.logs.lines;
+        Self {
+            paths: analysis.inputs.paths(),
+            points: points(analysis),
+            zone: analysis.logs.zone_info(),
+
+            access: analysis.logs.access.iter().map(|line| line.map(access_line)).collect(),
+            totals: totals(analysis),
+            log_lines: LogLines {
+                total: lines.total,
+                cases,
+                other: lines.total.saturating_sub(lines.unparsed).saturating_sub(cases),
+                unparsed: lines.unparsed,
+            },
+        }
+    }
+
+    /// The view of a run that reports take.
+    pub(crate) fn run<'a>(&'a self, analysis: &'a Analysis) -> Run<'a> {
+        Run {
+            tool: TOOL,
+            inputs: &self.paths,
+            sources: &self.paths,
+            points: &self.points,
+            zone: &self.zone,
+            timeouts: &analysis.logs.timeouts,
+            texts: &analysis.logs.texts,
+            access: &self.access,
+            correlation: &analysis.correlation,
+            merged: &analysis.merged,
+            path: &analysis.captures.path,
+            coverage: &analysis.captures.coverage,
+            log_lines: self.log_lines,
+            totals: &self.totals,
+        }
+    }
+}
+
+/// The points by name, before anything of them was read.
+pub(crate) fn point_names(points: &[Point]) -> Vec<PointInfo> {
+    let info = |p: &Point| PointInfo {
+        name: p.name.clone(),
+        files: p.files.len(),
+        ..PointInfo::default()
+    };
+    points.iter().map(info).collect()
+}
+
+fn points(analysis: &Analysis) -> Vec<PointInfo> {
+    let mut infos = point_names(&analysis.points);
+    let spans: Vec<&Coverage> = analysis.captures.coverage.values().collect();
+    for (i, (info, point)) in infos.iter_mut().zip(&analysis.captures.points).enumerate() {
+        info.packets = point.frames.frames();
+        info.span = spans.get(i).and_then(|c| c.span);
+        let interface = point.files.iter().find_map(|f| f.interfaces.first());
+        info.link = interface.map(|i| link_name(i.link)).unwrap_or_default();
+        info.snaplen = interface.and_then(|i| i.snaplen);
+    }
+    infos
+}
+
+fn link_name(link: why504_capture::LinkType) -> String {
+    link.name().map_or_else(|| format!("link type {}", link.0), str::to_owned)
+}
+
+fn totals(analysis: &Analysis) -> Totals {
+    let captures = &analysis.captures.points;
+    let logs = [Kind::ErrorLog, Kind::AccessLog];
+    // An attempt seen at two points is one: where several were read, the merged ones are counted.
+    let most = captures.iter().map(|p| p.attempts).max().unwrap_or(0);
+    Totals {
+        log_files: analysis.inputs.sources.iter().filter(|s| logs.contains(&s.class)).count(),
+        packets: captures.iter().map(|p| p.frames.frames()).sum(),
+        attempts: most,
+        near_misses: captures.iter().map(|p| p.near_misses).max().unwrap_or(0),
+        attempts_by_verdict: analysis.ended.clone(),
+        packet_tally: packet_tally(captures),
+        http_504: http_504(analysis),
+        skipped: analysis
+            .inputs
+            .skipped
+            .iter()
+            .map(|s| SkippedInput { path: shown(&s.path), reason: s.reason.to_string() })
+            .collect(),
+        diagnostics: analysis
+            .complaints
+            .sentences()
+            .map(|message| InputNote { message: message.to_owned(), ..InputNote::default() })
+            .collect(),
+    }
+}
+
+fn packet_tally(captures: &[PointCapture]) -> BTreeMap<String, u64> {
+    let mut tally = BTreeMap::new();
+    for point in captures {
+        let (frames, used) = (&point.frames, &point.tally);
+        for (name, count) in [
+            ("attempts", used.credited),
+            ("established connections", used.established),
+            ("no SYN in the capture", used.unmatched),
+            ("captured twice", used.captured_twice),
+            ("other IP", frames.other_ip),
+            ("not IP", frames.non_ip),
+            ("later fragments", frames.fragments),
+            ("cut before the TCP flags", frames.cut_short),
+            ("malformed", frames.malformed),
+            ("without time stamp", frames.untimed),
+            ("not a packet", frames.not_packets),
+            ("unknown link type", frames.unknown_link.values().sum()),
+        ] {
+            if count > 0 {
+                *tally.entry(name.to_owned()).or_default() += count;
+            }
+        }
+    }
+    tally
+}
+
+/// Which of the 504s that users saw a case explains. A request may have several tries and so
+/// several cases; its 504 counts once, as lost where any of them is.
+fn http_504(analysis: &Analysis) -> Option<Http504> {
+    analysis.inputs.of(Kind::AccessLog).next()?;
+    let mut requests: BTreeMap<_, Vec<Verdict>> = BTreeMap::new();
+    for case in &analysis.correlation.cases {
+        if let Some(Some(line)) = analysis.logs.access.get(case.timeout)
+            && line.status == Some(504)
+        {
+            requests.entry(line.location).or_default().push(case.verdict);
+        }
+    }
+    for &unrelated in &analysis.correlation.unrelated {
+        if let Some(Some(line)) = analysis.logs.access.get(unrelated)
+            && line.status == Some(504)
+        {
+            requests.entry(line.location).or_default().push(Verdict::Connected);
+        }
+    }
+    let mut counts = Http504 { total: analysis.logs.gateway_timeouts, ..Http504::default() };
+    for verdicts in requests.values() {
+        if verdicts.iter().any(|v| v.is_loss()) {
+            counts.explained += 1;
+        } else if verdicts.iter().all(|v| !v.is_undecided()) {
+            counts.other += 1;
+        }
+    }
+    counts.undecided = counts.total.saturating_sub(counts.explained + counts.other);
+    Some(counts)
+}
+
+fn access_line(line: why504_nginxlog::AccessLine) -> AccessLine {
+    AccessLine { location: line.location, status: line.status, request_time: line.request_time }
+}
+
+impl Logs {
+    fn zone_info(&self) -> ZoneInfo {
+        let moment = self.timeouts.first().map(|t| t.logged.start());
+        ZoneInfo {
+            name: self.zone.name.clone(),
+            chosen: self.zone.basis.to_owned(),
+            offset_seconds: moment.map_or(0, |m| self.zone.zone.offset_seconds(m)),
+        }
+    }
+}
