@@ -1,11 +1,113 @@
-//! One case in full.
+//! One case in full: the log line, the arithmetic of the join, the packet ladder, the checklist of
+//! the founding write-up, what it means, and what to run next. Nothing is judged here; the verdict
+//! is the run's.
+
+mod advice;
+mod checklist;
+mod joined;
+mod ladder;
+mod meaning;
+
+pub(crate) use meaning::of_verdict;
 
 use std::io::{self, Write};
 
-use crate::run::Run;
-use crate::style::Style;
+use why504_correlate::{Case, Verdict};
 
-/// Prints the case whose id begins with `id`; `false` (with the nearest ids) when there is none.
-pub fn case(_run: &Run<'_>, _id: &str, _style: &Style, _out: &mut dyn Write) -> io::Result<bool> {
-    Ok(false)
+use crate::case_id::case_ids;
+use crate::page::{Page, inked, plain};
+use crate::run::Run;
+use crate::style::{Ink, Style};
+use crate::text::{packet_list, surety_of, way};
+use crate::{reason, words};
+
+/// Packets listed below the ladder.
+const PACKETS_SHOWN: usize = 40;
+/// Ids offered when none matches.
+const NEAR_SHOWN: usize = 8;
+
+/// Prints the case whose id is `id`, or the only one that begins with it; `false`, with the ids that
+/// come nearest, when there is none or there are several.
+pub fn case(run: &Run<'_>, id: &str, style: &Style, out: &mut dyn Write) -> io::Result<bool> {
+    let page = &mut Page::new(*style, out);
+    let ids = case_ids(run);
+    let id_of = |case: &Case| ids.get(case.timeout).map_or("", String::as_str);
+    let exact = run.correlation.cases.iter().find(|c| id_of(c) == id);
+    let mut beginning = run.correlation.cases.iter().filter(|c| id_of(c).starts_with(id));
+    let only = match (beginning.next(), beginning.next()) {
+        (Some(only), None) if !id.is_empty() => Some(only),
+        _ => None,
+    };
+    match exact.or(only) {
+        Some(case) => explain(run, case, id_of(case), page).map(|()| true),
+        None => near(run, id, &ids, page).map(|()| false),
+    }
+}
+
+fn explain(run: &Run<'_>, case: &Case, id: &str, page: &mut Page<'_>) -> io::Result<()> {
+    let ink = if case.verdict.is_loss() { Ink::Loss } else { Ink::Strong };
+    let title = words::sentence(case.verdict, way(run, case.lost_between));
+    page.wrapped(0, 0, &format!("Case {id}. {title}."), ink)?;
+    page.blank()?;
+    let mechanism = case.mechanism.map_or_else(String::new, |m| format!(" / {}", m.name()));
+    page.field(2, "verdict", &format!("{}{mechanism}", case.verdict.name()))?;
+    page.field(2, "grade", surety_of(case.grade))?;
+    page.field(2, "reason", &format!("{}.", reason::of_case(case)))?;
+    for (verdict, attempts, settles) in &case.alternatives {
+        let text = format!(
+            "{} fits as well ({attempts} of {} attempts); settled by {}",
+            verdict.name(),
+            case.candidates.len(),
+            settles.words()
+        );
+        page.field(2, "or", &text)?;
+    }
+    joined::log_line(run, case, page)?;
+    joined::join(run, case, page)?;
+    joined::candidates(run, case, page)?;
+    if let Some(leading) = case.candidates.first()
+        && let Some(attempt) = run.merged.attempts.get(leading.attempt)
+    {
+        let given_up = leading.deadline.within;
+        ladder::print(run, attempt, given_up, page)?;
+        page.heading("EACH PACKET AT EACH POINT")?;
+        packet_list(run, attempt, Some(given_up), PACKETS_SHOWN, page)?;
+        checklist::print(run, attempt, given_up, page)?;
+    }
+    meaning::print(case, page)?;
+    advice::print(run, case, page)
+}
+
+fn near(run: &Run<'_>, id: &str, ids: &[String], page: &mut Page<'_>) -> io::Result<()> {
+    page.wrapped(0, 0, &format!("No single case has the id `{id}`."), Ink::Unsure)?;
+    let shared = |other: &str| id.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    let mut cases: Vec<(&str, &Case)> = run
+        .correlation
+        .cases
+        .iter()
+        .filter_map(|case| Some((ids.get(case.timeout)?.as_str(), case)))
+        .collect();
+    cases.sort_by_key(|(other, _)| std::cmp::Reverse(shared(other)));
+    if cases.is_empty() {
+        return page.line(&[plain("There are no cases in these inputs.")]);
+    }
+    page.line(&[plain("The nearest are:")])?;
+    for (other, case) in cases.iter().take(NEAR_SHOWN) {
+        page.line(&[
+            inked(format!("  {other}  "), Ink::Strong),
+            plain(format!("{:<28}  {}", words::label(case.verdict), case.grade.name())),
+        ])?;
+    }
+    if cases.len() > NEAR_SHOWN {
+        let more = cases.len() - NEAR_SHOWN;
+        page.line(&[inked(format!("  and {more} more"), Ink::Faint)])?;
+    }
+    Ok(())
+}
+
+/// The verdicts that the founding write-up is about: its signs are looked for in each of them.
+pub(crate) const fn about_reuse(case: &Case) -> bool {
+    use why504_correlate::Mechanism::{Established, InWindowReuse, PortReuseSynRecv};
+    matches!(case.verdict, Verdict::StaleConnection)
+        || matches!(case.mechanism, Some(PortReuseSynRecv | Established | InWindowReuse))
 }

@@ -60,10 +60,6 @@ impl<'a> Flight<'a> {
     pub(crate) fn side(&self) -> Side {
         self.first().map_or(Side::Client, |s| s.event.side)
     }
-
-    pub(crate) fn at(&self, point: PointId) -> Option<&Seen<'a>> {
-        self.seen.iter().find(|s| s.point == point)
-    }
 }
 
 impl<'a> Flights<'a> {
@@ -75,7 +71,7 @@ impl<'a> Flights<'a> {
         Self { attempt, stations, packets }
     }
 
-    /// Where a packet that nobody saw further on was going.
+    /// On the near clock.
     pub(crate) fn first_syn(&self) -> Timestamp {
         self.attempt.first_syn()
     }

@@ -99,7 +99,7 @@ impl<'a> Page<'a> {
     /// A command to copy: broken with a backslash where it does not fit, never cut.
     pub(crate) fn command(&mut self, indent: usize, command: &str) -> io::Result<()> {
         let safe = visible(command);
-        let lines = wrap(&safe, self.width().saturating_sub(indent + 2), 4);
+        let lines = wrap_words(words(&safe), self.width().saturating_sub(indent + 2), 4);
         for (i, line) in lines.iter().enumerate() {
             let margin = if i == 0 { indent } else { indent + 4 };
             let more = if i + 1 < lines.len() { " \\" } else { "" };
@@ -123,9 +123,24 @@ const LABEL: usize = 10;
 /// Lines of at most `width` columns (`hang` less from the second on), broken at blanks, or within a
 /// word that is longer than a line.
 pub(crate) fn wrap(text: &str, width: usize, hang: usize) -> Vec<String> {
+    wrap_words(text.split(' ').filter(|w| !w.is_empty()), width, hang)
+}
+
+/// The words of a command: blanks inside single quotes do not part words.
+fn words(command: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    command
+        .split(move |c| {
+            quoted ^= c == '\'';
+            c == ' ' && !quoted
+        })
+        .filter(|w| !w.is_empty())
+}
+
+fn wrap_words<'a>(words: impl Iterator<Item = &'a str>, width: usize, hang: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
-    for word in text.split(' ').filter(|w| !w.is_empty()) {
+    for word in words {
         let room = |lines: &Vec<String>| if lines.is_empty() { width } else { width - hang };
         let mut rest = word;
         if !line.is_empty() && columns(&line) + 1 + columns(rest) > room(&lines) {
@@ -183,10 +198,12 @@ mod tests {
 
     #[test]
     fn a_command_is_broken_and_never_cut() {
-        let command = "why504 explain 7f3ab --at gateway=/data/gw --at upstream=/data/up /var/log";
+        let command =
+            "why504 explain 7f3ab --at gateway=/data/gw --at 'up stream=/data/up' /var/log";
         let text = printed(40, false, |page| page.command(2, command).expect("memory"));
         let joined: Vec<&str> = text.lines().map(|l| l.trim().trim_end_matches(" \\")).collect();
         assert_eq!(joined.join(" "), command);
+        assert!(text.contains("'up stream=/data/up'"), "a quoted word stays whole: {text}");
     }
 
     proptest! {

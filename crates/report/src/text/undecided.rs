@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use why504_correlate::{Case, Settles};
+use why504_correlate::{Case, Doubt, Settles};
 
 use crate::moment::grouped;
 use crate::page::Page;
@@ -33,7 +33,7 @@ pub(super) fn print(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
     for (settles, count) in ranked(unsure.iter().flat_map(|c| settled_by(c))) {
         page.wrapped(2, 10, &row(count, settles.words()), Ink::Plain)?;
     }
-    let doubts = unsure.iter().filter_map(|c| c.doubt).map(|doubt| doubt.words());
+    let doubts = unsure.iter().filter_map(|c| c.doubt).map(Doubt::words);
     for (words, count) in ranked(doubts) {
         page.wrapped(2, 10, &row(count, &format!("less sure because {words}")), Ink::Faint)?;
     }
