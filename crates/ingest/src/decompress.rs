@@ -1,11 +1,14 @@
 //! The decompressed bytes of a source, with limits.
 
+mod bzip2;
 mod gzip;
 mod limit;
+mod lz4;
+mod xz;
 mod zstd;
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::{Codec, Source};
@@ -37,6 +40,9 @@ fn decompress<R: Read + Send + 'static>(input: R, codec: Codec) -> Box<dyn Read 
         Codec::Plain => Box::new(input),
         Codec::Gzip => Box::new(Limited::new(gzip::Gzip::new(counted(input)))),
         Codec::Zstd => Box::new(Limited::new(zstd::Zstd::new(counted(input)))),
+        Codec::Xz => Box::new(Limited::new(xz::Xz::new(counted(input)))),
+        Codec::Bzip2 => Box::new(Limited::new(bzip2::Bzip2::new(counted(input)))),
+        Codec::Lz4 => Box::new(Limited::new(lz4::Lz4::new(counted(input)))),
     }
 }
 
@@ -67,4 +73,26 @@ impl<R: Read> Read for Counted<R> {
 /// Compressed bytes handed out by the buffer.
 fn consumed<R: Read>(input: &BufReader<Counted<R>>) -> u64 {
     input.get_ref().read.saturating_sub(input.buffer().len() as u64)
+}
+
+/// What stands behind the end of a compressed stream and its padding.
+enum Following {
+    Nothing,
+    Byte(u8),
+}
+
+/// Steps over zeros: tapes and some rotation scripts pad with them.
+fn skip_zeros(input: &mut impl BufRead) -> io::Result<Following> {
+    loop {
+        let bytes = input.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(Following::Nothing);
+        }
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        let next = bytes.get(zeros).copied();
+        input.consume(zeros);
+        if let Some(byte) = next {
+            return Ok(Following::Byte(byte));
+        }
+    }
 }

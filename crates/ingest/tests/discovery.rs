@@ -100,9 +100,9 @@ fn what_cannot_be_used_is_reported_and_the_rest_goes_on() {
     fs::write(root.join("good"), b"2026").expect("written");
     fs::write(root.join("neither"), b"\x7fELF").expect("written");
     fs::write(root.join("empty"), b"").expect("written");
-    fs::write(root.join("log.xz"), b"\xfd7zXZ\0\0\0").expect("written");
+    fs::write(root.join("log.Z"), b"\x1f\x9d\x90\0").expect("written");
     fs::write(root.join("torn.gz"), &gzip(b"2026")[..9]).expect("written");
-    let names = ["good", "neither", "empty", "log.xz", "torn.gz", "none", "missing"];
+    let names = ["good", "neither", "empty", "log.Z", "torn.gz", "none", "missing"];
     let paths: Vec<PathBuf> = names.iter().map(|name| root.join(name)).collect();
 
     let found = discover(&paths);
@@ -110,7 +110,7 @@ fn what_cannot_be_used_is_reported_and_the_rest_goes_on() {
     let table = [
         ("neither", SkipReason::NotRecognised, Damage::Unusable),
         ("empty", SkipReason::Empty, Damage::Note),
-        ("log.xz", SkipReason::Foreign(ForeignCodec::Xz), Damage::Unusable),
+        ("log.Z", SkipReason::Foreign(ForeignCodec::Compress), Damage::Unusable),
         ("none", SkipReason::EmptyDirectory, Damage::Note),
     ];
     for (name, reason, damage) in table {

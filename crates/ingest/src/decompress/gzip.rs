@@ -1,11 +1,11 @@
 //! gzip (RFC 1952): any number of members, then nothing, or zeros (tapes and some rotation scripts
 //! pad with them; gzip(1) accepts that as well).
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 
 use flate2::bufread::GzDecoder;
 
-use super::{Counted, Decoder, consumed};
+use super::{Counted, Decoder, Following, consumed, skip_zeros};
 use crate::{Codec, StreamError};
 
 /// Reads one member after the other.
@@ -53,27 +53,6 @@ impl<R: Read> Gzip<R> {
     fn corrupt(&self, reason: String) -> io::Error {
         let offset = self.consumed();
         StreamError::Corrupt { codec: Codec::Gzip, offset, reason }.into_io()
-    }
-}
-
-/// What stands behind a member and its padding.
-enum Following {
-    Nothing,
-    Byte(u8),
-}
-
-fn skip_zeros(input: &mut impl BufRead) -> io::Result<Following> {
-    loop {
-        let bytes = input.fill_buf()?;
-        if bytes.is_empty() {
-            return Ok(Following::Nothing);
-        }
-        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-        let next = bytes.get(zeros).copied();
-        input.consume(zeros);
-        if let Some(byte) = next {
-            return Ok(Following::Byte(byte));
-        }
     }
 }
 
