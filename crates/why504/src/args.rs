@@ -44,7 +44,7 @@ pub(crate) enum Command {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Report {
     /// Logs, captures, directories of them, or `-` for standard input
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "at", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) captures: CaptureOptions,
@@ -68,7 +68,7 @@ pub(crate) struct Explain {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Handshakes {
     /// Captures, directories of them, or `-` for standard input
-    #[arg(required = true, value_name = "CAPTURE")]
+    #[arg(required_unless_present = "at", value_name = "CAPTURE")]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) captures: CaptureOptions,
