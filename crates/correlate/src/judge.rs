@@ -167,3 +167,6 @@ fn doubt(row: &Row, facts: &Facts) -> Option<Doubt> {
     let about_an_end = matches!(row.verdict, Verdict::ServerSilent | Verdict::SynAckNotAccepted);
     (about_an_end && !end.exact).then_some(Doubt::MidPath)
 }
+
+#[cfg(test)]
+mod tests;

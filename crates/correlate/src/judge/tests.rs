@@ -1,0 +1,461 @@
+//! The decision table, row by row: facts in, row and grade out. What each row should say is taken
+//! from the taxonomy (section 3.2 and the notes under it) and from product.md section 3.
+
+use std::collections::BTreeSet;
+use std::vec::Vec;
+
+use super::*;
+use crate::facts::{Asked, End, Foreign, LateAnswer, Seen};
+
+/// Both ends captured and covered: SYNs at both.
+fn both() -> Facts {
+    let seen = Seen { syns: 1, ..Seen::default() };
+    let end = End { seen, coverage: Ok(()), exact: true };
+    Facts {
+        asked: Asked::Connect,
+        attempt: true,
+        client: Some(end),
+        server: Some(end),
+        ..Facts::blank()
+    }
+}
+
+fn gateway_only() -> Facts {
+    Facts { server: None, ..both() }
+}
+
+fn upstream_only() -> Facts {
+    Facts { client: None, ..both() }
+}
+
+/// Facts changed by a closure: keeps a row of the tests on a few lines.
+fn with(mut facts: Facts, change: impl FnOnce(&mut Facts)) -> Facts {
+    change(&mut facts);
+    facts
+}
+
+fn at_client(facts: &mut Facts) -> &mut Seen {
+    &mut facts.client.as_mut().expect("a client end").seen
+}
+
+fn at_server(facts: &mut Facts) -> &mut Seen {
+    &mut facts.server.as_mut().expect("a server end").seen
+}
+
+/// One case of the table: facts, the row that must decide, verdict, grade.
+type Expectation = (Facts, &'static str, Verdict, Grade);
+
+fn without_attempt() -> Vec<Expectation> {
+    use Grade::{Consistent, Signature};
+    let nobody = Facts { asked: Asked::Connect, ..Facts::blank() };
+    let covered = End { seen: Seen::default(), coverage: Ok(()), exact: true };
+    std::vec![
+        (with(nobody, |f| f.never_sent = true), "said_by_the_log", Verdict::NoSynSent, Signature,),
+        (
+            with(nobody, |f| (f.client, f.no_syn_to_peer) = (Some(covered), true)),
+            "no_syn_at_gateway",
+            Verdict::NoSynSent,
+            Signature,
+        ),
+        (
+            // The same without proven coverage: the verdict stays, the grade falls.
+            with(nobody, |f| {
+                let coverage = Err(CoverageGap::OneDirection);
+                (f.client, f.no_syn_to_peer) = (Some(End { coverage, ..covered }), true);
+            }),
+            "no_syn_at_gateway",
+            Verdict::NoSynSent,
+            Consistent,
+        ),
+        (
+            with(nobody, |f| f.server = Some(covered)),
+            "not_at_upstream",
+            Verdict::NotCaptured,
+            Consistent,
+        ),
+        (nobody, "no_attempt", Verdict::NotCaptured, Consistent),
+    ]
+}
+
+fn client_shows() -> Vec<Expectation> {
+    use Grade::{Consistent, Proven, Signature};
+    let connected = |f: &mut Facts| {
+        *at_client(f) = Seen { syns: 1, syn_acks: 1, completed: true, ..Seen::default() };
+    };
+    std::vec![
+        (
+            with(both(), |f| {
+                at_client(f).reverse_syn = true;
+                at_client(f).completed = true;
+            }),
+            "simultaneous_open",
+            Verdict::Connected,
+            Proven,
+        ),
+        (
+            with(both(), |f| {
+                at_client(f).refused = true;
+                at_server(f).port_half_open = true;
+            }),
+            "refused_in_window",
+            Verdict::Refused,
+            Proven,
+        ),
+        (
+            with(gateway_only(), |f| at_client(f).refused = true),
+            "refused",
+            Verdict::Refused,
+            Proven
+        ),
+        (with(gateway_only(), |f| at_client(f).icmp = true), "icmp", Verdict::IcmpRejected, Proven),
+        (
+            with(gateway_only(), |f| {
+                connected(f);
+                at_client(f).closed_at_deadline = true;
+            }),
+            "stalled",
+            Verdict::GatewayStall,
+            Signature,
+        ),
+        (
+            // It sent data: whatever timed out, it was not the connect.
+            with(gateway_only(), |f| {
+                connected(f);
+                at_client(f).closed_at_deadline = true;
+                at_client(f).client_bytes = 10;
+            }),
+            "connected",
+            Verdict::Connected,
+            Consistent,
+        ),
+        (
+            with(gateway_only(), |f| at_client(f).syn_acks = 1),
+            "not_accepted",
+            Verdict::SynAckNotAccepted,
+            Proven,
+        ),
+        (
+            // Mid-path it may have been lost beyond the capture point.
+            with(gateway_only(), |f| {
+                at_client(f).syn_acks = 1;
+                f.client.as_mut().expect("a client end").exact = false;
+            }),
+            "synack_lost_beyond",
+            Verdict::SynAckLost,
+            Consistent,
+        ),
+        (
+            with(gateway_only(), |f| at_client(f).wrong_ack = true),
+            "wrong_ack",
+            Verdict::SynAckNotAccepted,
+            Proven,
+        ),
+    ]
+}
+
+fn third_step() -> Vec<Expectation> {
+    use Grade::{Consistent, Proven, Signature};
+    let read = |facts: Facts| {
+        with(facts, |f| {
+            f.asked = Asked::Read;
+            if f.client.is_some() {
+                *at_client(f) = Seen { syns: 1, syn_acks: 1, completed: true, ..Seen::default() };
+            }
+            if f.server.is_some() {
+                *at_server(f) = Seen { syns: 1, syn_acks: 1, ..Seen::default() };
+            }
+        })
+    };
+    std::vec![
+        (read(both()), "ack_lost", Verdict::AckLost, Proven),
+        (
+            with(read(both()), |f| {
+                f.server.as_mut().expect("a server end").coverage = Err(CoverageGap::Dropped);
+            }),
+            "ack_lost",
+            Verdict::AckLost,
+            Consistent,
+        ),
+        (
+            with(read(both()), |f| {
+                at_server(f).completed = true;
+                at_server(f).syn_acks_after_ack = 2;
+            }),
+            "ack_ignored",
+            Verdict::AckIgnored,
+            Proven,
+        ),
+        (
+            with(read(gateway_only()), |f| at_client(f).syn_acks_after_ack = 1),
+            "ack_unheard",
+            Verdict::AckLost,
+            Consistent,
+        ),
+        (
+            with(read(gateway_only()), |f| at_client(f).server_active = true),
+            "connected_active",
+            Verdict::Connected,
+            Signature,
+        ),
+        (
+            with(read(both()), |f| at_server(f).completed = true),
+            "connected_heard",
+            Verdict::Connected,
+            Proven,
+        ),
+        (read(gateway_only()), "connected", Verdict::Connected, Consistent),
+        (read(upstream_only()), "ack_lost_at_server", Verdict::AckLost, Consistent),
+    ]
+}
+
+fn both_ends() -> Vec<Expectation> {
+    use Grade::{Consistent, Proven};
+    let no_syn = |f: &mut Facts| at_server(f).syns = 0;
+    let answered = |f: &mut Facts| at_server(f).syn_acks = 1;
+    std::vec![
+        (with(both(), no_syn), "syn_lost", Verdict::SynLost, Proven),
+        (
+            with(both(), |f| {
+                no_syn(f);
+                f.server.as_mut().expect("a server end").coverage = Err(CoverageGap::Empty);
+            }),
+            "syn_lost",
+            Verdict::SynLost,
+            Consistent,
+        ),
+        (
+            with(both(), |f| {
+                no_syn(f);
+                f.unpaired_at_server = true;
+            }),
+            "syn_lost",
+            Verdict::SynLost,
+            Consistent,
+        ),
+        (
+            with(both(), |f| {
+                no_syn(f);
+                f.reliable = false;
+            }),
+            "syn_lost",
+            Verdict::SynLost,
+            Consistent,
+        ),
+        (with(both(), answered), "synack_lost", Verdict::SynAckLost, Proven),
+        (
+            with(both(), |f| {
+                answered(f);
+                f.client.as_mut().expect("a client end").coverage = Err(CoverageGap::OutsideSpan);
+            }),
+            "synack_lost",
+            Verdict::SynAckLost,
+            Consistent,
+        ),
+        (
+            // A repeated SYN+ACK came late: the first one was lost all the same.
+            with(both(), |f| {
+                answered(f);
+                f.late = LateAnswer::Repeated;
+            }),
+            "synack_lost",
+            Verdict::SynAckLost,
+            Proven,
+        ),
+        (
+            with(both(), |f| {
+                answered(f);
+                f.late = LateAnswer::OffSchedule;
+                f.late_is_first = true;
+            }),
+            "late_path",
+            Verdict::SynAckLate,
+            Proven,
+        ),
+        (with(both(), |f| f.server_slow = true), "server_slow", Verdict::SynAckLate, Proven),
+        (
+            with(both(), |f| at_server(f).server_rst = true),
+            "reply_lost",
+            Verdict::ReplyLost,
+            Proven
+        ),
+        (with(both(), |f| at_server(f).icmp = true), "reply_lost", Verdict::ReplyLost, Proven),
+        (
+            with(both(), |f| at_server(f).foreign_ack = Foreign::Unfinished),
+            "reply_lost",
+            Verdict::ReplyLost,
+            Proven,
+        ),
+        (
+            with(both(), |f| {
+                at_server(f).foreign_ack = Foreign::Unfinished;
+                at_client(f).foreign_ack = Foreign::Unfinished;
+            }),
+            "half_open_port",
+            Verdict::StaleConnection,
+            Proven,
+        ),
+        (
+            with(both(), |f| {
+                at_server(f).foreign_ack = Foreign::Other;
+                at_client(f).foreign_ack = Foreign::Other;
+            }),
+            "stale",
+            Verdict::StaleConnection,
+            Proven,
+        ),
+        (both(), "server_silent", Verdict::ServerSilent, Proven),
+        (
+            // "Nothing left the server" is a claim about the server's own host.
+            with(both(), |f| f.server.as_mut().expect("a server end").exact = false),
+            "server_silent",
+            Verdict::ServerSilent,
+            Consistent,
+        ),
+    ]
+}
+
+fn one_end() -> Vec<Expectation> {
+    use Grade::{Consistent, Proven, Signature};
+    let late = |answer| with(gateway_only(), |f| f.late = answer);
+    std::vec![
+        (
+            with(gateway_only(), |f| at_client(f).own_bare_ack = true),
+            "synack_lost_bare_ack",
+            Verdict::SynAckLost,
+            Signature,
+        ),
+        (late(LateAnswer::Repeated), "synack_lost_late", Verdict::SynAckLost, Signature),
+        (late(LateAnswer::LaterCopy), "late_copy", Verdict::SynLost, Consistent),
+        (late(LateAnswer::OffSchedule), "late_off_schedule", Verdict::SynAckLate, Consistent),
+        (late(LateAnswer::Unknown), "late_unknown", Verdict::SynAckLate, Consistent),
+        (
+            with(gateway_only(), |f| at_client(f).foreign_ack = Foreign::Unfinished),
+            "bare_ack_only",
+            Verdict::StaleConnection,
+            Consistent,
+        ),
+        // One capture with nothing back is never better than this.
+        (gateway_only(), "no_reply", Verdict::NoReply, Consistent),
+        (
+            with(upstream_only(), |f| {
+                f.asked = Asked::Refused;
+                at_server(f).server_rst = true;
+            }),
+            "refused_at_server",
+            Verdict::Refused,
+            Signature,
+        ),
+        (
+            with(upstream_only(), |f| {
+                at_server(f).syn_acks = 1;
+                at_server(f).rst_after_repeat = true;
+            }),
+            "synack_lost_rst",
+            Verdict::SynAckLost,
+            Signature,
+        ),
+        (
+            with(upstream_only(), |f| {
+                at_server(f).syn_acks = 1;
+                at_server(f).rst_after_first = true;
+            }),
+            "late_rst",
+            Verdict::SynAckLate,
+            Consistent,
+        ),
+        (
+            with(upstream_only(), |f| at_server(f).syn_acks = 3),
+            "synack_unanswered",
+            Verdict::SynAckLost,
+            Consistent,
+        ),
+        (
+            with(upstream_only(), |f| at_server(f).foreign_ack = Foreign::Unfinished),
+            "bare_ack_at_server",
+            Verdict::StaleConnection,
+            Consistent,
+        ),
+        (
+            with(upstream_only(), |f| at_server(f).server_rst = true),
+            "reply_at_server",
+            Verdict::ReplyLost,
+            Consistent,
+        ),
+        (upstream_only(), "silent_at_server", Verdict::ServerSilent, Proven),
+        (
+            with(upstream_only(), |f| {
+                f.server.as_mut().expect("a server end").coverage = Err(CoverageGap::OneDirection);
+            }),
+            "silent_at_server",
+            Verdict::ServerSilent,
+            Consistent,
+        ),
+        (
+            with(both(), |f| (f.client, f.server) = (None, None)),
+            "nothing",
+            Verdict::NotCaptured,
+            Consistent,
+        ),
+    ]
+}
+
+fn all() -> Vec<Expectation> {
+    [without_attempt(), client_shows(), third_step(), both_ends(), one_end()].concat()
+}
+
+#[test]
+fn every_row_decides_what_it_should() {
+    for (facts, row, verdict, grade) in all() {
+        let judgement = judge(&facts);
+        assert_eq!(judgement.row.name, row, "{facts:#?}");
+        assert_eq!((judgement.verdict(), judgement.grade), (verdict, grade), "{row}: {facts:#?}");
+        assert_eq!(judgement.doubt.is_some(), judgement.grade < judgement.row.grade, "{row}");
+    }
+}
+
+#[test]
+fn no_row_is_without_a_case() {
+    let tested: BTreeSet<&str> = all().iter().map(|(_, row, _, _)| *row).collect();
+    let rows: BTreeSet<&str> = TABLE.iter().map(|row| row.name).collect();
+    assert_eq!(tested, rows);
+    assert_eq!(rows.len(), TABLE.len(), "names are unique");
+}
+
+#[test]
+fn what_nobody_can_know_is_never_sure() {
+    for row in TABLE {
+        if row.verdict.is_undecided() {
+            assert!(!row.grade.is_sure(), "{}", row.name);
+        }
+        assert_ne!(row.grade, Grade::Ambiguous, "{}: only several candidates are", row.name);
+        // A verdict that is not sure says what else it may be and what would settle it.
+        assert_eq!(row.grade.is_sure(), row.alternatives.is_empty(), "{}", row.name);
+    }
+}
+
+#[test]
+fn loss_in_both_directions_and_a_held_port_are_named() {
+    let mixed = with(both(), |f| {
+        at_client(f).syns = 2;
+        at_server(f).syn_acks = 1;
+    });
+    assert_eq!(judge(&mixed).mechanism, Some(Mechanism::Mixed));
+    // Linux's limiter may swallow the bare ACK: SYN z gets no answer while x is half open.
+    let limited = with(both(), |f| at_server(f).port_half_open = true);
+    let judgement = judge(&limited);
+    assert_eq!(judgement.verdict(), Verdict::ServerSilent);
+    assert_eq!(judgement.mechanism, Some(Mechanism::PortReuseSynRecv));
+}
+
+/// An answer that reached the client is stronger than an upstream capture that shows nothing.
+#[test]
+fn a_server_that_was_heard_is_neither_silent_nor_unreached() {
+    for syns in [0, 1] {
+        let heard = with(both(), |f| {
+            at_server(f).syns = syns;
+            f.late = LateAnswer::Repeated;
+        });
+        let judgement = judge(&heard);
+        assert_eq!(judgement.row.name, "synack_lost_late", "{syns} SYNs at the server");
+    }
+}
