@@ -19,7 +19,7 @@ DEMO_ARGS := --tz Asia/Shanghai --nginx-conf $(DEMO)/nginx.conf \
 
 Q := $(if $(V),,@)
 CARGO_QUIET := $(if $(V),,--quiet)
-NEXTEST_QUIET := $(if $(V),,--cargo-quiet --show-progress none --status-level fail --final-status-level fail)
+NEXTEST_QUIET := $(if $(V),,--cargo-quiet --status-level fail --final-status-level fail)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check fmt clippy arrows no-std rustdoc deny msrv docs bench lab judge-sets \
