@@ -16,6 +16,9 @@ use crate::judge::{Doubt, Judgement, judge};
 use crate::view::Points;
 use crate::{Grade, LogClock, Mechanism, Settles, Verdict};
 
+/// Lines that are tried under other zones; more do not make the answer surer.
+const ZONE_SAMPLE: usize = 500;
+
 /// One log line and what became of its handshake.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {
@@ -77,13 +80,27 @@ pub struct Correlation {
 
 /// Joins the timeouts of a run with its attempts and judges each. Timeouts are in the order of
 /// their log lines.
-pub fn correlate(timeouts: &[Timeout], points: Points<'_>) -> Correlation {
+/// `zone_stated` says that somebody named the zone of the error log; an assumed one must be shown
+/// by the data before a verdict that rests on it is sure.
+pub fn correlate(timeouts: &[Timeout], points: Points<'_>, zone_stated: bool) -> Correlation {
     let attempts = &points.merged.attempts;
     let index = Index::new(attempts, |attempt| points.is_home(attempt));
     let clocks = log_clocks(timeouts, points);
+    let zone_known = zone_stated || zone_is_shown(&index, timeouts);
     let history = History::new(points);
-    let joins: Vec<(Vec<Edge>, Join)> =
-        timeouts.iter().map(|t| candidates_of(&index, t, &clocks)).collect();
+    let joins: Vec<(Vec<Edge>, Join)> = timeouts
+        .iter()
+        .map(|timeout| {
+            let (edges, mut join) = candidates_of(&index, timeout, &clocks);
+            // The access log's `$msec` needs no zone.
+            if timeout.start.is_none() && !zone_known {
+                join.clock = LogClock::Unknown;
+            }
+            (edges, join)
+        })
+        .collect();
+    let found_some = joins.iter().filter(|(edges, _)| !edges.is_empty()).count();
+    let mostly_found = found_some * 2 >= joins.len();
     let lines: Vec<Line> = timeouts
         .iter()
         .zip(&joins)
@@ -106,7 +123,8 @@ pub fn correlate(timeouts: &[Timeout], points: Points<'_>) -> Correlation {
         } else if timeout.kind.is_read_timeout() {
             found.unrelated.push(i);
         } else {
-            found.cases.push(without_attempt(i, timeout, join, points, &index));
+            let anchored = timeout.start.is_some() || zone_known && mostly_found;
+            found.cases.push(without_attempt(i, timeout, join, points, &index, anchored));
         }
     }
     found
@@ -139,31 +157,57 @@ fn log_clocks(timeouts: &[Timeout], points: Points<'_>) -> BTreeMap<PointId, Log
         .collect()
 }
 
-/// Candidates at each point that is nearest the client for some attempt; a line's attempts are
-/// sought on the clock of the first point that has any.
+/// The candidates of a line: those of all points on the hosts of clients together (which log is of
+/// which host is not known), else those of the first other point that has any.
 fn candidates_of(
     index: &Index<'_>,
     timeout: &Timeout,
     clocks: &BTreeMap<PointId, LogClock>,
 ) -> (Vec<Edge>, Join) {
-    let mut nothing = None;
-    for (&point, &clock) in clocks {
+    let at = |point: PointId, clock: LogClock| {
         let (mut edges, window) = candidates::candidates(index, timeout, clock);
         edges.retain(|edge| index.point_of(edge.attempt) == Some(point));
-        let join = Join { window, clock };
-        if timeout.never_sent {
-            return (Vec::new(), join);
+        (edges, Join { window, clock })
+    };
+    let unknown = || {
+        let (_, window) = candidates::candidates(index, timeout, LogClock::Unknown);
+        (Vec::new(), Join { window, clock: LogClock::Unknown })
+    };
+    let mut found: Option<(Vec<Edge>, Join)> = None;
+    // Captures on clients' own hosts first: they show every SYN that was sent.
+    for same_host in [true, false] {
+        for (&point, &clock) in clocks {
+            if (clock == LogClock::SameHost) != same_host {
+                continue;
+            }
+            let (edges, join) = at(point, clock);
+            match &mut found {
+                Some((all, _)) if same_host || all.is_empty() => all.extend(edges),
+                Some(_) => {}
+                None => found = Some((edges, join)),
+            }
         }
-        if !edges.is_empty() {
-            return (edges, join);
-        }
-        nothing.get_or_insert(join);
     }
-    let join = nothing.unwrap_or_else(|| Join {
-        window: candidates::candidates(index, timeout, LogClock::Unknown).1,
-        clock: LogClock::Unknown,
-    });
-    (Vec::new(), join)
+    let (mut edges, join) = found.unwrap_or_else(unknown);
+    if timeout.never_sent {
+        edges.clear();
+    }
+    (edges, join)
+}
+
+/// Whether the log's zone is shown by the data: most lines find attempts, and under any other
+/// offset of a quarter of an hour (real zones have no finer ones) at most half as many would.
+fn zone_is_shown(index: &Index<'_>, timeouts: &[Timeout]) -> bool {
+    let undated: Vec<&Timeout> =
+        timeouts.iter().filter(|t| t.start.is_none() && !t.kind.is_read_timeout()).collect();
+    let step = undated.len().div_ceil(ZONE_SAMPLE).max(1);
+    let fit = |quarter: i64| {
+        let clock = LogClock::Aligned { skew: Span::from_secs(quarter * 900), votes: 0 };
+        let sample = undated.iter().step_by(step);
+        sample.filter(|t| !candidates::candidates(index, t, clock).0.is_empty()).count()
+    };
+    let here = fit(0);
+    here > 0 && (-56..=56).filter(|q| *q != 0).all(|quarter| fit(quarter) * 2 <= here)
 }
 
 fn candidate(
@@ -279,13 +323,15 @@ fn divided(mut case: Case, by_verdict: BTreeMap<Verdict, (usize, f64, Judgement)
     case
 }
 
-/// A line for which no attempt was found.
+/// A line for which no attempt was found. `anchored`: the log's clock is known to be the capture's,
+/// so that the absence of SYNs is their absence at that moment.
 fn without_attempt(
     index: usize,
     timeout: &Timeout,
     join: Join,
     points: Points<'_>,
     attempts: &Index<'_>,
+    anchored: bool,
 ) -> Case {
     let widest = candidates::widest(timeout);
     let (client, server) = points.ends_without_attempt(timeout.peer, widest);
@@ -293,7 +339,10 @@ fn without_attempt(
     facts.no_syn_to_peer = client.is_some()
         && timeout.peer.is_some()
         && attempts.began(timeout.peer, widest.shifted(join.clock.skew())).next().is_none();
-    let judgement = judge(&facts);
+    let mut judgement = judge(&facts);
+    if facts.no_syn_to_peer && !anchored {
+        judgement = judgement.doubted(Doubt::Clock);
+    }
     Case {
         timeout: index,
         verdict: judgement.verdict(),

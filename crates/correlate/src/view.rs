@@ -48,7 +48,8 @@ impl<'a> Points<'a> {
     /// The points on the way of an attempt, from the client to the server. A point counts when it
     /// saw the attempt, when it shows traffic of this server at that time, or when it is empty: a
     /// file that was given counts as present. A point on the client's side of the nearest sighting
-    /// does not count: the attempt did not pass it, or was rewritten behind it.
+    /// does not count: the attempt did not pass it, or was rewritten behind it. Nor does a point on
+    /// the host of another client.
     pub(crate) fn stations(&self, attempt: &'a Attempt, during: Interval) -> Vec<Station<'a>> {
         let server = attempt.flow().server;
         self.path
@@ -59,6 +60,9 @@ impl<'a> Points<'a> {
                 let sighting = attempt.at(point);
                 let coverage = self.coverage.get(&point)?;
                 let there = self.at_point(attempt.nearest().point, point, during);
+                if sighting.is_none() && self.at_client(point, server) {
+                    return None;
+                }
                 let present =
                     sighting.is_some() || coverage.is_empty() || coverage.knows(server.ip, there);
                 let place = self.path.place(point, server.ip);
@@ -101,19 +105,17 @@ impl<'a> Points<'a> {
         all < RELIABLE_FROM || both * RELIABLE_SHARE.1 >= all * RELIABLE_SHARE.0
     }
 
-    /// Whether an attempt may be one of the gateway's: seen at the point nearest the client, or
-    /// there is no such point that was watching this server then.
+    /// Whether an attempt may be one of a gateway's whose log is read: seen on the host of its
+    /// client, or no capture on a client's host was watching this server then.
     pub(crate) fn is_home(&self, attempt: &Attempt) -> bool {
         let nearest = attempt.nearest();
         let server = attempt.flow().server;
-        let Some(&first) = self.path.order(server.ip).first() else { return true };
         let moment = Interval::around(attempt.first_syn(), Span::from_secs(1));
-        nearest.point == first
-            || !self.at_client(first, server)
-            || !self
-                .coverage
-                .get(&first)
-                .is_some_and(|c| c.knows(server.ip, self.at_point(nearest.point, first, moment)))
+        let watching = |(&point, coverage): (&PointId, &&Coverage)| {
+            self.at_client(point, server)
+                && coverage.knows(server.ip, self.at_point(nearest.point, point, moment))
+        };
+        self.at_client(nearest.point, server) || !self.coverage.iter().any(watching)
     }
 
     /// The ends that would have shown an attempt to this upstream: a point on the gateway's host,

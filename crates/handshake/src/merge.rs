@@ -184,7 +184,7 @@ fn only<'a>(sighting: &'a Sighting, event: &Event) -> Option<&'a Event> {
 }
 
 /// Of the handshakes that the near point saw succeed (the server sent payload, so it had the SYN),
-/// how many the far point saw: the error rate behind "not seen there".
+/// how many had their SYN+ACK captured at both points: the error rate behind "not seen there".
 fn reliability(attempts: &[Attempt], path: &Path) -> BTreeMap<(PointId, PointId), (u64, u64)> {
     let mut counts: BTreeMap<(PointId, PointId), (u64, u64)> = BTreeMap::new();
     for attempt in attempts {
@@ -195,8 +195,9 @@ fn reliability(attempts: &[Attempt], path: &Path) -> BTreeMap<(PointId, PointId)
         let order = path.order(near.flow.server.ip);
         for &far in order.iter().skip_while(|&&p| p != near.point).skip(1) {
             let count = counts.entry((near.point, far)).or_default();
+            let answer_seen = |s: &Sighting| s.syn_acks().next().is_some();
             count.0 += 1;
-            count.1 += u64::from(attempt.at(far).is_some_and(|s| s.syn_acks().next().is_some()));
+            count.1 += u64::from(answer_seen(near) && attempt.at(far).is_some_and(answer_seen));
         }
     }
     counts

@@ -74,6 +74,7 @@ pub(crate) fn analyse(
     analysis.correlation = correlate(
         &analysis.logs.timeouts,
         Points { path: &captures.path, coverage: &coverage, merged: &analysis.merged },
+        !analysis.logs.zone.guessed,
     );
     analysis.captures = captures;
     analysis.conclude(complaints);
