@@ -13,8 +13,11 @@ pub(crate) use meaning::of_verdict;
 use std::io::{self, Write};
 
 use why504_correlate::{Case, Verdict};
+use why504_handshake::Attempt;
+use why504_model::Interval;
 
 use crate::case_id::case_ids;
+use crate::moment::duration;
 use crate::page::{Page, inked, plain};
 use crate::run::Run;
 use crate::style::{Ink, Style};
@@ -54,12 +57,12 @@ fn explain(run: &Run<'_>, case: &Case, id: &str, page: &mut Page<'_>) -> io::Res
     page.field(2, "grade", surety_of(case.grade))?;
     page.field(2, "reason", &format!("{}.", reason::of_case(case)))?;
     for (verdict, attempts, settles) in &case.alternatives {
-        let text = format!(
-            "{} fits as well ({attempts} of {} attempts); settled by {}",
-            verdict.name(),
-            case.candidates.len(),
-            settles.words()
-        );
+        let share = match case.verdict {
+            Verdict::Ambiguous => format!(" ({attempts} of {} attempts)", case.candidates.len()),
+            _ => String::new(),
+        };
+        let text =
+            format!("{} fits as well{share}; settled by {}", verdict.name(), settles.words());
         page.field(2, "or", &text)?;
     }
     joined::log_line(run, case, page)?;
@@ -72,10 +75,39 @@ fn explain(run: &Run<'_>, case: &Case, id: &str, page: &mut Page<'_>) -> io::Res
         ladder::print(run, attempt, given_up, page)?;
         page.heading("EACH PACKET AT EACH POINT")?;
         packet_list(run, attempt, Some(given_up), PACKETS_SHOWN, page)?;
-        checklist::print(run, attempt, given_up, page)?;
+        signs(run, attempt, given_up, page)?;
     }
     meaning::print(case, page)?;
     advice::print(run, case, page)
+}
+
+/// The signs are about the attempt that was never answered: with a bare ACK for an earlier one that
+/// is the earlier one, where the captures hold it.
+fn signs(
+    run: &Run<'_>,
+    attempt: &Attempt,
+    given_up: Interval,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
+    let about = attempt.sightings().flat_map(|s| s.events.iter()).find_map(|e| e.about);
+    let earlier = run.merged.attempts.iter().find(|other| {
+        about == Some(other.isn())
+            && other.flow().server == attempt.flow().server
+            && other.first_syn() < attempt.first_syn()
+    });
+    page.heading("THE SIGNS, ONE BY ONE")?;
+    let Some(earlier) = earlier else { return checklist::print(run, attempt, given_up, page) };
+    let text = format!(
+        "They are about the earlier attempt, ISN x = {}, that still held the port when this one \
+         (ISN z = {}) began {} later.",
+        earlier.isn().0,
+        attempt.isn().0,
+        duration(attempt.first_syn().since(earlier.first_syn()))
+    );
+    page.wrapped(2, 0, &text, Ink::Plain)?;
+    // Its socket was closed when the port was used again, at the latest.
+    let closed = Interval::new(earlier.first_syn(), attempt.first_syn());
+    checklist::print(run, earlier, closed, page)
 }
 
 fn near(run: &Run<'_>, id: &str, ids: &[String], page: &mut Page<'_>) -> io::Result<()> {

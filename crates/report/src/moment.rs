@@ -54,17 +54,17 @@ pub(crate) fn duration(span: Span) -> String {
         0.0 => "0 s".to_owned(),
         s if s < 0.000_1 => format!("{:.0} µs", seconds * 1e6),
         s if s < 0.1 => format!("{:.1} ms", seconds * 1e3),
-        s if s < 120.0 => format!("{seconds:.3} s"),
+        s if s < 10.0 => format!("{seconds:.3} s"),
+        s if s < 120.0 => format!("{seconds:.1} s"),
         s if s < 7200.0 => format!("{} min {} s", whole / 60, whole % 60),
         s if s < 172_800.0 => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
         _ => format!("{} d {} h", whole / 86_400, whole % 86_400 / 3600),
     }
 }
 
-/// Seconds after the first SYN: `+1.024`, with microseconds below 10 ms.
+/// Seconds after the first SYN, with microseconds: `+1.024000`.
 pub(crate) fn relative(span: Span) -> String {
-    let seconds = span.as_secs_f64();
-    if seconds.abs() < 0.01 { format!("{seconds:+.6}") } else { format!("{seconds:+.3}") }
+    format!("{:+.6}", span.as_secs_f64())
 }
 
 /// A count with a thin grouping that needs no locale: `3 812 440`.
@@ -104,6 +104,7 @@ mod tests {
             (50_000, "50 µs"),
             (300_000, "0.3 ms"),
             (2_000_000_000, "2.000 s"),
+            (54_000_000_000, "54.0 s"),
             (288_000_000_000, "4 min 48 s"),
             (86_400_000_000_000, "24 h 0 min"),
             (200_000_000_000_000, "2 d 7 h"),
@@ -112,7 +113,7 @@ mod tests {
         }
         assert_eq!(grouped(3_812_440), "3 812 440");
         assert_eq!(grouped(999), "999");
-        assert_eq!(relative(Span::from_millis(1024)), "+1.024");
+        assert_eq!(relative(Span::from_millis(1024)), "+1.024000");
         assert_eq!(relative(Span::from_micros(-200)), "-0.000200");
     }
 

@@ -99,13 +99,13 @@ pub(crate) fn sentence(verdict: Verdict, way: Option<(&str, &str)>) -> String {
             "The network is fine: nginx looks at its sockets too late (stalled worker)".into()
         }
         Verdict::Connected => {
-            "The handshakes are fine: the timeouts are about what came after them".into()
+            "The handshake is fine: the timeout is about what came after it".into()
         }
         Verdict::NoReply => {
             "SYNs leave the gateway and nothing comes back; one capture cannot tell why".into()
         }
-        Verdict::NotCaptured => "The captures do not show these connects".into(),
-        Verdict::Ambiguous => "Several connect attempts fit each line and disagree".into(),
+        Verdict::NotCaptured => "The captures do not show the connect".into(),
+        Verdict::Ambiguous => "Several connect attempts fit the line, and they disagree".into(),
     }
 }
 

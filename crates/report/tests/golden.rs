@@ -66,8 +66,8 @@ fn a_healthy_day_is_one_sentence() {
 #[test]
 fn the_verdicts_document_holds_every_row() {
     let document = verdicts_doc::markdown();
-    for row in why504_correlate::TABLE {
-        assert_eq!(document.matches(&format!("| `{}` |", row.name)).count(), 1, "{}", row.name);
+    for (number, row) in (1..).zip(why504_correlate::TABLE) {
+        assert!(document.contains(&format!("\n| {number} | `{}` |", row.name)), "{}", row.name);
     }
     for verdict in why504_correlate::Verdict::ALL {
         assert!(document.contains(&format!("\n| `{}` |", verdict.name())));

@@ -6,8 +6,9 @@ use why504_correlate::{Case, Verdict};
 use why504_model::Endpoint;
 
 use super::about_reuse;
-use crate::page::{Page, plain};
+use crate::page::Page;
 use crate::run::Run;
+use crate::style::Ink;
 
 /// Where a command is run, the command, and what to look for.
 type Step = (&'static str, String, &'static str);
@@ -19,7 +20,7 @@ pub(super) fn print(run: &Run<'_>, case: &Case, page: &mut Page<'_>) -> io::Resu
     let peer = Peer(named.or(attempt.map(|a| a.flow().server)));
     let steps = if about_reuse(case) { reuse(peer) } else { steps(case.verdict, peer) };
     for (i, (place, command, look)) in steps.iter().enumerate() {
-        page.line(&[plain(format!("  {}. {place}: {look}", i + 1))])?;
+        page.wrapped(2, 3, &format!("{}. {place}: {look}", i + 1), Ink::Plain)?;
         page.command(5, command)?;
     }
     Ok(())

@@ -37,7 +37,6 @@ pub(super) fn print(
     given_up: Interval,
     page: &mut Page<'_>,
 ) -> io::Result<()> {
-    page.heading("THE SIGNS, ONE BY ONE")?;
     for sign in signs(run, attempt, given_up) {
         let (mark, ink) = match sign.answer {
             Answer::Yes => ("[x]", Ink::Sure),

@@ -186,15 +186,18 @@ impl Ladder {
     }
 
     fn give_up(&self, attempt: &Attempt, at: Interval, page: &mut Page<'_>) -> io::Result<()> {
-        let time = format!("{:+.3}", at.end().since(attempt.first_syn()).as_secs_f64());
         let mut row = self.rails();
         let width = row.len();
         for cell in row.iter_mut().step_by(2).filter(|c| **c == ' ') {
             *cell = '-';
         }
-        write_label(&mut row, 2, width.saturating_sub(2), &["nginx gives up".into()]);
+        let from = at.start().since(attempt.first_syn()).as_secs_f64();
+        let to = at.end().since(attempt.first_syn()).as_secs_f64();
+        let labels =
+            [format!("nginx gives up, {from:+.2} to {to:+.2}"), "nginx gives up".to_owned()];
+        write_label(&mut row, 2, width.saturating_sub(2), &labels);
         page.line(&[
-            inked(format!("{time:>w$}  ", w = TIME - 2), Ink::Faint),
+            plain(" ".repeat(TIME)),
             inked(row.into_iter().collect::<String>(), Ink::Strong),
         ])
     }

@@ -51,7 +51,7 @@ fn seen_by_users(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
             usize::try_from(totals.attempts).unwrap_or(usize::MAX),
         );
         let text = format!(
-            "{} of {} connect attempts ({share} %) succeeded only after a SYN or SYN+ACK was \
+            "{} of {} connect attempts ({share}%) succeeded only after a SYN or SYN+ACK was \
              repeated",
             grouped(totals.near_misses),
             grouped(totals.attempts)

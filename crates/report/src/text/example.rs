@@ -12,9 +12,11 @@ use crate::moment::{LocalClock, duration};
 use crate::page::{Page, inked, plain};
 use crate::run::Run;
 use crate::style::Ink;
+use crate::visible::cut;
 use crate::words;
 
 const PACKETS_SHOWN: usize = 12;
+const MESSAGE_MAX: usize = 160;
 
 pub(super) fn print(
     run: &Run<'_>,
@@ -37,11 +39,10 @@ pub(super) fn print(
     ])?;
     let clock = LocalClock { offset_seconds: run.zone.offset_seconds };
     let message = run.texts.get(case.timeout).map_or("", |t| t.message.as_str());
-    page.line(&[plain(format!(
-        "  {}  {}  {message}",
-        log_place(run, timeout.location),
-        clock.time(timeout.logged.start())
-    ))])?;
+    let place = log_place(run, timeout.location);
+    let time = clock.time(timeout.logged.start());
+    let message = cut(message, MESSAGE_MAX);
+    page.wrapped(2, 2, &format!("{place}  {time}  {message}"), Ink::Plain)?;
     let flow = attempt.flow();
     let waited = limit::of_case(run, case, timeout).map_or_else(String::new, |limit| {
         format!(", timeout {}", duration(limit::nominal(&limit)))

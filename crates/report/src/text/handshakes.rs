@@ -79,7 +79,7 @@ pub fn handshakes_summary(run: &Run<'_>, style: &Style, out: &mut dyn Write) -> 
     );
     page.line(&[plain(format!("{:>9}  connect attempts in all", grouped(totals.attempts)))])?;
     page.line(&[plain(format!(
-        "{:>9}  near misses ({share} %): saved by a repeated SYN or SYN+ACK",
+        "{:>9}  near misses ({share}%): saved by a repeated SYN or SYN+ACK",
         grouped(totals.near_misses)
     ))])?;
     page.line(&[plain(format!("{:>9}  packets", grouped(totals.packets)))])?;

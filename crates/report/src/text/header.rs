@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use why504_correlate::LogClock;
-use why504_handshake::ClockOffset;
+use why504_handshake::{ClockOffset, PointId};
 use why504_model::{Interval, Span, Timeout};
 
 use crate::moment::{LocalClock, duration, grouped};
@@ -22,7 +22,7 @@ pub(super) fn print(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
     page.field(2, "logs", &logs(run))?;
     let mut label = "captures";
     for point in run.points {
-        page.field(2, label, &capture(point, clock))?;
+        page.field(2, label, &capture(run, point, clock))?;
         label = "";
     }
     if run.points.is_empty() {
@@ -67,7 +67,7 @@ fn logs(run: &Run<'_>) -> String {
     )
 }
 
-fn capture(point: &PointInfo, clock: LocalClock) -> String {
+fn capture(run: &Run<'_>, point: &PointInfo, clock: LocalClock) -> String {
     let mut text = format!(
         "{}: {}, {}",
         point.name,
@@ -81,7 +81,14 @@ fn capture(point: &PointInfo, clock: LocalClock) -> String {
         text.push_str(&format!(", snaplen {snaplen}"));
     }
     match point.span {
-        Some(covered) => text.push_str(&format!(", {}", span(clock, covered))),
+        Some(covered) => {
+            let day = |time| clock.date_time(time).chars().take(10).collect::<String>();
+            let today = period(run).map(|p| day(p.start()));
+            let whole = span(clock, covered);
+            let dated = today != Some(day(covered.start()));
+            let shown = if dated { whole.as_str() } else { whole.get(11..).unwrap_or(&whole) };
+            text.push_str(&format!(", {shown}"));
+        }
         None => text.push_str(", empty"),
     }
     text
@@ -121,7 +128,8 @@ fn offset(clock: &ClockOffset) -> String {
         duration(clock.uncertainty),
         grouped(clock.packets as u64)
     );
-    if clock.drift != 0.0 {
+    // Below a twentieth of a part in a million it is noise.
+    if clock.drift.abs() >= 5e-8 {
         text.push_str(&format!(", drift {:+.1} ppm", clock.drift * 1e6));
     }
     if clock.inconsistent {
@@ -148,14 +156,11 @@ fn coverage(run: &Run<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     let total = run.timeouts.len();
     for (i, point) in run.points.iter().enumerate().filter(|_| total > 0) {
-        let within = |t: &&Timeout| {
-            point.span.is_some_and(|s| s.overlaps(t.logged) || s.contains(t.logged.start()))
-        };
+        let id = u16::try_from(i).map(PointId).unwrap_or_default();
+        let span = point.span.map(|span| on_nearest_clock(run, id, span));
+        let within = |t: &&Timeout| span.is_some_and(|s| s.overlaps(t.logged));
         let covered = run.timeouts.iter().filter(within).count();
-        let dropped = u16::try_from(i)
-            .ok()
-            .and_then(|id| run.coverage.get(&why504_handshake::PointId(id)))
-            .map_or(0, |c| c.dropped);
+        let dropped = run.coverage.get(&id).map_or(0, |c| c.dropped);
         lines.push(format!(
             "{} spans {covered} of {total} timeouts, {} dropped by the capture",
             point.name,
@@ -172,6 +177,19 @@ fn coverage(run: &Run<'_>) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// A point's span on the clock of the point that is nearest the client, which is the log's where
+/// that is on the gateway.
+fn on_nearest_clock(run: &Run<'_>, point: PointId, span: Interval) -> Interval {
+    let captures = run.captures();
+    let near = run.merged.offsets.keys().find(|(_, far)| *far == point).map(|pair| pair.0);
+    near.map_or(span, |near| {
+        Interval::new(
+            captures.on_near_clock(near, point, span.start()),
+            captures.on_near_clock(near, point, span.end()),
+        )
+    })
 }
 
 /// `1 file`, `3 files`.

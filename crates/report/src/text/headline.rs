@@ -26,7 +26,7 @@ fn sentence(run: &Run<'_>, classes: &[Class<'_>]) -> (String, Ink) {
     }
     let undecided: usize =
         classes.iter().filter(|c| c.verdict.is_undecided()).map(Class::count).sum();
-    let leading = classes.iter().find(|c| !c.verdict.is_undecided()).or(classes.first());
+    let leading = classes.first();
     let Some(class) = leading else {
         return (
             format!(
@@ -43,8 +43,17 @@ fn sentence(run: &Run<'_>, classes: &[Class<'_>]) -> (String, Ink) {
         share(class.count(), total),
         surety(class)
     );
-    if !class.verdict.is_undecided() && undecided > 0 {
-        text.push_str(&format!(" {} undecided.", are(undecided)));
+    let decided = classes.iter().find(|c| !c.verdict.is_undecided());
+    match decided {
+        Some(best) if class.verdict.is_undecided() => text.push_str(&format!(
+            " Of the others, most are \"{}\" ({}).",
+            words::label(best.verdict),
+            grouped(best.count() as u64)
+        )),
+        _ if undecided > 0 && !class.verdict.is_undecided() => {
+            text.push_str(&format!(" {} undecided.", are(undecided)));
+        }
+        _ => {}
     }
     (text, if class.verdict.is_loss() { Ink::Loss } else { Ink::Strong })
 }

@@ -12,17 +12,17 @@ use crate::style::Ink;
 use crate::words;
 
 /// Columns of count, share and bar, and of the three grades.
-const COUNTS: usize = 16;
+const COUNTS: usize = 14;
 const BAR: usize = 6;
-const GRADES: usize = 24;
+const GRADES: usize = 19;
 
 pub(super) fn print(run: &Run<'_>, classes: &[Class<'_>], page: &mut Page<'_>) -> io::Result<()> {
     let label = label_width(page);
     page.blank()?;
     page.line(&[
         inked(format!("{:<w$}", "WHAT WAS LOST", w = label + 2), Ink::Strong),
-        inked(format!("{:>8}{:>8} {:BAR$} ", "count", "share", ""), Ink::Faint),
-        inked(format!("{:>7}{:>9}{:>8}", "proven", "signed", "fits"), Ink::Faint),
+        inked(format!("{:>7}{:>7} {:BAR$} ", "count", "share", ""), Ink::Faint),
+        inked(format!("{:>7}{:>6}{:>6}", "proven", "sign.", "fits"), Ink::Faint),
     ])?;
     let total = run.timeouts.len();
     for class in classes {
@@ -30,15 +30,22 @@ pub(super) fn print(run: &Run<'_>, classes: &[Class<'_>], page: &mut Page<'_>) -
     }
     let unrelated = run.correlation.unrelated.len();
     if unrelated > 0 {
-        let name = "about something else: read timeouts whose handshake is not to blame";
+        let name = "not a handshake: read timeouts later on";
         numbers(name, Ink::Plain, unrelated, total, None, label, page)?;
     }
-    page.line(&[plain(" ".repeat(label + 2)), inked("  ──────", Ink::Faint)])?;
+    page.line(&[plain(" ".repeat(label + 2)), inked(" ──────", Ink::Faint)])?;
     page.line(&[
         plain(" ".repeat(label + 2)),
-        inked(format!("{:>8}", grouped(total as u64)), Ink::Strong),
+        inked(format!("{:>7}", grouped(total as u64)), Ink::Strong),
         plain("  = all timeouts"),
-    ])
+    ])?;
+    page.wrapped(
+        2,
+        0,
+        "proven: seen leaving one point and missing at the next; sign.: a pattern that only this \
+         makes; fits: fits, and something else fits as well",
+        Ink::Faint,
+    )
 }
 
 fn label_width(page: &Page<'_>) -> usize {
@@ -87,7 +94,7 @@ fn numbers(
             let used = hang + crate::visible::columns(line);
             pieces.push(plain(" ".repeat((label + 2).saturating_sub(used))));
             pieces.push(plain(format!(
-                "{:>8}{:>7}% {:<BAR$} ",
+                "{:>7}{:>6}% {:<BAR$} ",
                 grouped(count as u64),
                 percent(count, total),
                 bar(count, total, BAR)
@@ -105,8 +112,8 @@ fn grades(class: &Class<'_>) -> Vec<Piece> {
     }
     [
         (Grade::Proven, 7, Ink::Sure),
-        (Grade::Signature, 9, Ink::Sure),
-        (Grade::Consistent, 8, Ink::Unsure),
+        (Grade::Signature, 6, Ink::Sure),
+        (Grade::Consistent, 6, Ink::Unsure),
     ]
     .into_iter()
     .map(|(grade, width, ink)| match class.graded(grade) {

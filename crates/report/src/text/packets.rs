@@ -15,7 +15,7 @@ use crate::visible::{columns, cut_front, visible};
 /// Widest name of a frame: `gateway.pcap#114002`.
 const FRAME_MAX: usize = 26;
 
-/// Prints at most `kept` packets; returns whether all were shown.
+/// Prints at most `kept` packets.
 pub(crate) fn packet_list(
     run: &Run<'_>,
     attempt: &Attempt,
@@ -28,6 +28,10 @@ pub(crate) fn packet_list(
     let names: Vec<String> = proofs.iter().map(|p| frame_name(&captures, p)).collect();
     let wide = names.iter().map(|n| columns(n)).max().unwrap_or(0);
     let left = 2 + 10 + 2 + wide + 2;
+    let notes = proofs.iter().map(|p| columns(&p.note)).max().unwrap_or(0);
+    // All on one line or none: columns that jump are hard to read.
+    let one_line =
+        proofs.iter().all(|p| left + notes + 2 + columns(&packet(p.seen.event)) <= page.width());
     let mut waiting = given_up;
     for (proof, name) in proofs.iter().zip(&names) {
         if let Some(at) = waiting.filter(|at| proof.seen.near_time >= at.end()) {
@@ -38,12 +42,12 @@ pub(crate) fn packet_list(
         let pad = wide - columns(name);
         let head = format!("  {after:>10}  {name}{}  ", " ".repeat(pad));
         let packet = packet(proof.seen.event);
-        let one_line = left + columns(&proof.note) + 2 + columns(&packet) <= page.width();
+        let gap = 2 + notes - columns(&proof.note);
         if one_line {
             page.line(&[
                 plain(head),
                 plain(proof.note.as_str()),
-                inked(format!("  {packet}"), Ink::Faint),
+                inked(format!("{}{packet}", " ".repeat(gap)), Ink::Faint),
             ])?;
             continue;
         }
@@ -62,8 +66,8 @@ pub(crate) fn packet_list(
 fn give_up(attempt: &Attempt, at: Interval, wide: usize, page: &mut Page<'_>) -> io::Result<()> {
     let from = at.start().since(attempt.first_syn()).as_secs_f64();
     let to = at.end().since(attempt.first_syn()).as_secs_f64();
-    let head = format!("  {:>10}  {:<wide$}  ", format!("{to:+.3}"), "(no packet)");
-    let text = format!("nginx gives up, between {from:+.2} and {to:+.2} s");
+    let head = format!("  {:>10}  {:<wide$}  ", "", "(no packet)");
+    let text = format!("nginx gives up between {from:+.2} and {to:+.2} s");
     page.line(&[plain(head), inked(text, Ink::Strong)])
 }
 

@@ -8,8 +8,8 @@ use why504_correlate::{Case, Verdict};
 use why504_model::{Endpoint, Interval, Span};
 
 use super::header::{period, plural};
-use crate::moment::{LocalClock, duration, grouped};
-use crate::page::{Page, inked, plain};
+use crate::moment::{LocalClock, grouped};
+use crate::page::{Page, inked, plain, wrap};
 use crate::run::Run;
 use crate::style::Ink;
 use crate::visible::columns;
@@ -48,10 +48,15 @@ fn where_(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
     page.heading("WHERE")?;
     let wide = ranked.iter().take(UPSTREAMS_SHOWN).map(|r| columns(&r.0)).max().unwrap_or(0);
     for (name, count, verdicts) in ranked.iter().take(UPSTREAMS_SHOWN) {
-        page.line(&[
-            plain(format!("  {name:<wide$}{:>8}  ", grouped(*count as u64))),
-            inked(summary(verdicts), Ink::Faint),
-        ])?;
+        let left = wide + 12;
+        let room = page.width().saturating_sub(left).max(20);
+        for (i, line) in wrap(&summary(verdicts), room, 0).iter().enumerate() {
+            let head = match i {
+                0 => format!("  {name:<wide$}{:>8}  ", grouped(*count as u64)),
+                _ => " ".repeat(left),
+            };
+            page.line(&[plain(head), inked(line.as_str(), Ink::Faint)])?;
+        }
     }
     let others = ranked.get(UPSTREAMS_SHOWN..).unwrap_or_default();
     if !others.is_empty() {
@@ -75,8 +80,8 @@ fn summary(verdicts: &BTreeMap<Verdict, usize>) -> String {
     let mut ranked: Vec<_> = verdicts.iter().collect();
     ranked.sort_by_key(|(_, count)| Reverse(**count));
     let parts: Vec<String> =
-        ranked.iter().map(|(v, n)| format!("{} {}", words::label(**v), n)).collect();
-    parts.join(" · ")
+        ranked.iter().map(|(v, n)| format!("{} {}", n, words::label(**v))).collect();
+    parts.join(", ")
 }
 
 fn when(run: &Run<'_>, period: Interval, page: &mut Page<'_>) -> io::Result<()> {
@@ -109,13 +114,23 @@ fn when(run: &Run<'_>, period: Interval, page: &mut Page<'_>) -> io::Result<()> 
         sparkline(&buckets, peak),
         clock.time(period.end())
     ))])?;
-    let each = duration(Span::from_secs(step));
+    let each = whole(step);
     let text = format!(
         "one column is {each}; peak {} from {}",
         grouped(peak as u64),
         clock.date_time(peak_from)
     );
     page.line(&[plain("  "), inked(text, Ink::Faint)])
+}
+
+/// Seconds as a round number of the largest unit.
+fn whole(seconds: i64) -> String {
+    match seconds {
+        s if s % 86_400 == 0 => format!("{} d", s / 86_400),
+        s if s % 3600 == 0 => format!("{} h", s / 3600),
+        s if s % 60 == 0 => format!("{} min", s / 60),
+        s => format!("{s} s"),
+    }
 }
 
 /// `.` where nothing happened.

@@ -233,7 +233,9 @@ impl Scene {
                 }
                 tracker.push(packet);
             }
-            let (closed, coverage, _) = tracker.finish();
+            tracker.end();
+            let closed = tracker.take();
+            let (coverage, _) = tracker.finish();
             self.points.push(PointInfo {
                 name: names[i].into(),
                 files: 1,
@@ -243,6 +245,8 @@ impl Scene {
                 snaplen: Some(96),
             });
             self.totals.packets += packets.len() as u64;
+            *self.totals.packet_tally.entry("TCP segments".into()).or_default() +=
+                packets.len() as u64;
             self.coverage.insert(point, coverage);
             sightings.extend(closed);
         }
@@ -251,8 +255,9 @@ impl Scene {
             self.path.learn(sighting);
         }
         self.merged = merge(sightings, &self.path);
-        let points = Points { path: &self.path, coverage: &self.coverage, merged: &self.merged };
-        self.correlation = correlate(&self.timeouts, points);
+        let coverage = self.coverage.iter().map(|(point, seen)| (*point, seen)).collect();
+        let points = Points { path: &self.path, coverage: &coverage, merged: &self.merged };
+        self.correlation = correlate(&self.timeouts, points, true);
         self.totals.attempts = self.merged.attempts.len() as u64;
         self.totals.log_files = 1;
         self.log_lines.cases = self.correlation.cases.len() as u64;
@@ -312,8 +317,6 @@ pub fn incident() -> Scene {
     scene.log_lines.unparsed = 2;
     scene.totals.http_504 = Some(Http504 { total: 12, explained: 9, other: 1, undecided: 2 });
     scene.totals.near_misses = 3;
-    scene.totals.packet_tally =
-        BTreeMap::from([("TCP".to_owned(), 338), ("not TCP".to_owned(), 12)]);
     scene.totals.skipped =
         vec![SkippedInput { path: "notes.txt".into(), reason: "neither log nor capture".into() }];
     scene.totals.diagnostics = vec![InputNote {
@@ -346,7 +349,8 @@ pub fn texts() -> Vec<(&'static str, Rendering)> {
             "handshakes",
             Box::new(|run, style, out| {
                 use why504_report::text::{handshake, handshakes_header, handshakes_summary};
-                let points = Points { path: run.path, coverage: run.coverage, merged: run.merged };
+                let coverage = run.coverage.iter().map(|(point, seen)| (*point, seen)).collect();
+                let points = Points { path: run.path, coverage: &coverage, merged: run.merged };
                 let history = why504_correlate::History::new(points);
                 handshakes_header(style, out).expect("memory");
                 for attempt in &run.merged.attempts {
