@@ -245,9 +245,6 @@ impl<'a> End<'a> {
         let answered = sighting.syn_acks().next().map(|e| e.time);
         let again: Vec<&Event> =
             sighting.syns().filter(|e| answered.is_some_and(|t| e.time > t)).collect();
-        if !again.is_empty() {
-            return self.seen(&again, ": the same ISN x, a repeated SYN");
-        }
         if sighting.foreign_acks().next().is_some() {
             let syns: Vec<&Event> = sighting.syns().collect();
             return self
@@ -262,9 +259,15 @@ impl<'a> End<'a> {
             .filter_map(|other| other.at(sighting.point))
             .filter(|other| other.flow == sighting.flow && answered.is_some())
             .find(|o| o.first_syn() > began && o.first_syn().since(began) <= HALF_OPEN);
-        match later.and_then(|other| other.syns().next()) {
-            Some(syn) => self.seen(&[syn], ": a new ISN z, so a new attempt on the same port"),
-            None => self.absent(Answer::No, "none did"),
+        let repeated = format!("{}: the same ISN x, a repeated SYN", self.cite(&again));
+        let new = later.and_then(|other| other.syns().next()).map(|syn| {
+            format!("{}: a new ISN z, so a new attempt on the same port", self.cite(&[syn]))
+        });
+        match (again.is_empty(), new) {
+            (true, None) => self.absent(Answer::No, "none did"),
+            (true, Some(new)) => (Answer::Yes, new),
+            (false, None) => (Answer::Yes, repeated),
+            (false, Some(new)) => (Answer::Yes, format!("{repeated}; {new}")),
         }
     }
 

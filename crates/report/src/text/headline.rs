@@ -46,7 +46,8 @@ fn sentence(run: &Run<'_>, classes: &[Class<'_>]) -> (String, Ink) {
     let decided = classes.iter().find(|c| !c.verdict.is_undecided());
     match decided {
         Some(best) if class.verdict.is_undecided() => text.push_str(&format!(
-            " Of the others, most are \"{}\" ({}).",
+            " {} decided, most of them \"{}\" ({}).",
+            are(run.correlation.cases.len() - undecided),
             words::label(best.verdict),
             grouped(best.count() as u64)
         )),
