@@ -1,7 +1,7 @@
 //! The two ends from which an attempt is judged: the points that lie on its way.
 
 use why504_handshake::{
-    Attempt, ClockOffset, Coverage, CoverageGap, Merged, Path, PointId, Sighting,
+    Attempt, ClockOffset, Coverage, CoverageGap, Event, Merged, Path, PointId, Sighting,
 };
 use why504_model::{Endpoint, Interval, Span};
 
@@ -165,8 +165,11 @@ impl<'a> Points<'a> {
                 pair(last, last + 1)
             }
             Verdict::SynAckLost => {
-                let first = seen(&|s| answered(s, deadline)).iter().position(|s| *s)?;
-                pair(first, first.checked_sub(1)?)
+                let first =
+                    stations.iter().filter_map(|s| s.sighting).next_back()?.syn_acks().next()?;
+                let nearest = seen(&|s| s.syn_acks().any(|e| is_copy(e, first)));
+                let nearest = nearest.iter().position(|s| *s)?;
+                pair(nearest, nearest.checked_sub(1)?)
             }
             Verdict::ReplyLost => {
                 let first = seen(&|s| {
@@ -183,10 +186,7 @@ impl<'a> Points<'a> {
     }
 }
 
-/// The SYN+ACK passed here, and not as the late one that the client reset.
-fn answered(sighting: &Sighting, deadline: Deadline) -> bool {
-    sighting.syn_acks().any(|e| e.time <= deadline.within.end() + Span::from_secs(1))
-        && sighting
-            .client_rst()
-            .is_none_or(|rst| sighting.syn_acks().filter(|e| e.time <= rst.time).count() > 1)
+/// The same SYN+ACK at another point. Repeated ones of Linux differ in their time stamps only.
+fn is_copy(one: &Event, other: &Event) -> bool {
+    (one.seq, one.ack, one.timestamps) == (other.seq, other.ack, other.timestamps)
 }
