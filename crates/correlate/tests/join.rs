@@ -1,0 +1,234 @@
+//! From packets and lines to verdicts, in a world written by hand: the truth is known because it
+//! was made.
+
+mod world;
+
+use why504_correlate::{Grade, Verdict};
+use why504_handshake::PointId;
+use why504_model::Span;
+use world::{CLIENT_POINT, SERVER_POINT, Seen, World, gateway, start_at};
+
+const BOTH: [u16; 2] = [CLIENT_POINT, SERVER_POINT];
+
+fn answers(world: &World, given: &[u16]) -> Vec<(Verdict, Grade)> {
+    world.judge(given).iter().map(|case| (case.verdict, case.grade)).collect()
+}
+
+#[test]
+fn a_lost_second_handshake_is_proven_by_both_ends_and_open_from_one() {
+    let mut world = World::watched();
+    world.answer_lost(10_100, 40_000, 5000);
+    world.timed_out(10_400, Some(300));
+    let cases = world.judge(&BOTH);
+    assert_eq!((cases[0].verdict, cases[0].grade), (Verdict::SynAckLost, Grade::Proven));
+    let (up, gw) = (PointId(SERVER_POINT), PointId(CLIENT_POINT));
+    assert_eq!(cases[0].lost_between, Some((up, gw)));
+    assert_eq!(cases[0].candidates.len(), 1);
+    assert!((cases[0].probability - 1.0).abs() < 1e-9);
+
+    assert_eq!(answers(&world, &[CLIENT_POINT]), [(Verdict::NoReply, Grade::Consistent)]);
+    // The upstream alone cannot show that its clock is the log's.
+    assert_eq!(answers(&world, &[SERVER_POINT]), [(Verdict::SynAckLost, Grade::Consistent)]);
+}
+
+#[test]
+fn two_gateways_do_not_prove_each_others_losses() {
+    let mut world = World::watched();
+    world.rename_point(SERVER_POINT, 7);
+    // A second gateway with its own capture of its own, healthy connections.
+    let mut other = World::watched();
+    other.rename_point(SERVER_POINT, 8);
+    other.rename_point(CLIENT_POINT, SERVER_POINT);
+    world.unanswered(10_100, 40_000, 5000);
+    world.timed_out(10_400, Some(300));
+    let mut together = world;
+    together.absorb(other);
+    assert_eq!(
+        answers(&together, &[CLIENT_POINT, SERVER_POINT]),
+        [(Verdict::NoReply, Grade::Consistent)],
+        "the other gateway's capture is not on the way: it proves no lost SYN"
+    );
+}
+
+#[test]
+fn a_stall_is_seen_by_its_timer_and_not_guessed_without_one() {
+    let mut world = World::watched();
+    let client = gateway(40_000);
+    world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
+    world.down(10_101, client, 0x12, 9000, 5001, Seen::Both);
+    world.up(10_102, client, 0x10, 5001, 9001, Seen::Both);
+    world.up(10_405, client, 0x11, 5001, 9001, Seen::Both);
+    world.timed_out(10_400, Some(300));
+    assert_eq!(answers(&world, &BOTH), [(Verdict::GatewayStall, Grade::Signature)]);
+    world.lines.clear();
+    world.timed_out(10_400, None);
+    assert!(!answers(&world, &BOTH)[0].1.is_sure());
+}
+
+#[test]
+fn a_covered_capture_without_a_syn_shows_that_none_was_sent() {
+    let mut world = World::watched();
+    // Beyond the windows of the handshakes that make the coverage.
+    world.timed_out(30_400, Some(300)).start = start_at(30_100);
+    assert_eq!(answers(&world, &BOTH), [(Verdict::NoSynSent, Grade::Signature)]);
+    assert_eq!(answers(&world, &[SERVER_POINT]), [(Verdict::NotCaptured, Grade::Consistent)]);
+    // Without a start, and with no other line that found its attempt, the log's clock may be off.
+    world.lines[0].start = None;
+    assert_eq!(answers(&world, &BOTH), [(Verdict::NoSynSent, Grade::Consistent)]);
+}
+
+#[test]
+fn an_assumed_zone_must_be_shown_by_the_data() {
+    let mut world = World::watched();
+    for i in 0..10 {
+        world.answer_lost(10_100 + i * 2000, 40_000 + u16::try_from(i).unwrap(), 5000);
+        world.timed_out(10_400 + i * 2000, Some(300));
+    }
+    world.zone_assumed = true;
+    assert!(answers(&world, &BOTH).iter().all(|a| *a == (Verdict::SynAckLost, Grade::Proven)));
+    // The same losses an hour later: which hour the log means, it does not say.
+    for i in 0..10 {
+        let later = 3_600_000 + 10_100 + i * 2000;
+        world.answer_lost(later, 50_000 + u16::try_from(i).unwrap(), 6000);
+    }
+    assert!(answers(&world, &BOTH).iter().all(|(_, grade)| !grade.is_sure()));
+    world.zone_assumed = false;
+    assert!(answers(&world, &BOTH).iter().all(|(_, grade)| grade.is_sure()));
+}
+
+#[test]
+fn a_burst_is_unanimous_or_ambiguous_and_never_a_guess() {
+    let mut world = World::watched();
+    world.answer_lost(10_100, 40_000, 5000);
+    world.answer_lost(10_100, 40_001, 6000);
+    world.timed_out(10_400, Some(300));
+    world.timed_out(10_400, Some(300));
+    for case in world.judge(&BOTH) {
+        assert_eq!((case.verdict, case.grade), (Verdict::SynAckLost, Grade::Proven));
+        assert_eq!(case.candidates.len(), 2, "which of the two is open");
+        assert!((case.probability - 1.0).abs() < 1e-9, "what became of it is not");
+    }
+
+    let mut world = World::watched();
+    world.answer_lost(10_100, 40_000, 5000);
+    world.unanswered(10_100, 40_001, 6000);
+    world.timed_out(10_400, Some(300));
+    world.timed_out(10_400, Some(300));
+    for case in world.judge(&BOTH) {
+        assert_eq!((case.verdict, case.grade), (Verdict::Ambiguous, Grade::Ambiguous));
+        let of: Vec<_> = case.alternatives.iter().map(|(v, count, _)| (*v, *count)).collect();
+        assert_eq!(of, [(Verdict::SynAckLost, 1), (Verdict::SynLost, 1)]);
+        assert!((case.probability - 0.5).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn the_order_of_a_workers_lines_tells_a_burst_apart() {
+    let mut world = World::watched();
+    world.answer_lost(10_100, 40_000, 5000);
+    world.unanswered(10_150, 40_001, 6000);
+    world.timed_out(10_400, Some(300));
+    world.timed_out(10_450, Some(300));
+    assert_eq!(
+        answers(&world, &BOTH),
+        [(Verdict::SynAckLost, Grade::Proven), (Verdict::SynLost, Grade::Proven)]
+    );
+    // Two workers may be out of step by a stall.
+    world.lines[1].worker = Some(2);
+    assert!(answers(&world, &BOTH).iter().all(|(verdict, _)| *verdict == Verdict::Ambiguous));
+}
+
+#[test]
+fn more_lines_than_attempts_are_not_sure() {
+    let mut world = World::watched();
+    world.answer_lost(10_100, 40_000, 5000);
+    world.timed_out(10_400, Some(300));
+    world.timed_out(10_400, Some(300));
+    for case in world.judge(&BOTH) {
+        assert_eq!((case.verdict, case.grade), (Verdict::SynAckLost, Grade::Consistent));
+        assert!((case.probability - 0.5).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn a_read_timeout_on_an_old_connection_has_no_handshake_to_blame() {
+    let mut world = World::watched();
+    world.timed_out(40_400, Some(300)).kind = why504_model::TimeoutKind::UpstreamReadTimeout;
+    let found = world.correlate(&BOTH);
+    assert!(found.cases.is_empty());
+    assert_eq!(found.unrelated, [0]);
+}
+
+/// Silent servers, seen by an upstream whose clock is off, at moments given by the spacing.
+fn skewed(moment: impl Fn(i64) -> i64) -> World {
+    let mut world = World::default();
+    world.skew = Span::from_millis(-3217);
+    for i in 0..20_i64 {
+        let ms = moment(i);
+        let client = gateway(40_000 + u16::try_from(i).unwrap());
+        world.up(ms, client, 0x02, 5000, 0, Seen::Both);
+        world.timed_out(ms + 300, Some(300)).start = start_at(ms);
+    }
+    world.healthy(0, 61_000, world::upstream());
+    world.healthy(60_000, 61_001, world::upstream());
+    world
+}
+
+#[test]
+fn a_skewed_upstream_capture_is_aligned_by_the_access_log_where_that_is_clear() {
+    let irregular = answers(&skewed(|i| 10_000 + i * 1370 + (i * i * 37) % 900), &[SERVER_POINT]);
+    assert!(
+        irregular.iter().all(|a| *a == (Verdict::ServerSilent, Grade::Proven)),
+        "{irregular:?}"
+    );
+    // At a steady beat every multiple of it fits nearly as well.
+    let steady = answers(&skewed(|i| 10_000 + i * 1370), &[SERVER_POINT]);
+    assert!(steady.iter().all(|(_, grade)| !grade.is_sure()), "{steady:?}");
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Whatever is lost, whenever: a sure verdict is the truth.
+        #[test]
+        fn a_sure_verdict_is_the_truth(
+            attempts in prop::collection::vec((0i64..20_000, prop::bool::ANY, prop::bool::ANY), 1..25),
+            workers in 1u32..3,
+            given in prop::sample::select(vec![vec![0u16], vec![1], vec![0, 1]]),
+        ) {
+            let mut world = World::watched();
+            let mut truth = Vec::new();
+            for (i, (ms, arrives, slow)) in attempts.into_iter().enumerate() {
+                let number = u16::try_from(i).unwrap();
+                let (ms, timer) = (ms + 5000, if slow { 900 } else { 300 });
+                let isn = 5000 + u32::from(number) * 10_000;
+                if arrives {
+                    world.answer_lost(ms, 40_000 + number, isn);
+                } else {
+                    world.unanswered(ms, 40_000 + number, isn);
+                }
+                let verdict = if arrives { Verdict::SynAckLost } else { Verdict::SynLost };
+                truth.push((ms + timer, timer, verdict, u32::from(number) % workers));
+            }
+            truth.sort_by_key(|(end, ..)| *end);
+            for (end, _, _, worker) in &truth {
+                let line = world.timed_out(*end, Some(300));
+                line.worker = Some(*worker);
+                let mut other = line.limits[0];
+                other.at_least = Span::from_millis(900);
+                other.at_most = Span::from_millis(900);
+                line.limits.push(other);
+            }
+            for case in world.judge(&given) {
+                if case.grade.is_sure() {
+                    prop_assert_eq!(case.verdict, truth[case.timeout].2);
+                }
+                let shares: f64 = case.candidates.iter().map(|c| c.share).sum();
+                prop_assert!(shares <= 1.0 + 1e-9);
+            }
+        }
+    }
+}

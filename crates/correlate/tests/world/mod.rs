@@ -1,0 +1,237 @@
+//! A small world for tests: hosts, capture points, packets by hand, lines of a log.
+
+use std::collections::BTreeMap;
+
+use why504_correlate::{Case, Correlation, Points, correlate};
+use why504_handshake::{Coverage, Path, PointId, Tracker, merge};
+use why504_model::{
+    Endpoint, Interval, LimitSource, Location, Packet, Segment, SeqNumber, SourceId, Span,
+    StartBasis, TcpFlags, TcpTimestamps, TimeLimit, Timeout, TimeoutId, TimeoutKind, Timestamp,
+};
+
+/// The world begins here; all times are milliseconds from it.
+const EPOCH: i64 = 1_795_000_000;
+
+pub(crate) fn at(ms: i64) -> Timestamp {
+    Timestamp::from_parts(EPOCH, 0) + Span::from_millis(ms)
+}
+
+pub(crate) fn upstream() -> Endpoint {
+    Endpoint::new([10, 0, 0, 9].into(), 8080)
+}
+
+pub(crate) fn gateway(port: u16) -> Endpoint {
+    Endpoint::new([10, 0, 0, 5].into(), port)
+}
+
+/// One packet on its way: which points it passes.
+#[derive(Clone, Copy)]
+pub(crate) enum Seen {
+    /// At both ends.
+    Both,
+    /// It left the client and never reached the server's point.
+    ClientOnly,
+    /// It left the server and never reached the client's point.
+    ServerOnly,
+}
+
+/// Two capture points, packets and log lines.
+#[derive(Default)]
+pub(crate) struct World {
+    /// Packets by point.
+    packets: BTreeMap<u16, Vec<Packet>>,
+    pub(crate) lines: Vec<Timeout>,
+    /// The capture's clock minus the log's.
+    pub(crate) skew: Span,
+    /// The zone of the log was only assumed.
+    pub(crate) zone_assumed: bool,
+}
+
+pub(crate) const CLIENT_POINT: u16 = 0;
+pub(crate) const SERVER_POINT: u16 = 1;
+
+impl World {
+    /// A world in which both points show both directions, and two ports, of the upstream.
+    pub(crate) fn watched() -> Self {
+        let mut world = Self::default();
+        for minute in -1..3 {
+            world.healthy(minute * 60_000 + 500, 60_000, upstream());
+            let other = Endpoint::new(upstream().ip, 8081);
+            world.healthy(minute * 60_000 + 700, 60_001, other);
+        }
+        world
+    }
+
+    /// A packet from the client.
+    pub(crate) fn up(
+        &mut self,
+        ms: i64,
+        client: Endpoint,
+        flags: u8,
+        seq: u32,
+        ack: u32,
+        seen: Seen,
+    ) {
+        self.packet(ms, client, upstream(), flags, seq, ack, seen);
+    }
+
+    /// A packet from the upstream.
+    pub(crate) fn down(
+        &mut self,
+        ms: i64,
+        client: Endpoint,
+        flags: u8,
+        seq: u32,
+        ack: u32,
+        seen: Seen,
+    ) {
+        self.packet(ms, upstream(), client, flags, seq, ack, seen);
+    }
+
+    /// A handshake with a request and an answer, seen at both points.
+    pub(crate) fn healthy(&mut self, ms: i64, port: u16, server: Endpoint) {
+        let client = gateway(port);
+        let isn = u32::try_from(ms.rem_euclid(1 << 30)).expect("in range") + u32::from(port);
+        for (after, from_client, flags, seq, ack, len) in [
+            (0, true, 0x02, isn, 0, 0),
+            (1, false, 0x12, 77, isn + 1, 0),
+            (2, true, 0x10, isn + 1, 78, 0),
+            (3, true, 0x18, isn + 1, 78, 10),
+            (4, false, 0x18, 78, isn + 11, 10),
+        ] {
+            let (from, to) = if from_client { (client, server) } else { (server, client) };
+            self.packet_of(ms + after, (from, to), (flags, seq, ack, len), Seen::Both);
+        }
+    }
+
+    fn packet(
+        &mut self,
+        ms: i64,
+        from: Endpoint,
+        to: Endpoint,
+        flags: u8,
+        seq: u32,
+        ack: u32,
+        seen: Seen,
+    ) {
+        self.packet_of(ms, (from, to), (flags, seq, ack, 0), seen);
+    }
+
+    fn packet_of(
+        &mut self,
+        ms: i64,
+        (source, destination): (Endpoint, Endpoint),
+        (flags, seq, ack, payload_len): (u8, u32, u32, u32),
+        seen: Seen,
+    ) {
+        let points: &[u16] = match seen {
+            Seen::Both => &[CLIENT_POINT, SERVER_POINT],
+            Seen::ClientOnly => &[CLIENT_POINT],
+            Seen::ServerOnly => &[SERVER_POINT],
+        };
+        for &point in points {
+            let from_server = source.ip == upstream().ip;
+            // One router lies between the points.
+            let ttl = if from_server == (point == SERVER_POINT) { 64 } else { 63 };
+            self.packets.entry(point).or_default().push(Packet::Tcp(Segment {
+                time: at(ms) + self.skew,
+                location: Location { source: SourceId(point.into()), record: 0 },
+                source,
+                destination,
+                seq: SeqNumber(seq),
+                ack: SeqNumber(ack),
+                timestamps: Some(TcpTimestamps {
+                    value: u32::try_from((ms + 1_000_000).rem_euclid(1 << 31)).expect("in range"),
+                    echo: 0,
+                }),
+                payload_len,
+                ip_id: Some(if flags & 0x12 == 0x12 { 0 } else { 7 }),
+                ttl,
+                flags: TcpFlags(flags),
+            }));
+        }
+    }
+
+    /// A SYN that nobody answers, seen at the client.
+    pub(crate) fn unanswered(&mut self, ms: i64, port: u16, isn: u32) {
+        self.up(ms, gateway(port), 0x02, isn, 0, Seen::ClientOnly);
+    }
+
+    /// A SYN that is answered in vain.
+    pub(crate) fn answer_lost(&mut self, ms: i64, port: u16, isn: u32) {
+        self.up(ms, gateway(port), 0x02, isn, 0, Seen::Both);
+        self.down(ms + 1, gateway(port), 0x12, 9000, isn + 1, Seen::ServerOnly);
+    }
+
+    /// A connect timeout of the second in which `ms` lies, with its timer's length if known.
+    pub(crate) fn timed_out(&mut self, ms: i64, timer: Option<i64>) -> &mut Timeout {
+        let second = Timestamp::from_parts(EPOCH + ms.div_euclid(1000), 0);
+        let id = TimeoutId(u32::try_from(self.lines.len()).expect("few"));
+        let limit = |ms| TimeLimit {
+            at_least: Span::from_millis(ms),
+            at_most: Span::from_millis(ms),
+            source: LimitSource::Flag,
+        };
+        self.lines.push(Timeout {
+            id,
+            location: Location { source: SourceId(9), record: u64::from(id.0) + 1 },
+            kind: TimeoutKind::LuaConnectTimeout,
+            never_sent: false,
+            peer: Some(upstream()),
+            logged: Interval::second_from(second),
+            start: None,
+            limits: timer.map(limit).into_iter().collect(),
+            worker: Some(1),
+            connection: None,
+        });
+        self.lines.last_mut().expect("just pushed")
+    }
+
+    /// The verdicts, with the points that are given.
+    pub(crate) fn judge(&self, given: &[u16]) -> Vec<Case> {
+        self.correlate(given).cases
+    }
+
+    pub(crate) fn correlate(&self, given: &[u16]) -> Correlation {
+        let mut path = Path::new(given.iter().map(|&p| PointId(p)));
+        let mut sightings = Vec::new();
+        let mut coverage: BTreeMap<PointId, Coverage> = BTreeMap::new();
+        for &point in given {
+            let mut tracker = Tracker::new(PointId(point));
+            let mut packets = self.packets.get(&point).cloned().unwrap_or_default();
+            packets.sort_by_key(Packet::time);
+            for packet in &packets {
+                tracker.push(packet);
+            }
+            tracker.end();
+            sightings.extend(tracker.take());
+            coverage.insert(PointId(point), tracker.finish().0);
+        }
+        for sighting in &sightings {
+            path.learn(sighting);
+        }
+        let merged = merge(sightings, &path);
+        let coverage = coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
+        let points = Points { path: &path, coverage: &coverage, merged: &merged };
+        correlate(&self.lines, points, !self.zone_assumed)
+    }
+
+    /// Adds the packets of another world.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        for (point, packets) in other.packets {
+            self.packets.entry(point).or_default().extend(packets);
+        }
+    }
+
+    /// Takes the packets of a point for those of another one.
+    pub(crate) fn rename_point(&mut self, from: u16, to: u16) {
+        if let Some(packets) = self.packets.remove(&from) {
+            self.packets.entry(to).or_default().extend(packets);
+        }
+    }
+}
+
+/// A window as an access line gives it.
+pub(crate) fn start_at(ms: i64) -> Option<(Interval, StartBasis)> {
+    Some((Interval::around(at(ms), Span::from_millis(5)), StartBasis::UpstreamTimes))
+}
