@@ -5,6 +5,7 @@ use std::sync::Arc;
 use why504_model::Timestamp;
 
 use crate::container::PcapVariant;
+use crate::input::Cut;
 use crate::pcapng::{self, Beginning, Kind};
 use crate::{ByteOrder, Clock, LinkType};
 
@@ -12,7 +13,7 @@ use crate::{ByteOrder, Clock, LinkType};
 /// another thread.
 #[derive(Clone, Debug)]
 pub struct Block {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) cut: Cut,
     pub(crate) layout: Layout,
     pub(crate) first_frame: u64,
     pub(crate) frames: u64,
@@ -95,12 +96,12 @@ impl Block {
 
     /// Octets of the file in the block.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.cut.bytes().len()
     }
 
     /// Whether the block holds no octets; the reader never returns such a one.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.cut.bytes().is_empty()
     }
 
     /// The numbered records in file order, exactly [`Block::frame_count`] of them.
@@ -109,7 +110,7 @@ impl Block {
             Layout::Pcap(..) => 0,
             Layout::PcapNg { known, .. } => known,
         };
-        Records { rest: &self.bytes, layout: &self.layout, number: self.first_frame, known }
+        Records { rest: self.cut.bytes(), layout: &self.layout, number: self.first_frame, known }
     }
 }
 

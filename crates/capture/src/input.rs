@@ -1,19 +1,26 @@
 //! A window on the bytes of a file: filled by large reads, consumed at record boundaries.
 //!
 //! The window is an owned buffer that is handed to the workers as it is; only the piece of a record
-//! at its end is copied, to the beginning of the next one. Whatever is consumed, the cost is
+//! at its end is copied, to the beginning of the next one. Workers may give buffers back. Whatever is consumed, the cost is
 //! proportional to it: a file of a million tiny sections must not copy the window for each.
 //! Bytes are counted, never interpreted.
 
 use std::io::{self, Read};
+use std::mem;
+use std::ops::Range;
 
 /// See the module.
 pub(crate) struct Input<R> {
     inner: R,
-    /// The window, from `start` on; what is before it was consumed.
+    /// Octets from `start` to `end` are the window; what is before it was consumed, what is behind
+    /// it was never written by a read of this window.
     buffer: Vec<u8>,
-    /// At most `buffer.len()`.
+    /// At most `end`.
     start: usize,
+    /// At most `buffer.len()`.
+    end: usize,
+    /// A buffer that is no longer in use, for the next window.
+    spare: Vec<u8>,
     /// Byte offset of the window in the file.
     offset: u64,
     /// Nothing more will come.
@@ -22,17 +29,38 @@ pub(crate) struct Input<R> {
     error: Option<io::Error>,
 }
 
+/// Octets that were cut out of a window: the buffer and where in it they are. Whoever is done with
+/// them may give the buffer back to the input: fresh memory costs more than reading into it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cut {
+    buffer: Vec<u8>,
+    range: Range<usize>,
+}
+
+impl Cut {
+    /// The octets.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.buffer.get(self.range.clone()).unwrap_or_default()
+    }
+
+    /// The buffer.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+}
+
 /// Largest piece that [`Input::skip`] reads at once.
 const SKIP_BYTES: u64 = 64 * 1024;
 
 impl<R: Read> Input<R> {
     pub(crate) fn new(inner: R) -> Self {
-        Self { inner, buffer: Vec::new(), start: 0, offset: 0, ended: false, error: None }
+        let (buffer, spare) = (Vec::new(), Vec::new());
+        Self { inner, buffer, start: 0, end: 0, spare, offset: 0, ended: false, error: None }
     }
 
     /// The bytes of the window.
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.buffer.get(self.start..).unwrap_or_default()
+        self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
     /// Byte offset of the window in the file.
@@ -50,43 +78,61 @@ impl<R: Read> Input<R> {
         self.error.take()
     }
 
+    /// Takes a buffer to use for a later window.
+    pub(crate) fn give_back(&mut self, buffer: Vec<u8>) {
+        self.spare = buffer;
+    }
+
     /// Reads until the window holds `want` bytes or the file ends, however small the single reads.
     pub(crate) fn fill(&mut self, want: usize) {
-        let missing = want.saturating_sub(self.bytes().len());
-        if missing == 0 || self.ended {
+        if self.bytes().len() >= want || self.ended {
             return;
         }
-        self.buffer.drain(..self.start);
-        self.start = 0;
-        self.buffer.reserve_exact(missing);
-        // `read_to_end` writes into spare capacity without clearing it first, goes on after
-        // interrupted and short reads, and keeps what was read before an error.
-        let mut limited = self.inner.by_ref().take(missing as u64);
-        match limited.read_to_end(&mut self.buffer) {
-            Ok(read) => self.ended = read < missing,
-            Err(error) => {
-                self.ended = true;
-                self.error = Some(error);
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        if self.buffer.len() < want {
+            self.buffer.resize(want, 0);
+        }
+        while self.end < want {
+            let Some(room) = self.buffer.get_mut(self.end..want) else { return };
+            match self.inner.read(room) {
+                Ok(0) => {
+                    self.ended = true;
+                    return;
+                }
+                Ok(read) => self.end = self.end.saturating_add(read).min(want),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.ended = true;
+                    self.error = Some(error);
+                    return;
+                }
             }
         }
     }
 
     /// Takes the first `length` bytes of the window out.
-    pub(crate) fn cut(&mut self, length: usize) -> Vec<u8> {
+    pub(crate) fn cut(&mut self, length: usize) -> Cut {
         let length = length.min(self.bytes().len());
-        let end = self.start + length;
-        let rest = self.buffer.get(end..).unwrap_or_default();
-        let taken = if rest.len() <= length {
-            let rest = rest.to_vec();
-            let mut taken = std::mem::replace(&mut self.buffer, rest);
-            taken.truncate(end);
-            taken.drain(..self.start);
-            self.start = 0;
-            taken
+        let cut_end = self.start + length;
+        let rest = self.end - cut_end;
+        let taken = if rest <= length {
+            let mut next = mem::take(&mut self.spare);
+            if next.len() < rest {
+                next.resize(rest, 0);
+            }
+            if let (Some(to), Some(from)) =
+                (next.get_mut(..rest), self.buffer.get(cut_end..self.end))
+            {
+                to.copy_from_slice(from);
+            }
+            let range = self.start..cut_end;
+            (self.start, self.end) = (0, rest);
+            Cut { buffer: mem::replace(&mut self.buffer, next), range }
         } else {
-            let taken = self.buffer.get(self.start..end).unwrap_or_default().to_vec();
-            self.start = end;
-            taken
+            let taken = self.buffer.get(self.start..cut_end).unwrap_or_default().to_vec();
+            self.start = cut_end;
+            Cut { range: 0..taken.len(), buffer: taken }
         };
         self.offset = self.offset.saturating_add(length as u64);
         taken
@@ -136,9 +182,9 @@ mod tests {
         input.fill(10);
         assert_eq!(input.bytes(), (0..10).collect::<Vec<u8>>());
         // The smaller part is the one that is copied: once what is taken, once what is left.
-        assert_eq!(input.cut(4), [0, 1, 2, 3]);
+        assert_eq!(input.cut(4).bytes(), [0, 1, 2, 3]);
         assert_eq!((input.offset(), input.bytes()), (4, &[4, 5, 6, 7, 8, 9][..]));
-        assert_eq!(input.cut(4), [4, 5, 6, 7]);
+        assert_eq!(input.cut(4).bytes(), [4, 5, 6, 7]);
         assert_eq!((input.offset(), input.bytes()), (8, &[8, 9][..]));
         assert_eq!(input.skip(16), 16);
         input.fill(2);
@@ -147,7 +193,21 @@ mod tests {
         assert!(input.ended());
         assert_eq!(input.bytes().len(), 76);
         assert_eq!(input.take_error().map(|error| error.to_string()).as_deref(), Some("torn"));
-        assert_eq!(input.cut(1000).len(), 76);
+        assert_eq!(input.cut(1000).bytes().len(), 76);
         assert_eq!((input.skip(1000), input.offset()), (0, 100));
+    }
+
+    /// What was in a buffer before never shows through.
+    #[test]
+    fn a_used_buffer_is_as_good_as_a_new_one() {
+        let mut input = Input::new(Drip((0..60).collect(), 0));
+        for first in [0, 20, 40] {
+            input.fill(25);
+            let cut = input.cut(20);
+            assert_eq!(cut.bytes(), (first..first + 20).collect::<Vec<u8>>());
+            let used: Vec<u8> = cut.into_buffer().iter().map(|_| 0xff).collect();
+            input.give_back([used, vec![0xff; 100]].concat());
+        }
+        assert_eq!(input.bytes(), [0_u8; 0]);
     }
 }

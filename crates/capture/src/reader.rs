@@ -16,7 +16,9 @@ use crate::{CaptureError, CaptureSummary, Container};
 use walk::{Records, Run, Stop, Walk};
 
 /// About how many octets of a file make one [`Block`].
-pub const BLOCK_BYTES: usize = 1 << 20;
+/// Small enough that a core which has read a block still has it in its cache when it decodes it, and
+/// large enough that system calls do not count.
+pub const BLOCK_BYTES: usize = 256 << 10;
 
 /// The longest record or pcapng block that is held in memory: 16 MiB. libpcap's own limit for a
 /// frame is 256 KiB; a longer length is taken for damage. Longer pcapng blocks that hold no packet
@@ -91,6 +93,16 @@ impl<R: Read> CaptureReader<R> {
         None
     }
 
+    /// Takes a block that was decoded, to read the next one into its memory. Fresh memory costs more
+    /// than reading into it.
+    pub fn recycle(&mut self, block: Block) {
+        let buffer = block.cut.into_buffer();
+        // One that a rare giant record needed is not kept.
+        if buffer.len() <= 4 * BLOCK_BYTES {
+            self.input.give_back(buffer);
+        }
+    }
+
     /// What is known of the file; complete once [`CaptureReader::next_block`] has returned `None`.
     pub fn summary(&self) -> &CaptureSummary {
         &self.summary
@@ -105,13 +117,13 @@ impl<R: Read> CaptureReader<R> {
     /// Consumes the records; a block if there are frames among them.
     fn take(&mut self, records: &Records) -> Option<Block> {
         let offset = self.input.offset();
-        let bytes = self.input.cut(records.length);
+        let cut = self.input.cut(records.length);
         self.summary.octets = self.input.offset();
         let first_frame = self.summary.frames.saturating_add(1);
         self.summary.frames = self.summary.frames.saturating_add(records.frames);
         let layout = self.walk.layout(records);
         let frames = records.frames;
-        (frames > 0).then_some(Block { bytes, layout, first_frame, frames, offset })
+        (frames > 0).then_some(Block { cut, layout, first_frame, frames, offset })
     }
 
     /// Acts on what stopped the walk at the first octet of the window.

@@ -69,7 +69,7 @@ fn a_stall_is_seen_by_its_timer_and_not_guessed_without_one() {
 fn a_covered_capture_without_a_syn_shows_that_none_was_sent() {
     let mut world = World::watched();
     // Beyond the windows of the handshakes that make the coverage.
-    world.timed_out(30_400, Some(300)).start = start_at(30_100);
+    world.timed_out(30_400, Some(300)).start = Some(start_at(30_100));
     assert_eq!(answers(&world, &BOTH), [(Verdict::NoSynSent, Grade::Signature)]);
     assert_eq!(answers(&world, &[SERVER_POINT]), [(Verdict::NotCaptured, Grade::Consistent)]);
     // Without a start, and with no other line that found its attempt, the log's clock may be off.
@@ -81,7 +81,7 @@ fn a_covered_capture_without_a_syn_shows_that_none_was_sent() {
 fn an_assumed_zone_must_be_shown_by_the_data() {
     let mut world = World::watched();
     for i in 0..10 {
-        world.answer_lost(10_100 + i * 2000, 40_000 + u16::try_from(i).unwrap(), 5000);
+        world.answer_lost(10_100 + i * 2000, 40_000 + u16::try_from(i).expect("few"), 5000);
         world.timed_out(10_400 + i * 2000, Some(300));
     }
     world.zone_assumed = true;
@@ -89,7 +89,7 @@ fn an_assumed_zone_must_be_shown_by_the_data() {
     // The same losses an hour later: which hour the log means, it does not say.
     for i in 0..10 {
         let later = 3_600_000 + 10_100 + i * 2000;
-        world.answer_lost(later, 50_000 + u16::try_from(i).unwrap(), 6000);
+        world.answer_lost(later, 50_000 + u16::try_from(i).expect("few"), 6000);
     }
     assert!(answers(&world, &BOTH).iter().all(|(_, grade)| !grade.is_sure()));
     world.zone_assumed = false;
@@ -165,9 +165,9 @@ fn skewed(moment: impl Fn(i64) -> i64) -> World {
     world.skew = Span::from_millis(-3217);
     for i in 0..20_i64 {
         let ms = moment(i);
-        let client = gateway(40_000 + u16::try_from(i).unwrap());
+        let client = gateway(40_000 + u16::try_from(i).expect("few"));
         world.up(ms, client, 0x02, 5000, 0, Seen::Both);
-        world.timed_out(ms + 300, Some(300)).start = start_at(ms);
+        world.timed_out(ms + 300, Some(300)).start = Some(start_at(ms));
     }
     world.healthy(0, 61_000, world::upstream());
     world.healthy(60_000, 61_001, world::upstream());
@@ -202,7 +202,7 @@ mod properties {
             let mut world = World::watched();
             let mut truth = Vec::new();
             for (i, (ms, arrives, slow)) in attempts.into_iter().enumerate() {
-                let number = u16::try_from(i).unwrap();
+                let number = u16::try_from(i).expect("few");
                 let (ms, timer) = (ms + 5000, if slow { 900 } else { 300 });
                 let isn = 5000 + u32::from(number) * 10_000;
                 if arrives {

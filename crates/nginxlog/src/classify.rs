@@ -6,10 +6,13 @@
 //! src/stream/ngx_stream_proxy_module.c, src/event/ngx_event_connect.c and of
 //! lua-nginx-module src/ngx_http_lua_socket_tcp.c. Not decided here: what the timeout means.
 
+mod user;
+
 use why504_model::{Endpoint, TimeoutKind};
 
 use crate::address::{cosocket_endpoint, unbracketed_endpoint, upstream_endpoint};
 use crate::error::ErrorRecord;
+pub use user::{UserPattern, UserPatternError};
 
 /// What a connection was doing when its line was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +46,8 @@ pub struct Classified {
     pub peer: Option<Endpoint>,
     /// A cosocket of Lua code, which leaves no trace in the `$upstream_*` variables.
     pub cosocket: bool,
+    /// The words are those of the user's code. A line of nginx itself may report the same event.
+    pub user_text: bool,
 }
 
 /// Why a record that looks like a timeout could not be classified.
@@ -83,9 +88,10 @@ pub fn classify(record: &ErrorRecord<'_>) -> Result<Option<Classified>, Classify
             never_sent: true,
             peer: context_peer(record),
             cosocket: record.action.is_none(),
+            user_text: false,
         }));
     }
-    Ok(proxy_connect(message))
+    Ok(proxy_connect(message).or_else(|| user::user_line(record)))
 }
 
 /// `lua tcp socket REST`: the three spellings of the connect timeout (before v0.10.12 without an
@@ -109,7 +115,14 @@ fn cosocket(rest: &[u8], record: &ErrorRecord<'_>) -> Option<Classified> {
         return None;
     };
     let peer = peer.or_else(|| record.cosocket.and_then(cosocket_endpoint));
-    Some(Classified { kind, phase, never_sent: phase == Phase::Queue, peer, cosocket: true })
+    Some(Classified {
+        kind,
+        phase,
+        never_sent: phase == Phase::Queue,
+        peer,
+        cosocket: true,
+        user_text: false,
+    })
 }
 
 /// `upstream timed out ... while ACTION` (ngx_http_upstream.c:4631, ngx_stream_proxy_module.c:1858).
@@ -130,7 +143,7 @@ fn upstream_timed_out(record: &ErrorRecord<'_>) -> Result<Classified, ClassifyEr
         (TimeoutKind::UpstreamReadTimeout, Phase::Transfer)
     };
     let peer = context_peer(record);
-    Ok(Classified { kind, phase, never_sent: false, peer, cosocket: false })
+    Ok(Classified { kind, phase, never_sent: false, peer, cosocket: false, user_text: false })
 }
 
 /// `connect() failed (NUMBER: ...)`: SO_ERROR after the SYN was sent. Without `while connecting
@@ -147,6 +160,7 @@ fn failed_later(record: &ErrorRecord<'_>) -> Result<Option<Classified>, Classify
         never_sent: false,
         peer,
         cosocket: record.action.is_none(),
+        user_text: false,
     }))
 }
 
@@ -168,6 +182,7 @@ fn failed_at_once(
         never_sent: kind != TimeoutKind::ConnectRefused,
         peer: upstream_endpoint(address, true),
         cosocket: record.action.is_none(),
+        user_text: false,
     }))
 }
 
@@ -184,7 +199,7 @@ fn proxy_connect(message: &[u8]) -> Option<Classified> {
     };
     let peer = between(rest.get(at..)?, b" timed out (peer:", b")")
         .and_then(|address| upstream_endpoint(address, true));
-    Some(Classified { kind, phase, never_sent: false, peer, cosocket: false })
+    Some(Classified { kind, phase, never_sent: false, peer, cosocket: false, user_text: false })
 }
 
 /// Linux, then BSD and macOS, then Windows numbers. EACCES is what Linux makes of ICMP
@@ -219,182 +234,4 @@ fn between<'a>(text: &'a [u8], before: &[u8], after: &[u8]) -> Option<&'a [u8]> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use TimeoutKind as K;
-
-    const HEADER: &str = "2026/11/22 07:18:23 [error] 31#31: *569 ";
-    const HTTP: &str = ", client: 203.0.113.7, server: a, request: \"GET / HTTP/1.1\"";
-    const PROXIED: &str = ", client: 203.0.113.7, server: a, request: \"GET / HTTP/1.1\", \
-                           upstream: \"http://10.0.0.9:8080/\", host: \"a\"";
-
-    fn of(head: &str, context: &str) -> Result<Option<Classified>, ClassifyError> {
-        let line = format!("{HEADER}{head}{context}");
-        classify(&ErrorRecord::parse(line.as_bytes()).expect("the test line is a record"))
-    }
-
-    #[test]
-    fn cosocket_messages_of_all_eras() {
-        let v4 = "10.0.0.9:6379";
-        let v6 = "[2001:db8::9]:6379";
-        let rows: [(&str, K, Phase, Option<&str>); 11] = [
-            ("lua tcp socket connect timed out", K::LuaConnectTimeout, Phase::Connect, None),
-            (
-                "lua tcp socket connect timed out, when connecting to 10.0.0.9:6379",
-                K::LuaConnectTimeout,
-                Phase::Connect,
-                Some(v4),
-            ),
-            (
-                "lua tcp socket connect timed out, when connecting to 2001:db8::9:6379",
-                K::LuaConnectTimeout,
-                Phase::Connect,
-                Some(v6),
-            ),
-            (
-                "lua tcp socket connect timed out, when connecting to unix:/run/r.sock:0",
-                K::LuaConnectTimeout,
-                Phase::Connect,
-                None,
-            ),
-            (
-                "lua tcp socket connect timed out, upstream: r.internal:6379(10.0.0.9)",
-                K::LuaConnectTimeout,
-                Phase::Connect,
-                Some(v4),
-            ),
-            (
-                "stream lua tcp socket connect timed out, when connecting to 10.0.0.9:6379",
-                K::LuaConnectTimeout,
-                Phase::Connect,
-                Some(v4),
-            ),
-            (
-                "stream lua tcp socket connect timed out, upstream: r:6379(2001:db8::9)",
-                K::LuaConnectTimeout,
-                Phase::Connect,
-                Some(v6),
-            ),
-            (
-                "lua tcp socket queued connect timed out, when trying to connect to 10.0.0.9:6379",
-                K::LuaConnectTimeout,
-                Phase::Queue,
-                Some(v4),
-            ),
-            ("lua tcp socket read timed out", K::LuaReadTimeout, Phase::Read, None),
-            (
-                "lua tcp socket read timed out, upstream: r:6379(10.0.0.9)",
-                K::LuaReadTimeout,
-                Phase::Read,
-                Some(v4),
-            ),
-            ("lua tcp socket write timed out", K::LuaReadTimeout, Phase::Send, None),
-        ];
-        for (head, kind, phase, peer) in rows {
-            for context in [HTTP, PROXIED, ", context: ngx.timer"] {
-                let found = of(head, context).expect("no error").expect("a timeout");
-                assert_eq!((found.kind, found.phase), (kind, phase), "{head}");
-                assert_eq!(found.peer.map(|p| p.to_string()).as_deref(), peer, "{head}{context}");
-                assert_eq!(found.never_sent, phase == Phase::Queue);
-                assert!(found.cosocket);
-            }
-        }
-    }
-
-    #[test]
-    fn upstream_timeouts_by_action() {
-        let rows = [
-            ("connecting to upstream", K::UpstreamConnectTimeout, Phase::Connect),
-            ("connecting to upstream(proxy_connect)", K::UpstreamConnectTimeout, Phase::Connect),
-            ("SSL handshaking to upstream", K::UpstreamSslTimeout, Phase::TlsHandshake),
-            ("loading proxy ssl certificate by lua", K::UpstreamSslTimeout, Phase::TlsHandshake),
-            ("sending request to upstream", K::UpstreamReadTimeout, Phase::Send),
-            ("reading response header from upstream", K::UpstreamReadTimeout, Phase::Read),
-            ("reading upstream", K::UpstreamReadTimeout, Phase::Transfer),
-            ("proxying upgraded connection", K::UpstreamReadTimeout, Phase::Transfer),
-        ];
-        for (action, kind, phase) in rows {
-            // The errno is 60 on BSD; its text is whatever the C library says.
-            for errno in ["(110: Connection timed out)", "(110: Operation timed out)", "(60: x)"] {
-                let head = format!("upstream timed out {errno} while {action}");
-                let found = of(&head, PROXIED).expect("no error").expect("a timeout");
-                assert_eq!((found.kind, found.phase, found.never_sent), (kind, phase, false));
-                assert_eq!(found.peer.map(|p| p.to_string()).as_deref(), Some("10.0.0.9:8080"));
-            }
-        }
-    }
-
-    #[test]
-    fn failed_connects_by_errno_number() {
-        let rows = [
-            (111, K::ConnectRefused),
-            (61, K::ConnectRefused),
-            (113, K::ConnectUnreachable),
-            (101, K::ConnectUnreachable),
-            (13, K::ConnectUnreachable),
-            (65, K::ConnectUnreachable),
-            (112, K::ConnectUnreachable),
-            (64, K::ConnectUnreachable),
-            (110, K::ConnectFailed),
-            (60, K::ConnectFailed),
-            (104, K::ConnectFailed),
-            (99, K::ConnectFailed),
-        ];
-        for (number, kind) in rows {
-            let head =
-                format!("connect() failed ({number}: whatever) while connecting to upstream");
-            let found = of(&head, PROXIED).expect("no error").expect("a failure");
-            assert_eq!((found.kind, found.never_sent, found.cosocket), (kind, false, false));
-            assert_eq!(found.peer.map(|p| p.to_string()).as_deref(), Some("10.0.0.9:8080"));
-            // The cosocket's failure names no address, whatever the request's upstream was.
-            let found = of(&format!("connect() failed ({number}: x)"), PROXIED).expect("no error");
-            let found = found.expect("a failure");
-            assert_eq!((found.kind, found.peer, found.cosocket), (kind, None, true));
-            let head = format!("connect() to [2001:db8::9]:80 failed ({number}: x)");
-            let found = of(&head, HTTP).expect("no error").expect("a failure");
-            assert_eq!(found.never_sent, kind != K::ConnectRefused, "{number}");
-            assert_eq!(found.peer.map(|p| p.to_string()).as_deref(), Some("[2001:db8::9]:80"));
-        }
-    }
-
-    #[test]
-    fn a_local_bind_failure_is_not_the_peers_address() {
-        let found = of("bind(10.0.0.1:5000) failed (98: x) while connecting to upstream", PROXIED)
-            .expect("no error")
-            .expect("a failure");
-        assert_eq!(
-            (found.kind, found.phase, found.never_sent),
-            (K::ConnectFailed, Phase::Bind, true)
-        );
-        assert_eq!(found.peer.map(|p| p.to_string()).as_deref(), Some("10.0.0.9:8080"));
-    }
-
-    #[test]
-    fn proxy_connect_names_its_peer_in_the_message() {
-        let found = of("proxy_connect: upstream connect timed out (peer:10.0.0.9:443) while connecting to upstream", HTTP)
-            .expect("no error")
-            .expect("a timeout");
-        assert_eq!(found.kind, K::UpstreamConnectTimeout);
-        assert_eq!(found.peer.map(|p| p.to_string()).as_deref(), Some("10.0.0.9:443"));
-    }
-
-    #[test]
-    fn other_messages_are_other_and_cut_ones_are_errors() {
-        for head in [
-            "[lua] a.lua:1: lua tcp socket connect timed out",
-            "lua udp socket read timed out",
-            "lua tcp socket connect failed",
-            "connection timed out (110: x) while proxying connection",
-            "bind() to 0.0.0.0:80 failed (98: Address already in use)",
-            "connect() failed (111: x) while resolving, resolver: 127.0.0.1:53",
-            "no live upstreams while connecting to upstream",
-            "client timed out (110: x) while reading client request line",
-            "api.internal could not be resolved (110: Operation timed out)",
-        ] {
-            assert_eq!(of(head, HTTP), Ok(None), "{head}");
-        }
-        assert_eq!(of("upstream timed out (110: x)", HTTP), Err(ClassifyError::NoAction));
-        assert_eq!(of("connect() failed", ""), Err(ClassifyError::NoErrno));
-        assert_eq!(of("connect() to 10.0.0.9:80 failed", ""), Err(ClassifyError::NoErrno));
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@
 mod context;
 mod head;
 mod header;
+mod json;
 
 use chrono::NaiveDateTime;
 use memchr::memmem;
@@ -14,6 +15,7 @@ use memchr::memmem;
 pub use context::Context;
 pub use header::Level;
 pub(crate) use header::begins_record;
+pub(crate) use json::rendered;
 
 /// A parsed error-log record. The text fields are slices of the line as nginx wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -54,15 +54,17 @@ mod classify;
 mod conf;
 mod error;
 mod join;
+mod json;
 mod lines;
 mod log_format;
 mod scan;
 mod sniff;
+mod wrapper;
 mod zone;
 
 pub use access::{AccessEvent, AccessRecord, AccessScanner, AccessTally, Tries, unescape};
 pub use address::upstream_endpoint;
-pub use classify::{Classified, ClassifyError, Phase, classify};
+pub use classify::{Classified, ClassifyError, Phase, UserPattern, UserPatternError, classify};
 pub use conf::{Conf, ConfError, Included, LogTarget, NamedFormat, Scope, TimeoutSetting};
 pub use error::{Context, ErrorRecord, Level, LogText, RecordError, describe};
 pub use join::{AccessJoin, AccessLine, JoinCase, JoinTally, Joined};
@@ -73,4 +75,4 @@ pub use scan::{
     UnfinishedLine, Unparsed, read_line,
 };
 pub use sniff::{LogKind, sniff};
-pub use zone::{CivilSecond, Zone, ZoneError};
+pub use zone::{CivilSecond, Zone, ZoneError, arrivals, teach};

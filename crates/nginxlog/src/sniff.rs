@@ -2,9 +2,11 @@
 
 use memchr::memchr_iter;
 
-use crate::error::begins_record;
+use crate::access::read_any;
+use crate::error::{begins_record, rendered};
 use crate::lines::trimmed;
 use crate::log_format::LogFormat;
+use crate::wrapper::unwrapped;
 
 /// The most lines that are looked at.
 const MAX_LINES: usize = 200;
@@ -24,11 +26,13 @@ pub enum LogKind {
 /// many lines.
 pub fn sniff(beginning: &[u8], formats: &[LogFormat]) -> Option<LogKind> {
     let lines: Vec<&[u8]> = lines(beginning).collect();
-    if lines.iter().any(|line| begins_record(line)) {
+    if lines.iter().any(|line| is_error_line(line)) {
         return Some(LogKind::Error);
     }
-    let matching =
-        |format: &LogFormat| lines.iter().filter(|line| format.read(line).is_some()).count();
+    let matching = |format: &LogFormat| {
+        let format = core::slice::from_ref(format);
+        lines.iter().filter(|line| read_any(format, line, |_| ()).is_some()).count()
+    };
     let (index, _, count) = formats
         .iter()
         .enumerate()
@@ -37,6 +41,14 @@ pub fn sniff(beginning: &[u8], formats: &[LogFormat]) -> Option<LogKind> {
         .rev()
         .max_by_key(|(_, variables, count)| (*count, *variables))?;
     (count > 0 && count * 2 > lines.len()).then_some(LogKind::Access(index))
+}
+
+/// Whether a record begins here, in text or in JSON, within a collector's wrapper or not.
+fn is_error_line(line: &[u8]) -> bool {
+    begins_record(line)
+        || rendered(line).is_some()
+        || unwrapped(line)
+            .is_some_and(|found| begins_record(&found.inner) || rendered(&found.inner).is_some())
 }
 
 /// The whole lines that hold something; of a file that is one unfinished line, that line.
@@ -77,6 +89,25 @@ mod tests {
             ),
             (format!("{combined}\n{combined}\n1.2.3"), index("combined")),
             (format!("{combined} \"-\"\n"), index("main")),
+            ("web-1  | 2026/11/22 07:18:23 [error] 2#2: *9 x\n".to_owned(), Some(LogKind::Error)),
+            (
+                "2026-11-22T07:18:23.5Z stderr F 2026/11/22 07:18:23 [error] 2#2: *9 x\n"
+                    .to_owned(),
+                Some(LogKind::Error),
+            ),
+            (
+                r#"{"time":"2026-11-22T07:18:23Z","level":"error","pid":1,"tid":1,"message":"x"}"#
+                    .to_owned(),
+                Some(LogKind::Error),
+            ),
+            (format!("2026-11-22T07:18:23.5Z stdout F {combined}\n"), index("combined")),
+            (
+                format!(
+                    "{{\"log\":\"{}\\n\",\"stream\":\"stdout\",\"time\":\"x\"}}\n",
+                    combined.replace('"', "\\\"")
+                ),
+                index("combined"),
+            ),
             (format!("{combined}\nx\ny\n"), None),
             ("\n\n".to_owned(), None),
             (String::new(), None),

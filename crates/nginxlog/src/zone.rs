@@ -1,7 +1,9 @@
 //! The zone in which an nginx writes its error log, and what a civil second means in it.
 //!
-//! The log names no zone (nginx src/core/ngx_times.c:152), so the caller does; guessing is not
-//! done here.
+//! The log names no zone (nginx src/core/ngx_times.c:152), so the caller does, or the log
+//! collector that wrapped its lines.
+
+mod teach;
 
 use core::fmt;
 use core::str::FromStr;
@@ -9,6 +11,15 @@ use core::str::FromStr;
 use chrono::{FixedOffset, MappedLocalTime, NaiveDateTime, Offset, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use why504_model::{Interval, Span, Timestamp};
+
+pub use teach::{arrivals, teach};
+
+/// How far the clocks of nginx and of a collector on the same machine may differ: both are cached
+/// or cut to milliseconds.
+const CLOCK_SLACK: Span = Span::from_millis(5);
+
+/// How late a line may arrive and still tell which of two readings is meant.
+const ARRIVAL: Span = Span::from_secs(15 * 60);
 
 /// A zone by its IANA name, or a fixed offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +82,25 @@ impl CivilSecond {
             Self::Unique(second) | Self::Skipped(second) => second,
             Self::Twice(first, second) => first.hull(second),
         }
+    }
+
+    /// The same for a line that reached a log collector at `arrival`, which is after it was
+    /// written: the interval ends there, 5 ms tolerated. An arrival before the second (another
+    /// clock, a wrong zone) tells nothing. Of a second that occurred twice, the reading is meant
+    /// after which the line arrived within 15 minutes.
+    #[must_use]
+    pub fn before(self, arrival: Interval) -> Interval {
+        let follows = |second: Interval| {
+            let latest = second.end() + ARRIVAL;
+            second.start() < arrival.end() + CLOCK_SLACK && arrival.start() < latest
+        };
+        let second = match self {
+            Self::Twice(first, _) if follows(first) => first,
+            Self::Twice(_, second) if follows(second) => second,
+            other => other.interval(),
+        };
+        let end = second.end().min(arrival.end() + CLOCK_SLACK);
+        if end > second.start() { Interval::new(second.start(), end) } else { second }
     }
 }
 
@@ -202,6 +232,35 @@ mod tests {
         // On 29 March 2026 Berlin went from 02:00 CET to 03:00 CEST at 01:00 UTC.
         let found = zone("Europe/Berlin").second(civil("2026/03/29 02:30:00"));
         assert_eq!(found, CivilSecond::Skipped(utc_second(1_774_747_800)));
+    }
+
+    #[test]
+    fn an_arrival_ends_the_second_and_chooses_between_two_readings() {
+        let second = utc_second(1_795_331_903);
+        let at = |millis: i64| {
+            let point = second.start() + Span::from_millis(millis);
+            Interval::new(point, point + Span::from_nanos(1))
+        };
+        for (arrival, expected) in [
+            (300, Some(305)),
+            (998, None),
+            (1500, None),
+            (-4, Some(1)),
+            (-6, None),
+            (-3_600_000, None),
+        ] {
+            let found = CivilSecond::Unique(second).before(at(arrival));
+            assert_eq!(found.start(), second.start());
+            let millis = expected.map_or(Span::from_secs(1), Span::from_millis);
+            assert!(found.length().nanos() - millis.nanos() <= 1, "{arrival}: {found:?}");
+            assert!(found.length() >= millis, "{arrival}: {found:?}");
+        }
+        let later = utc_second(1_795_331_903 + 3600);
+        let twice = CivilSecond::Twice(second, later);
+        assert!(second.covers(twice.before(at(300))));
+        assert_eq!(twice.before(at(10_000)), second);
+        assert!(later.covers(twice.before(at(3_600_300))));
+        assert_eq!(twice.before(at(2_000_000)), Interval::new(second.start(), at(2_000_005).end()));
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl World {
         ack: u32,
         seen: Seen,
     ) {
-        self.packet(ms, client, upstream(), flags, seq, ack, seen);
+        self.packet(ms, (client, upstream()), (flags, seq, ack, 0), seen);
     }
 
     /// A packet from the upstream.
@@ -85,7 +85,7 @@ impl World {
         ack: u32,
         seen: Seen,
     ) {
-        self.packet(ms, upstream(), client, flags, seq, ack, seen);
+        self.packet(ms, (upstream(), client), (flags, seq, ack, 0), seen);
     }
 
     /// A handshake with a request and an answer, seen at both points.
@@ -100,24 +100,11 @@ impl World {
             (4, false, 0x18, 78, isn + 11, 10),
         ] {
             let (from, to) = if from_client { (client, server) } else { (server, client) };
-            self.packet_of(ms + after, (from, to), (flags, seq, ack, len), Seen::Both);
+            self.packet(ms + after, (from, to), (flags, seq, ack, len), Seen::Both);
         }
     }
 
     fn packet(
-        &mut self,
-        ms: i64,
-        from: Endpoint,
-        to: Endpoint,
-        flags: u8,
-        seq: u32,
-        ack: u32,
-        seen: Seen,
-    ) {
-        self.packet_of(ms, (from, to), (flags, seq, ack, 0), seen);
-    }
-
-    fn packet_of(
         &mut self,
         ms: i64,
         (source, destination): (Endpoint, Endpoint),
@@ -232,6 +219,6 @@ impl World {
 }
 
 /// A window as an access line gives it.
-pub(crate) fn start_at(ms: i64) -> Option<(Interval, StartBasis)> {
-    Some((Interval::around(at(ms), Span::from_millis(5)), StartBasis::UpstreamTimes))
+pub(crate) fn start_at(ms: i64) -> (Interval, StartBasis) {
+    (Interval::around(at(ms), Span::from_millis(5)), StartBasis::UpstreamTimes)
 }

@@ -5,6 +5,7 @@ use memchr::memchr_iter;
 use super::AccessRecord;
 use crate::lines::{Block, LineBlocks, MAX_LINE, trimmed};
 use crate::log_format::LogFormat;
+use crate::wrapper::unwrapped;
 
 /// One line of an access log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub struct AccessEvent<'a> {
     pub line: u64,
     /// Offset of its first byte in the stream.
     pub offset: u64,
-    /// The line.
+    /// The line, without a collector's wrapper.
     pub text: &'a [u8],
     /// The record; `None` when the line has none of the formats.
     pub record: Option<AccessRecord<'a>>,
@@ -56,14 +57,7 @@ impl AccessScanner {
             let mut start = 0;
             for feed in memchr_iter(b'\n', bytes) {
                 let whole = bytes.get(start..=feed).unwrap_or_default();
-                let text = trimmed(whole);
-                let fits = text.len() <= MAX_LINE;
-                let record =
-                    fits.then(|| formats.iter().find_map(|format| format.read(text))).flatten();
-                tally.total = tally.total.saturating_add(1);
-                let kind = if record.is_some() { &mut tally.matched } else { &mut tally.unmatched };
-                *kind = kind.saturating_add(1);
-                sink(AccessEvent { line: tally.total, offset: *offset, text, record });
+                tally.line(trimmed(whole), *offset, formats, sink);
                 *offset = offset.saturating_add(whole.len() as u64);
                 start = feed + 1;
             }
@@ -79,4 +73,59 @@ impl AccessScanner {
         }
         self.tally
     }
+}
+
+impl AccessTally {
+    fn line(
+        &mut self,
+        line: &[u8],
+        offset: u64,
+        formats: &[LogFormat],
+        sink: &mut impl FnMut(AccessEvent<'_>),
+    ) {
+        self.total = self.total.saturating_add(1);
+        let number = self.total;
+        let read = read_any(formats, line, |read| {
+            let (text, record) = (read.text, Some(read.record));
+            sink(AccessEvent { line: number, offset, text, record });
+        });
+        if read.is_some() {
+            self.matched = self.matched.saturating_add(1);
+        } else {
+            self.unmatched = self.unmatched.saturating_add(1);
+            sink(AccessEvent { line: number, offset, text: line, record: None });
+        }
+    }
+}
+
+/// A line and what it holds.
+pub(crate) struct ReadLine<'a> {
+    /// Without a wrapper.
+    pub(crate) text: &'a [u8],
+    pub(crate) record: AccessRecord<'a>,
+}
+
+/// Reads a line in the first of the formats that it has, with or without a collector's wrapper,
+/// and hands it to `found`. Where both readings are possible (a prefix may pass for a client's
+/// name, and a format may begin with a time stamp), the one of the earlier format counts, and of
+/// one format the one without the prefix.
+pub(crate) fn read_any<T>(
+    formats: &[LogFormat],
+    line: &[u8],
+    found: impl FnOnce(ReadLine<'_>) -> T,
+) -> Option<T> {
+    if line.len() > MAX_LINE {
+        return None;
+    }
+    let bare = formats.iter().enumerate().find_map(|(i, f)| Some((i, f.read(line)?)));
+    if let Some(wrapped) = unwrapped(line).filter(|wrapped| !wrapped.part) {
+        let text = wrapped.inner.as_ref();
+        let within = formats.iter().enumerate().find_map(|(i, f)| Some((i, f.read(text)?)));
+        if let Some((index, record)) = within
+            && bare.as_ref().is_none_or(|(other, _)| index <= *other)
+        {
+            return Some(found(ReadLine { text, record }));
+        }
+    }
+    bare.map(|(_, record)| found(ReadLine { text: line, record }))
 }

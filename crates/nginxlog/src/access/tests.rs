@@ -30,6 +30,41 @@ fn every_line_is_counted_and_the_fuller_format_is_tried_first() {
 }
 
 #[test]
+fn wrapped_lines_are_read_within_their_wrappers() {
+    let formats = ["combined", r#"$time_iso8601 $remote_addr "$request" $status $request_time"#];
+    let formats = formats.map(|f| LogFormat::from_argument(f).expect("a format"));
+    let bare = "1.2.3.4 - - [22/Nov/2026:08:18:23 +0100] \"GET /a HTTP/1.1\" 504 5 \"-\" \"x\"";
+    let docker = format!(
+        r#"{{"log":"{}\n","stream":"stdout","time":"2026-11-22T07:18:23.5Z"}}"#,
+        bare.replace('"', "\\\"")
+    );
+    let rows = [
+        (bare.to_owned(), Some("1.2.3.4")),
+        (docker, Some("1.2.3.4")),
+        (format!("web-1  | {bare}"), Some("1.2.3.4")),
+        (format!("2026-11-22T07:18:23.5Z stdout F {bare}"), Some("1.2.3.4")),
+        (format!("<190>Nov 22 08:18:23 gw nginx: {bare}"), Some("1.2.3.4")),
+        (format!("gw nginx[31]: {bare}"), Some("1.2.3.4")),
+        // Its own time stamp is no wrapper.
+        (
+            "2026-11-22T07:18:23+00:00 5.6.7.8 \"GET /a HTTP/1.1\" 504 1.000".to_owned(),
+            Some("5.6.7.8"),
+        ),
+        (format!("2026-11-22T07:18:23.5Z stdout P {bare}"), None),
+        ("web-1  | started".to_owned(), None),
+    ];
+    for (line, client) in rows {
+        let mut seen = Vec::new();
+        let mut scanner = AccessScanner::new(formats.to_vec());
+        scanner.feed(format!("{line}\n").as_bytes(), &mut |event| {
+            let client = event.record.and_then(|record| record.remote_addr.map(<[u8]>::to_vec));
+            seen.push((event.line, client.map(|c| String::from_utf8_lossy(&c).into_owned())));
+        });
+        assert_eq!(seen, [(1, client.map(str::to_owned))], "{line}");
+    }
+}
+
+#[test]
 fn escapes_are_undone_and_others_are_left() {
     let rows: [(Escape, &str, &[u8]); 7] = [
         (Escape::Default, r"a\x22\x5Cb", b"a\"\\b"),

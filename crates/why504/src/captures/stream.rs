@@ -3,19 +3,17 @@
 //! Files are opened when their first packet is due and closed when they end, so a long series of
 //! rotated files costs as much memory as one. Where files overlap in time they are merged.
 
+mod batch;
+
 use std::io::Read;
 
-use rayon::prelude::*;
 use why504_capture::{CaptureReader, CaptureSummary, DecodeTally};
 use why504_ingest::{Source, open};
 use why504_model::{Damage, Packet, Timestamp};
 
 use crate::inputs::Kind;
 use crate::progress::Complaints;
-
-/// Blocks that are read before they are decoded together: enough for a few cores, and about
-/// 8 MiB of memory for a file.
-const BLOCKS_AT_ONCE: usize = 8;
+use batch::{Batch, Feed};
 
 type Reader = CaptureReader<Box<dyn Read + Send>>;
 
@@ -29,12 +27,13 @@ pub(super) struct PointStream<'a> {
     failed: Vec<(&'a Source<Kind>, String)>,
 }
 
-/// One file that is being read, and its packets that are due.
+/// One file that is being read: the packets that are due, and those that come behind them.
 struct FileStream<'a> {
     source: &'a Source<Kind>,
-    reader: Reader,
-    packets: Vec<Packet>,
-    next: usize,
+    feed: Feed,
+    now: Batch,
+    /// Filled while `now` is folded.
+    ahead: Option<Batch>,
     tally: DecodeTally,
 }
 
@@ -47,7 +46,7 @@ impl<'a> PointStream<'a> {
                 Ok(mut file) => {
                     // A file without packets has no time; it is read first, for what its header
                     // and its diagnostics say.
-                    file.refill(1);
+                    file.begin(1);
                     waiting.push((file.due().unwrap_or(Timestamp::MIN), source));
                 }
                 Err(reason) => {
@@ -76,8 +75,8 @@ impl<'a> PointStream<'a> {
                 .chain(self.waiting.last().map(|(time, _)| *time))
                 .min();
             let Some(file) = self.active.get_mut(first) else { break };
-            each(file.run(until));
-            if file.due().is_none() && !file.refill(BLOCKS_AT_ONCE) {
+            file.fold(until, &mut each);
+            if file.due().is_none() && !file.advance() {
                 let file = self.active.remove(first);
                 self.close(file);
             }
@@ -107,7 +106,7 @@ impl<'a> PointStream<'a> {
             self.waiting.pop();
             match FileStream::open(source) {
                 Ok(mut file) => {
-                    if file.refill(BLOCKS_AT_ONCE) {
+                    if file.begin(batch::BLOCKS) {
                         self.active.push(file);
                     } else {
                         self.close(file);
@@ -125,7 +124,7 @@ impl<'a> PointStream<'a> {
 
     fn close(&mut self, file: FileStream<'a>) {
         self.frames.merge(&file.tally);
-        let mut summary = file.reader.finish();
+        let mut summary = file.feed.finish();
         summary.diagnostics.extend(file.tally.diagnostics(file.source.id));
         self.closed.push((file.source, summary));
     }
@@ -135,50 +134,57 @@ impl<'a> FileStream<'a> {
     fn open(source: &'a Source<Kind>) -> Result<Self, String> {
         let input = open(source).map_err(|error| format!("cannot be read: {error}"))?;
         let reader = CaptureReader::new(input, source.id).map_err(|error| error.to_string())?;
-        let (packets, tally) = (Vec::new(), DecodeTally::default());
-        Ok(Self { source, reader, packets, next: 0, tally })
+        Ok(Self {
+            source,
+            feed: Feed::new(reader, source.id),
+            now: Batch::default(),
+            ahead: None,
+            tally: DecodeTally::default(),
+        })
     }
 
     /// Time of the next packet that is in memory.
     fn due(&self) -> Option<Timestamp> {
-        self.packets.get(self.next).map(Packet::time)
+        self.now.due()
     }
 
-    /// The next packets up to `until`, at least one.
-    fn run(&mut self, until: Option<Timestamp>) -> &[Packet] {
-        let rest = self.packets.get(self.next..).unwrap_or_default();
-        let length = match until {
-            Some(until) => rest.iter().take_while(|p| p.time() <= until).count().max(1),
-            None => rest.len(),
-        };
-        let run = rest.get(..length).unwrap_or(rest);
-        self.next += run.len();
-        run
+    /// Reads the first packets, from at most `blocks` blocks at a time; `false` when there are none.
+    fn begin(&mut self, blocks: usize) -> bool {
+        self.now = Batch::of(blocks);
+        self.feed.fill(&mut self.now);
+        self.now.merge_tallies(&mut self.tally);
+        self.due().is_some() || self.advance()
     }
 
-    /// Reads blocks until some hold packets, decoding them in parallel; `false` at the end.
-    fn refill(&mut self, blocks: usize) -> bool {
-        self.packets.clear();
-        self.next = 0;
-        while self.packets.is_empty() {
-            let read: Vec<_> =
-                std::iter::from_fn(|| self.reader.next_block()).take(blocks).collect();
-            if read.is_empty() {
+    /// Hands over the packets in memory up to `until`, at least one, and reads and decodes the next
+    /// batch at the same time.
+    fn fold(&mut self, until: Option<Timestamp>, each: &mut impl FnMut(&[Packet])) {
+        let (feed, now) = (&mut self.feed, &mut self.now);
+        // With a single thread there is nobody to read on meanwhile.
+        if self.ahead.is_some() || now.ended() || rayon::current_num_threads() == 1 {
+            return now.fold(until, each);
+        }
+        let ahead = self.ahead.insert(feed.spare_batch());
+        rayon::in_place_scope(|scope| {
+            feed.spawn(scope, ahead);
+            now.fold(until, each);
+        });
+    }
+
+    /// Goes on to the next batch that holds a packet; `false` at the end of the file.
+    fn advance(&mut self) -> bool {
+        while self.due().is_none() {
+            if self.now.ended() {
                 return false;
             }
-            let id = self.source.id;
-            let decoded: Vec<(Vec<Packet>, DecodeTally)> = read
-                .into_par_iter()
-                .map(|block| {
-                    let mut packets = Vec::new();
-                    let tally = block.decode(id, &mut packets);
-                    (packets, tally)
-                })
-                .collect();
-            for (packets, tally) in decoded {
-                self.packets.extend(packets);
-                self.tally.merge(&tally);
-            }
+            let next = self.ahead.take().unwrap_or_else(|| {
+                let mut next = self.feed.spare_batch();
+                self.feed.fill(&mut next);
+                next
+            });
+            let done = std::mem::replace(&mut self.now, next);
+            self.feed.keep(done);
+            self.now.merge_tallies(&mut self.tally);
         }
         true
     }
