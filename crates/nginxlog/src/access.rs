@@ -9,7 +9,7 @@ use why504_model::{Interval, Span};
 
 use crate::log_format::{Escape, Values, Variable};
 pub use escape::unescape;
-pub(crate) use scan::read_any;
+pub(crate) use scan::is_access_line;
 pub use scan::{AccessEvent, AccessScanner, AccessTally};
 pub use tries::Tries;
 

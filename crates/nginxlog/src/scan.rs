@@ -6,7 +6,6 @@
 //! the events do not depend on how the bytes are cut into chunks.
 
 mod needles;
-mod parts;
 mod recent;
 mod state;
 

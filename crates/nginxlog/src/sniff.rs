@@ -2,7 +2,7 @@
 
 use memchr::memchr_iter;
 
-use crate::access::read_any;
+use crate::access::is_access_line;
 use crate::error::{begins_record, rendered};
 use crate::lines::trimmed;
 use crate::log_format::LogFormat;
@@ -31,7 +31,7 @@ pub fn sniff(beginning: &[u8], formats: &[LogFormat]) -> Option<LogKind> {
     }
     let matching = |format: &LogFormat| {
         let format = core::slice::from_ref(format);
-        lines.iter().filter(|line| read_any(format, line, |_| ()).is_some()).count()
+        lines.iter().filter(|line| is_access_line(format, line)).count()
     };
     let (index, _, count) = formats
         .iter()

@@ -5,7 +5,7 @@ use memchr::memchr_iter;
 use super::AccessRecord;
 use crate::lines::{Block, LineBlocks, MAX_LINE, trimmed};
 use crate::log_format::LogFormat;
-use crate::wrapper::unwrapped;
+use crate::wrapper::{Part, Parts, Unwrapped, unwrapped};
 
 /// One line of an access log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct AccessEvent<'a> {
     pub record: Option<AccessRecord<'a>>,
 }
 
-/// Where every line went: `total = matched + unmatched + unfinished`.
+/// Where every line went: `total = matched + unmatched + parts + unfinished`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AccessTally {
     /// Lines.
@@ -29,6 +29,8 @@ pub struct AccessTally {
     pub matched: u64,
     /// Lines that do not.
     pub unmatched: u64,
+    /// Beginnings of lines that a container runtime cut; the last part counts as the line.
+    pub parts: u64,
     /// 1 when the last line has no line feed; it is not read, since values may be missing.
     pub unfinished: u64,
 }
@@ -37,8 +39,15 @@ pub struct AccessTally {
 #[derive(Clone, Debug)]
 pub struct AccessScanner {
     blocks: LineBlocks,
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+struct State {
     formats: Vec<LogFormat>,
+    /// Offset of the next line.
     offset: u64,
+    parts: Parts,
     tally: AccessTally,
 }
 
@@ -47,85 +56,111 @@ impl AccessScanner {
     /// most variables are tried first.
     pub fn new(mut formats: Vec<LogFormat>) -> Self {
         formats.sort_by_key(|format| core::cmp::Reverse(format.variables()));
-        Self { blocks: LineBlocks::default(), formats, offset: 0, tally: AccessTally::default() }
+        let (parts, tally) = (Parts::default(), AccessTally::default());
+        Self { blocks: LineBlocks::default(), state: State { formats, offset: 0, parts, tally } }
     }
 
     /// Reads the next bytes; `sink` gets every line in order.
     pub fn feed(&mut self, chunk: &[u8], sink: &mut impl FnMut(AccessEvent<'_>)) {
-        let Self { blocks, formats, offset, tally } = self;
+        let Self { blocks, state } = self;
         blocks.feed(chunk, |Block { bytes, omitted }| {
             let mut start = 0;
             for feed in memchr_iter(b'\n', bytes) {
                 let whole = bytes.get(start..=feed).unwrap_or_default();
-                tally.line(trimmed(whole), *offset, formats, sink);
-                *offset = offset.saturating_add(whole.len() as u64);
+                state.physical(trimmed(whole), sink);
+                state.offset = state.offset.saturating_add(whole.len() as u64);
                 start = feed + 1;
             }
-            *offset = offset.saturating_add(omitted);
+            state.offset = state.offset.saturating_add(omitted);
         });
     }
 
     /// The stream has ended: where the lines went.
     pub fn finish(mut self) -> AccessTally {
         if self.blocks.tail().is_some() {
-            self.tally.unfinished = 1;
-            self.tally.total = self.tally.total.saturating_add(1);
+            self.state.tally.unfinished = 1;
+            self.state.tally.total = self.state.tally.total.saturating_add(1);
         }
-        self.tally
+        self.state.tally
     }
 }
 
-impl AccessTally {
-    fn line(
+impl State {
+    fn physical(&mut self, line: &[u8], sink: &mut impl FnMut(AccessEvent<'_>)) {
+        self.tally.total = self.tally.total.saturating_add(1);
+        let (number, offset) = (self.tally.total, self.offset);
+        let wrapped = if line.len() > MAX_LINE { None } else { unwrapped(line) };
+        let stream = wrapped.as_ref().and_then(|found| found.stream);
+        match (wrapped, stream) {
+            (Some(found), Some(stream)) if found.part => {
+                let at = Part::at(number, offset, found.time);
+                self.parts.push(stream, &found.inner, at);
+                self.tally.parts = self.tally.parts.saturating_add(1);
+            }
+            (Some(found), Some(stream)) => match self.parts.take(stream, &found.inner) {
+                Some(whole) => self.whole(&whole.text, None, (whole.line, whole.offset), sink),
+                None => self.whole(&found.inner, None, (number, offset), sink),
+            },
+            (wrapped, _) => self.whole(line, wrapped.as_ref(), (number, offset), sink),
+        }
+    }
+
+    /// A line that has all its parts; `at`: its number and offset.
+    fn whole(
         &mut self,
         line: &[u8],
-        offset: u64,
-        formats: &[LogFormat],
+        wrapped: Option<&Unwrapped<'_>>,
+        at: (u64, u64),
         sink: &mut impl FnMut(AccessEvent<'_>),
     ) {
-        self.total = self.total.saturating_add(1);
-        let number = self.total;
-        let read = read_any(formats, line, |read| {
-            let (text, record) = (read.text, Some(read.record));
-            sink(AccessEvent { line: number, offset, text, record });
-        });
-        if read.is_some() {
-            self.matched = self.matched.saturating_add(1);
-        } else {
-            self.unmatched = self.unmatched.saturating_add(1);
-            sink(AccessEvent { line: number, offset, text: line, record: None });
-        }
+        let read = read_either(&self.formats, line, wrapped);
+        let count = match read {
+            Some(_) => &mut self.tally.matched,
+            None => &mut self.tally.unmatched,
+        };
+        *count = count.saturating_add(1);
+        let (text, record) = read.map_or((line, None), |(text, record)| (text, Some(record)));
+        sink(AccessEvent { line: at.0, offset: at.1, text, record });
     }
 }
 
-/// A line and what it holds.
-pub(crate) struct ReadLine<'a> {
-    /// Without a wrapper.
-    pub(crate) text: &'a [u8],
-    pub(crate) record: AccessRecord<'a>,
+/// Whether a line has one of the formats, with or without a collector's wrapper.
+pub(crate) fn is_access_line(formats: &[LogFormat], line: &[u8]) -> bool {
+    let wrapped = unwrapped(line);
+    match &wrapped {
+        Some(found) if found.stream.is_some() => read_either(formats, &found.inner, None).is_some(),
+        _ => read_either(formats, line, wrapped.as_ref()).is_some(),
+    }
 }
 
-/// Reads a line in the first of the formats that it has, with or without a collector's wrapper,
-/// and hands it to `found`. Where both readings are possible (a prefix may pass for a client's
-/// name, and a format may begin with a time stamp), the one of the earlier format counts, and of
-/// one format the one without the prefix.
-pub(crate) fn read_any<T>(
+/// Reads a line in the first of the formats that it has, and what a prefix leaves of it in the
+/// same way. Where both readings are possible (a prefix may pass for a client's name, and a format
+/// may begin with a time stamp), the one of the earlier format counts, and of one format the one
+/// without the prefix.
+fn read_either<'a>(
     formats: &[LogFormat],
-    line: &[u8],
-    found: impl FnOnce(ReadLine<'_>) -> T,
-) -> Option<T> {
+    line: &'a [u8],
+    wrapped: Option<&'a Unwrapped<'_>>,
+) -> Option<(&'a [u8], AccessRecord<'a>)> {
     if line.len() > MAX_LINE {
         return None;
     }
-    let bare = formats.iter().enumerate().find_map(|(i, f)| Some((i, f.read(line)?)));
-    if let Some(wrapped) = unwrapped(line).filter(|wrapped| !wrapped.part) {
-        let text = wrapped.inner.as_ref();
-        let within = formats.iter().enumerate().find_map(|(i, f)| Some((i, f.read(text)?)));
-        if let Some((index, record)) = within
-            && bare.as_ref().is_none_or(|(other, _)| index <= *other)
-        {
-            return Some(found(ReadLine { text, record }));
+    let read = |text: &'a [u8]| {
+        formats.iter().enumerate().find_map(|(index, format)| {
+            let record = format.read(text)?;
+            Some((index, text, record))
+        })
+    };
+    let (bare, within) = (read(line), wrapped.and_then(|found| read(found.inner.as_ref())));
+    let (_, text, record) = match (bare, within) {
+        (Some(bare), Some(within)) => {
+            if within.0 <= bare.0 {
+                within
+            } else {
+                bare
+            }
         }
-    }
-    bare.map(|(_, record)| found(ReadLine { text: line, record }))
+        (bare, within) => bare.or(within)?,
+    };
+    Some((text, record))
 }

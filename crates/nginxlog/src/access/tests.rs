@@ -26,7 +26,7 @@ fn every_line_is_counted_and_the_fuller_format_is_tried_first() {
     let (seen, tally) = scan(&[b"200 GET /\nx\r\n504 1.000|GET /\n20"]);
     let statuses: Vec<_> = seen.iter().map(|s| (s.0, s.1, s.3)).collect();
     assert_eq!(statuses, [(1, 0, Some(200)), (2, 10, None), (3, 13, Some(504))]);
-    assert_eq!(tally, AccessTally { total: 4, matched: 2, unmatched: 1, unfinished: 1 });
+    assert_eq!(tally, AccessTally { total: 4, matched: 2, unmatched: 1, parts: 0, unfinished: 1 });
 }
 
 #[test]
@@ -50,7 +50,6 @@ fn wrapped_lines_are_read_within_their_wrappers() {
             "2026-11-22T07:18:23+00:00 5.6.7.8 \"GET /a HTTP/1.1\" 504 1.000".to_owned(),
             Some("5.6.7.8"),
         ),
-        (format!("2026-11-22T07:18:23.5Z stdout P {bare}"), None),
         ("web-1  | started".to_owned(), None),
     ];
     for (line, client) in rows {
@@ -61,6 +60,24 @@ fn wrapped_lines_are_read_within_their_wrappers() {
             seen.push((event.line, client.map(|c| String::from_utf8_lossy(&c).into_owned())));
         });
         assert_eq!(seen, [(1, client.map(str::to_owned))], "{line}");
+    }
+}
+
+#[test]
+fn parts_of_a_line_are_glued() {
+    let line = "504 GET /";
+    for cut in 0..=line.len() {
+        let (one, two) = line.split_at(cut);
+        let text = format!(
+            "2026-11-22T07:18:23.5Z stdout P {one}\n2026-11-22T07:18:23.5Z stderr F x\n\
+             2026-11-22T07:18:23.5Z stdout F {two}\n"
+        );
+        let (seen, tally) = scan(&[text.as_bytes()]);
+        assert_eq!(seen, [(2, seen[0].1, b"x".to_vec(), None), (1, 0, line.into(), Some(504))]);
+        assert_eq!(
+            tally,
+            AccessTally { total: 3, matched: 1, unmatched: 1, parts: 1, unfinished: 0 }
+        );
     }
 }
 
@@ -118,7 +135,7 @@ proptest! {
         at.sort_unstable();
         let chunks: Vec<&[u8]> = at.windows(2).map(|w| &text[w[0]..w[1]]).collect();
         let (seen, tally) = scan(&[text]);
-        prop_assert_eq!(tally.total, tally.matched + tally.unmatched + tally.unfinished);
+        prop_assert_eq!(tally.total, tally.matched + tally.unmatched + tally.parts + tally.unfinished);
         prop_assert_eq!((seen, tally), scan(&chunks));
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use why504_model::TimeoutKind;
+use why504_model::{TimeoutKind, TimeoutKind as K};
 
 /// What an event is, without its borrows.
 type Seen = (u64, u64, Vec<u8>, Result<TimeoutKind, Unparsed>, bool);
@@ -268,7 +268,7 @@ fn parts_are_glued_wherever_they_are_cut() {
 
 #[test]
 fn a_line_whose_last_part_is_missing_is_unfinished() {
-    let (one, two) = LUA.split_at(60);
+    let (one, two) = LUA.split_at(80);
     let text = format!("{}\n2026-11-22T07:18:23.3Z stderr P {one}\n", docker(OTHER));
     let offset = docker(OTHER).len() as u64 + 1;
     let (seen, end) = scan(&[text.as_bytes()]);
@@ -341,7 +341,6 @@ fn the_users_line_about_a_logged_event_is_not_another_event() {
     .concat();
     let (seen, end) = scan(&[text.as_bytes()]);
     let kinds: Vec<_> = seen.iter().map(|s| (s.0, s.3)).collect();
-    use TimeoutKind as K;
     let expected = [
         (1, Ok(K::LuaConnectTimeout)),
         (2, Ok(K::UserTimeout)),
