@@ -99,8 +99,8 @@ pub(crate) struct CaptureOptions {
 /// How to read logs.
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub(crate) struct LogOptions {
-    /// Time zone of the error logs: an IANA name, `UTC`, or `+08:00` [default: the access log's
-    /// offset, else $TZ, else UTC]
+    /// Time zone of the error logs: an IANA name, `UTC`, or `+08:00` [default: what the stamps of
+    /// a log collector tell, else the access log's offset, else $TZ, else UTC]
     #[arg(long, value_name = "ZONE")]
     pub(crate) tz: Option<String>,
     /// Connect timeouts in force, for all upstreams or for one; repeatable
@@ -112,6 +112,10 @@ pub(crate) struct LogOptions {
     /// Format of the access logs in nginx's syntax, or the name of a well-known one
     #[arg(long, value_name = "STRING|NAME")]
     pub(crate) log_format: Vec<String>,
+    /// A message of one's own that reports a connect timeout, as a regular expression; a group
+    /// `(?P<peer>...)` around IP:PORT names the upstream; repeatable
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) message: Vec<String>,
 }
 
 /// Where results go.

@@ -62,7 +62,7 @@ pub(crate) fn read(inputs: &Inputs, plan: &LogPlan, complaints: &mut Complaints)
     let zone = zone::choose(inputs, plan);
     let errors: Vec<&Source<Kind>> = inputs.of(Kind::ErrorLog).collect();
     let read: Vec<ErrorLog> =
-        errors.par_iter().map(|source| read_error_log(source, &zone)).collect();
+        errors.par_iter().map(|source| read_error_log(source, plan, &zone)).collect();
     let mut logs = Logs { zone, ..Logs::default() };
     let mut found = Vec::new();
     let mut seen = HashSet::new();
@@ -102,13 +102,13 @@ fn add_lines(sum: &mut LineTally, more: LineTally) {
     sum.unparsed += more.unparsed;
 }
 
-fn read_error_log(source: &Source<Kind>, zone: &ChosenZone) -> ErrorLog {
+fn read_error_log(source: &Source<Kind>, plan: &LogPlan, zone: &ChosenZone) -> ErrorLog {
     let mut log = ErrorLog {
         found: Vec::new(),
         tally: LineTally::default(),
         complaints: Complaints::default(),
     };
-    let mut scanner = ErrorScanner::new();
+    let mut scanner = ErrorScanner::with_patterns(plan.messages.clone());
     let mut unparsed = Vec::new();
     let mut sink = |event: ErrorEvent<'_>| {
         let location = Location { source: source.id, record: event.line };
@@ -149,7 +149,7 @@ fn found(
     logged: &LoggedTimeout<'_>,
     zone: Zone,
 ) -> Found {
-    let second = zone.second(logged.record.time).interval();
+    let second = event.logged(logged.record.time, zone);
     let id = TimeoutId::default();
     let mut hasher = DefaultHasher::new();
     event.text.hash(&mut hasher);
@@ -190,6 +190,7 @@ fn join_access(
         logs.access_lines.total += tally.total;
         logs.access_lines.matched += tally.matched;
         logs.access_lines.unmatched += tally.unmatched;
+        logs.access_lines.parts += tally.parts;
         logs.access_lines.unfinished += tally.unfinished;
         logs.gateway_timeouts += timeouts;
         if let Some(damage) = damage {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use why504_model::{Endpoint, LimitSource, Span, TimeLimit, Timeout};
-use why504_nginxlog::{Conf, LogFormat, Zone};
+use why504_nginxlog::{Conf, LogFormat, UserPattern, Zone};
 use why504_report::Style;
 
 use crate::args::{CaptureOptions, Format, LogOptions, OutputOptions, When};
@@ -19,6 +19,8 @@ pub(crate) struct LogPlan {
     pub(crate) zone: Option<(Zone, String)>,
     /// Formats of access logs, those of the user first.
     pub(crate) formats: Vec<LogFormat>,
+    /// `--message`.
+    pub(crate) messages: Vec<UserPattern>,
     /// `--connect-timeout`.
     limits: Vec<(Option<Endpoint>, Vec<TimeLimit>)>,
     /// `--nginx-conf`.
@@ -52,6 +54,11 @@ impl LogPlan {
             plan.read_conf(path)?;
         }
         plan.formats.extend(LogFormat::well_known());
+        for text in &options.message {
+            let pattern = UserPattern::new(text)
+                .map_err(|error| Usage(anyhow!("--message {text}: {error}")))?;
+            plan.messages.push(pattern);
+        }
         for argument in &options.connect_timeout {
             plan.limits.push(connect_timeout(argument).map_err(Usage)?);
         }

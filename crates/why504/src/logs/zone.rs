@@ -1,12 +1,14 @@
 //! In which zone the error logs are written, and how that is known.
 
-use why504_ingest::open;
-use why504_nginxlog::{AccessScanner, Zone};
+use std::io::Read;
+
+use why504_ingest::{Source, open};
+use why504_nginxlog::{AccessScanner, Zone, arrivals, teach};
 
 use crate::inputs::{Inputs, Kind};
 use crate::plan::LogPlan;
 
-/// Bytes at the beginning of an access log in which an offset is looked for.
+/// Bytes at the beginning of a log in which an offset is looked for.
 const LOOKED_AT: u64 = 64 * 1024;
 
 /// A zone and where it came from.
@@ -30,10 +32,15 @@ impl Default for ChosenZone {
     }
 }
 
-/// `--tz`; else the offset that the access logs state; else `$TZ`; else UTC, said to be assumed.
+/// `--tz`; else what the stamps of a log collector tell; else the offset that the access logs
+/// state; else `$TZ`; else UTC, said to be assumed.
 pub(super) fn choose(inputs: &Inputs, plan: &LogPlan) -> ChosenZone {
     if let Some((zone, name)) = &plan.zone {
         return ChosenZone { zone: *zone, name: name.clone(), basis: "--tz", guessed: false };
+    }
+    if let Some(zone) = from_wrappers(inputs) {
+        let name = zone.to_string();
+        return ChosenZone { zone, name, basis: "the log collector's stamps", guessed: false };
     }
     if let Some((zone, name)) = from_access_log(inputs, plan) {
         return ChosenZone { zone, name, basis: "the access log's offset", guessed: false };
@@ -45,13 +52,24 @@ pub(super) fn choose(inputs: &Inputs, plan: &LogPlan) -> ChosenZone {
     }
 }
 
+/// The difference between the stamps of wrapped error lines and the times in them. All logs must
+/// agree, since one zone is used for all.
+fn from_wrappers(inputs: &Inputs) -> Option<Zone> {
+    let heads = inputs.of(Kind::ErrorLog).filter_map(beginning);
+    teach(heads.flat_map(|head| arrivals(&head)))
+}
+
+fn beginning(source: &Source<Kind>) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    open(source).ok()?.take(LOOKED_AT).read_to_end(&mut head).ok()?;
+    Some(head)
+}
+
 /// The offset of the first line that states one. Logs over a change of the clocks state two; the
 /// zone must be named then.
 fn from_access_log(inputs: &Inputs, plan: &LogPlan) -> Option<(Zone, String)> {
     let source = inputs.of(Kind::AccessLog).next()?;
-    let mut head = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::Read::take(open(source).ok()?, LOOKED_AT), &mut head)
-        .ok()?;
+    let head = beginning(source)?;
     let mut scanner = AccessScanner::new(plan.formats.clone());
     let mut offset = None;
     scanner.feed(&head, &mut |event| {
