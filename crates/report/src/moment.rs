@@ -52,6 +52,7 @@ pub(crate) fn duration(span: Span) -> String {
     let whole = span.nanos() / 1_000_000_000;
     match seconds.abs() {
         0.0 => "0 s".to_owned(),
+        s if s < 0.000_001 => format!("{} ns", span.nanos()),
         s if s < 0.000_1 => format!("{:.0} µs", seconds * 1e6),
         s if s < 0.1 => format!("{:.1} ms", seconds * 1e3),
         s if s < 10.0 => format!("{seconds:.3} s"),
@@ -101,6 +102,7 @@ mod tests {
     fn durations_and_counts_read_as_expected() {
         for (nanos, text) in [
             (0, "0 s"),
+            (-7, "-7 ns"),
             (50_000, "50 µs"),
             (300_000, "0.3 ms"),
             (2_000_000_000, "2.000 s"),

@@ -11,8 +11,11 @@ use why504_report::{InputNote, Style, ndjson};
 fn widest(line: &str) -> usize {
     line.chars()
         .map(|c| match c {
-            '\0'..='\u{10ff}' | '\u{2010}'..='\u{2027}' | '\u{2190}'..='\u{2193}' => 1,
-            '\u{2212}' | '\u{2500}'..='\u{259f}' => 1,
+            '\0'..='\u{10ff}'
+            | '\u{2010}'..='\u{2027}'
+            | '\u{2190}'..='\u{2193}'
+            | '\u{2212}'
+            | '\u{2500}'..='\u{259f}' => 1,
             _ => 2,
         })
         .sum()
@@ -36,11 +39,11 @@ fn poisoned(text: &str, seen: [bool; 2]) -> Scene {
     let mut scene = incident();
     scene.inputs = vec![text.to_owned(), "gateway.pcap".into()];
     scene.sources = vec![text.to_owned(); 4];
-    scene.zone.name = text.to_owned();
-    scene.zone.chosen = text.to_owned();
+    text.clone_into(&mut scene.zone.name);
+    text.clone_into(&mut scene.zone.chosen);
     scene.totals.packet_tally.insert(text.to_owned(), 3);
-    scene.totals.skipped[0].path = text.to_owned();
-    scene.totals.skipped[0].reason = text.to_owned();
+    text.clone_into(&mut scene.totals.skipped[0].path);
+    text.clone_into(&mut scene.totals.skipped[0].reason);
     let note = |record| InputNote {
         path: text.to_owned(),
         record,
@@ -74,7 +77,7 @@ fn check(text: &str, width: usize) {
         for (name, render) in texts() {
             let mut plain = Vec::new();
             render(&run, &Style { width, color: false }, &mut plain);
-            let plain = String::from_utf8(plain).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let plain = String::from_utf8(plain).expect("UTF-8");
             assert_harmless(&plain, width);
             let mut colored = Vec::new();
             render(&run, &Style { width, color: true }, &mut colored);

@@ -1,5 +1,7 @@
 //! The NDJSON contract (field names and types), and tallies that add up.
 
+#![allow(clippy::panic, reason = "assertions of a test")]
+
 mod support;
 
 use serde_json::Value;

@@ -89,7 +89,8 @@ pub(super) fn not_used(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
         if let Some(offset) = note.offset {
             text.push_str(&format!(" at byte {offset}"));
         }
-        page.wrapped(2, 4, &format!("{text}: {}", note.message), Ink::Unsure)?;
+        let place = if text.is_empty() { text } else { format!("{text}: ") };
+        page.wrapped(2, 4, &format!("{place}{}", note.message), Ink::Unsure)?;
     }
     more(totals.diagnostics.len(), "finding", page)
 }

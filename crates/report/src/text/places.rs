@@ -77,6 +77,9 @@ fn upstream(run: &Run<'_>, case: &Case) -> Option<Endpoint> {
 }
 
 fn summary(verdicts: &BTreeMap<Verdict, usize>) -> String {
+    if let (1, Some(only)) = (verdicts.len(), verdicts.keys().next()) {
+        return words::label(*only).to_owned();
+    }
     let mut ranked: Vec<_> = verdicts.iter().collect();
     ranked.sort_by_key(|(_, count)| Reverse(**count));
     let parts: Vec<String> =

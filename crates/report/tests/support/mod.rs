@@ -1,6 +1,13 @@
 //! Runs built by hand: packets as two capture points saw them, and the log lines about them.
 
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::missing_panics_doc,
+    clippy::type_complexity,
+    reason = "small numbers of a scene built by hand"
+)]
 
 use std::collections::BTreeMap;
 
@@ -23,7 +30,7 @@ const ONE_WAY: i64 = 200;
 
 /// What becomes of a packet on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     /// Arrives after 200 us.
     There,
     /// Is lost.
@@ -33,33 +40,33 @@ pub enum Way {
 }
 
 /// Everything that a run borrows from.
-pub struct Scene {
-    pub inputs: Vec<String>,
-    pub sources: Vec<String>,
-    pub points: Vec<PointInfo>,
-    pub zone: ZoneInfo,
-    pub timeouts: Vec<Timeout>,
-    pub texts: Vec<LogText>,
-    pub access: Vec<Option<AccessLine>>,
-    pub correlation: Correlation,
-    pub merged: Merged,
-    pub path: Path,
-    pub coverage: BTreeMap<PointId, Coverage>,
-    pub log_lines: LogLines,
-    pub totals: Totals,
+pub(crate) struct Scene {
+    pub(crate) inputs: Vec<String>,
+    pub(crate) sources: Vec<String>,
+    pub(crate) points: Vec<PointInfo>,
+    pub(crate) zone: ZoneInfo,
+    pub(crate) timeouts: Vec<Timeout>,
+    pub(crate) texts: Vec<LogText>,
+    pub(crate) access: Vec<Option<AccessLine>>,
+    pub(crate) correlation: Correlation,
+    pub(crate) merged: Merged,
+    pub(crate) path: Path,
+    pub(crate) coverage: BTreeMap<PointId, Coverage>,
+    pub(crate) log_lines: LogLines,
+    pub(crate) totals: Totals,
     /// Packets of gateway and upstream.
     packets: [Vec<Packet>; 2],
 }
 
-pub fn at(ms: i64) -> Timestamp {
+pub(crate) fn at(ms: i64) -> Timestamp {
     Timestamp::from_parts(START, 0) + Span::from_millis(ms)
 }
 
-pub fn client(port: u16) -> Endpoint {
+pub(crate) fn client(port: u16) -> Endpoint {
     Endpoint::new([10, 20, 1, 5].into(), port)
 }
 
-pub fn server() -> Endpoint {
+pub(crate) fn server() -> Endpoint {
     Endpoint::new([10, 20, 3, 17].into(), 8080)
 }
 
@@ -95,7 +102,7 @@ impl Default for Scene {
 
 impl Scene {
     /// A packet, `>` or `<` and tcpdump's letters, `ms` after the start on the gateway's clock.
-    pub fn send(&mut self, ms: i64, port: u16, what: &str, seq: u32, ack: u32, way: Way) {
+    pub(crate) fn send(&mut self, ms: i64, port: u16, what: &str, seq: u32, ack: u32, way: Way) {
         let (direction, letters) = what.split_at(1);
         let flags = letters.chars().fold(TcpFlags::default(), |all, letter| {
             all | match letter {
@@ -136,7 +143,7 @@ impl Scene {
     }
 
     /// A handshake that works, with an answer.
-    pub fn healthy(&mut self, ms: i64, port: u16) {
+    pub(crate) fn healthy(&mut self, ms: i64, port: u16) {
         let (x, y) = (u32::from(port) * 1000, u32::from(port) * 1000 + 500);
         self.send(ms, port, ">S", x, 0, Way::There);
         self.send(ms + 1, port, "<S.", y, x + 1, Way::There);
@@ -147,7 +154,7 @@ impl Scene {
     }
 
     /// The SYN+ACK is lost each time; nginx gives up after 2 s.
-    pub fn syn_ack_lost(&mut self, ms: i64, port: u16) {
+    pub(crate) fn syn_ack_lost(&mut self, ms: i64, port: u16) {
         let (x, y) = (u32::from(port) * 1000, u32::from(port) * 1000 + 500);
         self.send(ms, port, ">S", x, 0, Way::There);
         self.send(ms + 1, port, "<S.", y, x + 1, Way::Lost);
@@ -156,14 +163,14 @@ impl Scene {
     }
 
     /// Both SYNs are lost.
-    pub fn syn_lost(&mut self, ms: i64, port: u16) {
+    pub(crate) fn syn_lost(&mut self, ms: i64, port: u16) {
         let x = u32::from(port) * 1000;
         self.send(ms, port, ">S", x, 0, Way::Lost);
         self.send(ms + 1020, port, ">S", x, 0, Way::Lost);
     }
 
     /// The SYN+ACK takes 2.6 s.
-    pub fn late(&mut self, ms: i64, port: u16) {
+    pub(crate) fn late(&mut self, ms: i64, port: u16) {
         let (x, y) = (u32::from(port) * 1000, u32::from(port) * 1000 + 500);
         self.send(ms, port, ">S", x, 0, Way::There);
         self.send(ms + 1, port, "<S.", y, x + 1, Way::After(2600));
@@ -172,7 +179,7 @@ impl Scene {
 
     /// The founding story: x's SYN+ACKs are lost; z on the same port draws a bare ACK, the RST that
     /// answers it is lost too, so z is never answered.
-    pub fn reuse(&mut self, ms: i64, port: u16) {
+    pub(crate) fn reuse(&mut self, ms: i64, port: u16) {
         let x = u32::from(port) * 1000;
         let (y, z) = (x + 500, x + 900_000);
         self.syn_ack_lost(ms, port);
@@ -185,7 +192,7 @@ impl Scene {
     }
 
     /// A line of the error log `ms` after the start, with the access log's start if given.
-    pub fn logged(&mut self, ms: i64, kind: TimeoutKind, began: Option<i64>, named: bool) {
+    pub(crate) fn logged(&mut self, ms: i64, kind: TimeoutKind, began: Option<i64>, named: bool) {
         let second = ms.div_euclid(1000) * 1000;
         let number = self.timeouts.len();
         self.timeouts.push(Timeout {
@@ -219,7 +226,7 @@ impl Scene {
     }
 
     /// Follows, merges and judges; `seen` says which of gateway and upstream were captured.
-    pub fn analyse(mut self, seen: [bool; 2]) -> Self {
+    pub(crate) fn analyse(mut self, seen: [bool; 2]) -> Self {
         let mut sightings = Vec::new();
         let names = ["gateway", "upstream"];
         let packets = std::mem::take(&mut self.packets);
@@ -267,7 +274,7 @@ impl Scene {
         self
     }
 
-    pub fn run(&self) -> Run<'_> {
+    pub(crate) fn run(&self) -> Run<'_> {
         Run {
             tool: "why504 0.1.0",
             inputs: &self.inputs,
@@ -288,7 +295,7 @@ impl Scene {
 }
 
 /// An incident that holds most of what can happen.
-pub fn incident() -> Scene {
+pub(crate) fn incident() -> Scene {
     let mut scene = Scene::default();
     for i in 0..40_u16 {
         scene.healthy(i64::from(i) * 1500, 40_000 + i);
@@ -328,10 +335,10 @@ pub fn incident() -> Scene {
     scene
 }
 
-pub type Rendering = Box<dyn Fn(&Run<'_>, &Style, &mut Vec<u8>)>;
+pub(crate) type Rendering = Box<dyn Fn(&Run<'_>, &Style, &mut Vec<u8>)>;
 
 /// Every text that the crate can print about a run.
-pub fn texts() -> Vec<(&'static str, Rendering)> {
+pub(crate) fn texts() -> Vec<(&'static str, Rendering)> {
     vec![
         (
             "report",
