@@ -121,9 +121,13 @@ pub(crate) struct LogOptions {
 /// Where results go.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct OutputOptions {
-    /// Format of the results
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    /// Writes the results to a file, format by extension (.txt, .ndjson); repeatable. Standard
+    /// output stays empty then, unless --format is given
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Vec<PathBuf>,
+    /// Format of the results on standard output [default: text]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
     /// Threads to use [default: one for each core]
     #[arg(short = 'j', long = "jobs", value_name = "N")]
     pub(crate) jobs: Option<usize>,

@@ -19,6 +19,9 @@ use stream::PointStream;
 /// Clean handshakes kept of each point, to compare clocks and to measure reliability.
 const SAMPLE: usize = 4096;
 
+/// Packets after which closed attempts are handed over.
+const HAND_OVER: usize = 1 << 15;
+
 /// What one point's captures hold.
 #[derive(Debug, Default)]
 pub(crate) struct PointCapture {
@@ -122,11 +125,16 @@ pub(crate) fn follow(
         point.near_misses += closed.iter().filter(|s| is_near_miss(s)).count() as u64;
         each(closed, tracker);
     };
+    let mut since = 0;
     stream.for_each(|packets: &[Packet]| {
         for packet in packets {
             tracker.push(packet);
         }
-        hand_over(&mut tracker);
+        since += packets.len();
+        if since >= HAND_OVER {
+            since = 0;
+            hand_over(&mut tracker);
+        }
     });
     tracker.end();
     hand_over(&mut tracker);

@@ -2,7 +2,6 @@
 
 mod handshakes;
 
-use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use why504_model::Damage;
@@ -11,6 +10,7 @@ use why504_report::{explain, ndjson, text};
 use crate::args::{Args, Command, Explain, Format, Report, Timeouts};
 use crate::exit::Outcome;
 use crate::inputs::{Inputs, Kind};
+use crate::output;
 use crate::plan::{self, LogPlan, OutputPlan};
 use crate::points::Named;
 use crate::progress::Complaints;
@@ -29,48 +29,48 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
 }
 
 fn report(options: &Report) -> anyhow::Result<Outcome> {
-    let (analysis, output) = analyse(options)?;
+    let (analysis, plan) = analyse(options)?;
     let shown = Shown::new(&analysis);
     let run = shown.run(&analysis);
-    to_stdout(|out| match output.format {
-        Format::Text => text::report(&run, &output.style, out),
+    output::write(&plan, |format, style, out| match format {
+        Format::Text => text::report(&run, style, out),
         Format::Ndjson => ndjson::report(&run, out),
     })?;
-    analysis.complaints.print(output.quiet);
+    analysis.complaints.print(plan.quiet);
     Ok(analysis.outcome)
 }
 
 fn explain_case(options: &Explain) -> anyhow::Result<Outcome> {
-    let (mut analysis, output) = analyse(&options.report)?;
+    let (mut analysis, plan) = analyse(&options.report)?;
     let shown = Shown::new(&analysis);
     let run = shown.run(&analysis);
     let mut known = true;
-    to_stdout(|out| {
-        known = explain::case(&run, &options.case, &output.style, out)?;
+    output::to_stdout(|out| {
+        known = explain::case(&run, &options.case, &plan.style, out)?;
         Ok(())
     })?;
     if !known {
         analysis.complaints.add(Damage::Note, format!("there is no case {}", options.case));
         analysis.outcome = Outcome::Nothing;
     }
-    analysis.complaints.print(output.quiet);
+    analysis.complaints.print(plan.quiet);
     Ok(analysis.outcome)
 }
 
 fn timeouts(options: &Timeouts) -> anyhow::Result<Outcome> {
     let plan = LogPlan::new(&options.logs)?;
-    let output = plan::output(&options.output)?;
+    let target = plan::output(&options.output)?;
     let mut complaints = Complaints::default();
     let mut inputs = Inputs::find(&options.paths, &plan.formats, &mut complaints);
     inputs.pass_over(Kind::Capture, "a capture; `why504 timeouts` reads logs", &mut complaints);
     let analysis = run::timeouts(inputs, &plan, complaints);
     let shown = Shown::new(&analysis);
     let run = shown.run(&analysis);
-    to_stdout(|out| match output.format {
-        Format::Text => text::timeouts(&run, &output.style, out),
+    output::write(&target, |format, style, out| match format {
+        Format::Text => text::timeouts(&run, style, out),
         Format::Ndjson => ndjson::timeouts(&run, out),
     })?;
-    analysis.complaints.print(output.quiet);
+    analysis.complaints.print(target.quiet);
     Ok(analysis.outcome)
 }
 
@@ -87,12 +87,4 @@ fn analyse(options: &Report) -> anyhow::Result<(Analysis, OutputPlan)> {
 /// The inputs, those that `--at` names included.
 fn with_named(paths: &[PathBuf], named: &[Named]) -> Vec<PathBuf> {
     paths.iter().cloned().chain(named.iter().map(|n| n.path.clone())).collect()
-}
-
-/// Writes through one buffer.
-fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
-    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    write(&mut out)?;
-    out.flush()?;
-    Ok(())
 }

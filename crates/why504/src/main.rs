@@ -9,6 +9,7 @@ mod commands;
 mod exit;
 mod inputs;
 mod logs;
+mod output;
 mod plan;
 mod points;
 mod progress;

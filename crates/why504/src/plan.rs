@@ -30,9 +30,12 @@ pub(crate) struct LogPlan {
 }
 
 /// How results are to be written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OutputPlan {
-    pub(crate) format: Format,
+    /// What goes to standard output, if anything does.
+    pub(crate) stdout: Option<Format>,
+    /// Files and their formats.
+    pub(crate) files: Vec<(PathBuf, Format)>,
     pub(crate) style: Style,
     pub(crate) quiet: bool,
 }
@@ -166,7 +169,25 @@ pub(crate) fn output(options: &OutputOptions) -> anyhow::Result<OutputPlan> {
         }
     };
     let style = Style { width: width(), color };
-    Ok(OutputPlan { format: options.format, style, quiet: options.quiet })
+    let files: Vec<(PathBuf, Format)> = options
+        .output
+        .iter()
+        .map(|path| Ok((path.clone(), format_of(path)?)))
+        .collect::<anyhow::Result<_>>()?;
+    let stdout = options.format.or(files.is_empty().then_some(Format::Text));
+    Ok(OutputPlan { stdout, files, style, quiet: options.quiet })
+}
+
+/// The format that a file name asks for.
+fn format_of(path: &Path) -> anyhow::Result<Format> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("txt") => Ok(Format::Text),
+        Some("ndjson") => Ok(Format::Ndjson),
+        _ => bail!(Usage(anyhow!(
+            "--output {}: expected a name that ends in .txt or .ndjson",
+            path.display()
+        ))),
+    }
 }
 
 /// Columns of the terminal as the shell exports them; 80 where nobody says, so that a report in a

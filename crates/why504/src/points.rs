@@ -39,9 +39,9 @@ impl Named {
 
 /// The points of these captures, in order of name.
 pub(crate) fn points(captures: &[&Source<Kind>], named: &[Named]) -> Vec<Point> {
-    let names = names(captures, named);
+    let of_each = names(captures, named);
     let mut points: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (i, name) in names.into_iter().enumerate() {
+    for (i, name) in of_each.into_iter().enumerate() {
         points.entry(name).or_default().push(i);
     }
     points.into_iter().map(|(name, files)| Point { name, files }).collect()

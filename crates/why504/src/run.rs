@@ -45,7 +45,9 @@ impl Analysis {
     }
 
     /// An analysis of captures alone.
-    pub(crate) fn of_captures(inputs: Inputs, points: Vec<Point>) -> Self {
+    pub(crate) fn of_captures(inputs: Inputs, named: &[Named]) -> Self {
+        let files: Vec<_> = inputs.of(Kind::Capture).collect();
+        let points = points::points(&files, named);
         Self::new(inputs, points, Logs::default())
     }
 
@@ -137,10 +139,10 @@ fn overlap(timeouts: &[Timeout], captures: &Captures) -> bool {
 /// Says by how much logs and captures miss each other: a wrong zone is off by hours.
 fn no_overlap(timeouts: &[Timeout], captures: &Captures) -> String {
     let logged = timeouts.iter().map(|t| t.logged).reduce(Interval::hull);
-    let captured = captures.coverage.values().filter_map(|c| c.span).reduce(Interval::hull);
-    match (logged, captured) {
-        (Some(logged), Some(captured)) => {
-            let apart = logged.start().since(captured.start()).as_secs_f64() / 3600.0;
+    let covered = captures.coverage.values().filter_map(|c| c.span).reduce(Interval::hull);
+    match (logged, covered) {
+        (Some(logged), Some(covered)) => {
+            let apart = logged.start().since(covered.start()).as_secs_f64() / 3600.0;
             format!(
                 "no capture overlaps the timeouts: the first timeout is {apart:+.2} h from the \
                  first captured packet; if that is a time zone, --tz sets it"

@@ -7,18 +7,19 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 
+use anyhow::{anyhow, bail};
 use why504_correlate::{History, Judgement, Points, Verdict, judge_attempt};
 use why504_handshake::{Attempt, Coverage, Merged, Path, PointId, Sighting, Tracker, merge};
-use why504_model::{Span, Timestamp};
-use why504_report::{Captures as Rendering, ndjson, text};
+use why504_model::{Flow, Span, Timestamp};
+use why504_report::{Captures as Rendering, Style, ndjson, text};
 
-use super::{to_stdout, with_named};
+use super::with_named;
 use crate::args::{Format, Handshakes};
 use crate::captures::{self, Captures, Keep, is_near_miss};
-use crate::exit::Outcome;
+use crate::exit::{Outcome, Usage};
 use crate::inputs::{Inputs, Kind};
-use crate::plan::{self, OutputPlan};
-use crate::points;
+use crate::output;
+use crate::plan;
 use crate::progress::Complaints;
 use crate::run::Analysis;
 use crate::shown::{Shown, point_names};
@@ -27,45 +28,50 @@ use crate::shown::{Shown, point_names};
 /// keeps a request in SYN-RECEIVED.
 const REMEMBERED: Span = Span::from_secs(140);
 
-/// Runs the command.
+/// Runs the command. Attempts are not kept, so they go to one place only.
 pub(super) fn run(options: &Handshakes) -> anyhow::Result<Outcome> {
     let named = plan::named_points(&options.captures)?;
-    let output = plan::output(&options.output)?;
+    let target = plan::output(&options.output)?;
+    if target.files.len() + usize::from(target.stdout.is_some()) > 1 {
+        bail!(Usage(anyhow!("handshakes writes attempts as they close: give one --output")));
+    }
     let mut complaints = Complaints::default();
     let mut inputs = Inputs::find(&with_named(&options.paths, &named), &[], &mut complaints);
     inputs.pass_over(Kind::ErrorLog, "a log; `why504 handshakes` reads captures", &mut complaints);
-    let files: Vec<_> = inputs.of(Kind::Capture).cloned().collect();
-    let files: Vec<_> = files.iter().collect();
-    let points = points::points(&files, &named);
-    let (sources, infos) = (inputs.paths(), point_names(&points));
-    let mut analysis = Analysis::of_captures(inputs, points);
-    to_stdout(|out| {
-        let mut printer =
-            Printer { output, sources: &sources, infos: &infos, ended: BTreeMap::new() };
-        printer.header(out)?;
-        if analysis.points.len() == 1 {
-            analysis.captures = stream(&files, &mut complaints, &mut printer, out)?;
-        } else {
-            let all = captures::read(&analysis.points, &files, Keep::Everything, &mut complaints);
-            (analysis.captures, analysis.merged) = whole(all, &mut printer, out)?;
-        }
-        analysis.ended = printer.ended;
-        analysis.conclude(complaints);
-        let shown = Shown::new(&analysis);
-        summary(&shown.run(&analysis), output, out)
+    let mut analysis = Analysis::of_captures(inputs, &named);
+    output::write(&target, |format, style, out| {
+        list(&mut analysis, std::mem::take(&mut complaints), format, style, out)
     })?;
-    analysis.complaints.print(output.quiet);
+    analysis.complaints.print(target.quiet);
     Ok(analysis.outcome)
 }
 
-fn summary(
-    run: &why504_report::Run<'_>,
-    output: OutputPlan,
+/// Reads the captures and prints their attempts.
+fn list(
+    analysis: &mut Analysis,
+    mut complaints: Complaints,
+    format: Format,
+    style: &Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    match output.format {
-        Format::Text => text::handshakes_summary(run, &output.style, out),
-        Format::Ndjson => ndjson::summary(run, out),
+    let (sources, infos) = (analysis.inputs.paths(), point_names(&analysis.points));
+    let mut printer =
+        Printer { format, style, sources: &sources, infos: &infos, ended: BTreeMap::new() };
+    printer.header(out)?;
+    let files: Vec<_> = analysis.inputs.of(Kind::Capture).collect();
+    if analysis.points.len() == 1 {
+        analysis.captures = stream(&files, &mut complaints, &mut printer, out)?;
+    } else {
+        let all = captures::read(&analysis.points, &files, Keep::Everything, &mut complaints);
+        (analysis.captures, analysis.merged) = whole(all, &mut printer, out)?;
+    }
+    analysis.ended = printer.ended;
+    analysis.conclude(complaints);
+    let shown = Shown::new(analysis);
+    let run = shown.run(analysis);
+    match format {
+        Format::Text => text::handshakes_summary(&run, style, out),
+        Format::Ndjson => ndjson::summary(&run, out),
     }
 }
 
@@ -110,8 +116,9 @@ fn stream(
 #[derive(Default)]
 struct Live {
     path: Path,
-    /// Closed and not yet printed, by first SYN.
-    closed: Vec<Attempt>,
+    /// Closed and not yet printed, by first SYN; the number tells apart what nothing else does.
+    closed: BTreeMap<(Timestamp, Flow, u32, u64), Attempt>,
+    taken: u64,
     /// Printed, did not end well, and still able to explain a bare ACK.
     remembered: VecDeque<Attempt>,
 }
@@ -120,9 +127,10 @@ impl Live {
     fn take(&mut self, closed: Vec<Sighting>) {
         for sighting in closed {
             self.path.learn(&sighting);
-            self.closed.push(sighting.into());
+            self.taken += 1;
+            let key = (sighting.first_syn(), sighting.flow, sighting.isn.0, self.taken);
+            self.closed.insert(key, sighting.into());
         }
-        self.closed.sort_by_key(|a| (a.first_syn(), a.flow(), a.isn().0));
     }
 
     /// Prints the attempts before which no other can come any more.
@@ -133,11 +141,15 @@ impl Live {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let until = tracker.earliest_open().unwrap_or(Timestamp::MAX);
-        let due = self.closed.partition_point(|a| a.first_syn() < until);
-        if due == 0 {
+        let mut due = Vec::new();
+        while let Some(first) = self.closed.first_entry()
+            && first.key().0 < until
+        {
+            due.push(first.remove());
+        }
+        if due.is_empty() {
             return Ok(());
         }
-        let due: Vec<Attempt> = self.closed.drain(..due).collect();
         let now = due.last().map_or(Timestamp::MIN, Attempt::first_syn);
         while self.remembered.front().is_some_and(|a| a.first_syn() < now - REMEMBERED) {
             self.remembered.pop_front();
@@ -165,7 +177,8 @@ impl Live {
 
 /// Prints attempts and counts how they ended.
 struct Printer<'a> {
-    output: OutputPlan,
+    format: Format,
+    style: &'a Style,
     sources: &'a [String],
     infos: &'a [why504_report::PointInfo],
     ended: BTreeMap<Verdict, u64>,
@@ -173,8 +186,8 @@ struct Printer<'a> {
 
 impl Printer<'_> {
     fn header(&self, out: &mut dyn Write) -> io::Result<()> {
-        match self.output.format {
-            Format::Text => text::handshakes_header(&self.output.style, out),
+        match self.format {
+            Format::Text => text::handshakes_header(self.style, out),
             Format::Ndjson => ndjson::header(crate::shown::TOOL, self.sources, out),
         }
     }
@@ -195,12 +208,12 @@ impl Printer<'_> {
             coverage,
             offsets: &points.merged.offsets,
         };
-        match self.output.format {
+        match self.format {
             // In a list for people the healthy ones are a number in the summary.
             Format::Text if is_healthy(attempt, judgement) => Ok(()),
             Format::Text => {
                 let zone = why504_report::ZoneInfo::default();
-                text::handshake(&rendering, &zone, attempt, judgement, &self.output.style, out)
+                text::handshake(&rendering, &zone, attempt, judgement, self.style, out)
             }
             Format::Ndjson => ndjson::attempt(&rendering, attempt, judgement, out),
         }
