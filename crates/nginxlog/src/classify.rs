@@ -72,14 +72,15 @@ pub fn classify(record: &ErrorRecord<'_>) -> Result<Option<Classified>, Classify
     if let Some(rest) = lua.strip_prefix(b"lua tcp socket ") {
         return Ok(cosocket(rest, record));
     }
-    if message == b"upstream timed out" {
+    if is(message, b"upstream timed out") {
         return upstream_timed_out(record).map(Some);
     }
-    if message == b"connect() failed" {
+    // On BSD the event itself brings the error (ngx_http_upstream.c:3024-3045).
+    if is(message, b"connect() failed") || is(message, b"kevent() reported that connect() failed") {
         return failed_later(record);
     }
-    if let Some(address) = between(message, b"connect() to ", b" failed") {
-        return failed_at_once(address, record);
+    if let Some(rest) = message.strip_prefix(b"connect() to ") {
+        return failed_at_once(rest.strip_suffix(b" failed").unwrap_or_default(), record);
     }
     if between(message, b"bind(", b") failed").is_some() {
         return Ok(Some(Classified {
@@ -227,6 +228,14 @@ fn context_peer(record: &ErrorRecord<'_>) -> Option<Endpoint> {
     record.action?;
     let context = record.context;
     upstream_endpoint(context.upstream?, context.upstream_closed)
+}
+
+/// Whether the message is this one, whole or, in a line that was cut, as far as it goes: within its
+/// last word, or within the errno after it.
+fn is(message: &[u8], whole: &[u8]) -> bool {
+    let cut_in_errno = || message.strip_prefix(whole).is_some_and(|rest| rest.starts_with(b" ("));
+    let last_word = memchr::memrchr(b' ', whole).unwrap_or(0);
+    whole.starts_with(message) && message.len() > last_word || cut_in_errno()
 }
 
 fn between<'a>(text: &'a [u8], before: &[u8], after: &[u8]) -> Option<&'a [u8]> {

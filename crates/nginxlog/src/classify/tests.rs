@@ -137,6 +137,29 @@ fn failed_connects_by_errno_number() {
 }
 
 #[test]
+fn an_error_that_the_event_brought_is_the_same_failure() {
+    let head = "kevent() reported that connect() failed (60: x) while connecting to upstream";
+    let found = of(head, PROXIED).expect("no error").expect("a failure");
+    assert_eq!((found.kind, found.never_sent), (K::ConnectFailed, false));
+    assert_eq!(found.peer.map(|p| p.to_string()).as_deref(), Some("10.0.0.9:8080"));
+}
+
+#[test]
+fn a_line_that_was_cut_in_the_errnos_text_has_its_number() {
+    let found = of("connect() failed (111: Connection ref", "").expect("no error");
+    assert_eq!(found.map(|found| (found.kind, found.peer)), Some((K::ConnectRefused, None)));
+    for head in [
+        "connect() failed (11",
+        "connect() fai",
+        "connect() to 10.0.0.9:80 fai",
+        "connect() to 10.",
+    ] {
+        assert_eq!(of(head, ""), Err(ClassifyError::NoErrno), "{head}");
+    }
+    assert_eq!(of("upstream timed out (11", ""), Err(ClassifyError::NoAction));
+}
+
+#[test]
 fn a_local_bind_failure_is_not_the_peers_address() {
     let found = of("bind(10.0.0.1:5000) failed (98: x) while connecting to upstream", PROXIED)
         .expect("no error")

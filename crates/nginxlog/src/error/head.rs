@@ -46,10 +46,11 @@ fn split_errno(head: &[u8]) -> Option<(&[u8], u32, &[u8])> {
         let inside = head.get(open + 2..)?;
         let mut number = terminated(u32::<_, nom::error::Error<_>>, tag(": "));
         let Ok((text, number)) = number.parse(inside) else { continue };
-        // Where the first number is not closed, no later one is: no need to look again.
+        // Where nothing closes it the line was cut in the errno's text, which does not matter.
         let tail = memchr_iter(b')', text)
             .filter_map(|close| text.get(close + 1..))
-            .find(|tail| tail.is_empty() || tail.starts_with(WHILE) || tail.starts_with(b", "))?;
+            .find(|tail| tail.is_empty() || tail.starts_with(WHILE) || tail.starts_with(b", "))
+            .unwrap_or_default();
         return Some((head.get(..open)?, number, tail));
     }
     None
