@@ -66,7 +66,7 @@ impl LinkType {
     pub fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::NULL => "NULL",
-            Self::ETHERNET => "ETHERNET",
+            Self::ETHERNET => "Ethernet",
             Self::RAW | Self::RAW_BSD | Self::RAW_OPENBSD => "RAW",
             Self::LOOP => "LOOP",
             Self::LINUX_SLL => "LINUX_SLL",

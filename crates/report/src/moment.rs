@@ -25,6 +25,11 @@ impl LocalClock {
         self.format(time, "%H:%M:%S")
     }
 
+    /// `07:18:23.123`.
+    pub(crate) fn millis(self, time: Timestamp) -> String {
+        self.format(time, "%H:%M:%S%.3f")
+    }
+
     /// `07:18:23.123456`.
     pub(crate) fn precise(self, time: Timestamp) -> String {
         self.format(time, "%H:%M:%S%.6f")

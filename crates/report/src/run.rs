@@ -13,6 +13,8 @@ pub struct Run<'a> {
     pub tool: &'a str,
     /// The paths as given, sorted.
     pub inputs: &'a [String],
+    /// The arguments behind `why504`, as typed: suggested commands repeat them.
+    pub arguments: &'a [String],
     /// Path of each source as given, by `SourceId`; may be hostile.
     pub sources: &'a [String],
     /// The capture points, by `PointId`.

@@ -21,6 +21,7 @@ pub(crate) const TOOL: &str = concat!("why504 ", env!("CARGO_PKG_VERSION"));
 #[derive(Debug)]
 pub(crate) struct Shown {
     paths: Vec<String>,
+    arguments: Vec<String>,
     points: Vec<PointInfo>,
     zone: ZoneInfo,
     access: Vec<Option<AccessLine>>,
@@ -35,6 +36,7 @@ impl Shown {
         let lines = analysis.logs.lines;
         Self {
             paths: analysis.inputs.paths(),
+            arguments: arguments(std::env::args().skip(1)),
             points: points(analysis),
             zone: analysis.logs.zone_info(),
 
@@ -54,6 +56,7 @@ impl Shown {
         Run {
             tool: TOOL,
             inputs: &self.paths,
+            arguments: &self.arguments,
             sources: &self.paths,
             points: &self.points,
             zone: &self.zone,
@@ -68,6 +71,22 @@ impl Shown {
             totals: &self.totals,
         }
     }
+}
+
+/// What was typed, without the sub-command of the report and its own output: what a suggested
+/// command has to repeat to see the same.
+fn arguments(typed: impl Iterator<Item = String>) -> Vec<String> {
+    let own = ["-o", "--output", "--format", "-j", "--jobs", "--color"];
+    let mut kept = Vec::new();
+    let mut typed = typed.skip_while(|argument| argument == "report");
+    while let Some(argument) = typed.next() {
+        if own.contains(&argument.as_str()) {
+            typed.next();
+        } else if !own.iter().any(|o| argument.starts_with(&format!("{o}="))) {
+            kept.push(argument);
+        }
+    }
+    kept
 }
 
 /// The points by name, before anything of them was read.
@@ -193,5 +212,17 @@ impl Logs {
             chosen: self.zone.basis.to_owned(),
             offset_seconds: moment.map_or(0, |m| self.zone.zone.offset_seconds(m)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::arguments;
+
+    #[test]
+    fn suggested_commands_repeat_what_matters() {
+        let typed = "report --tz UTC a.log -o x.txt --format=ndjson -j 2 b.pcap";
+        let kept = arguments(typed.split(' ').map(str::to_owned));
+        assert_eq!(kept, ["--tz", "UTC", "a.log", "b.pcap"]);
     }
 }

@@ -16,7 +16,7 @@ use crate::visible::visible;
 
 const LISTED: usize = 8;
 /// Inputs are repeated in the commands up to this length; beyond it a person knows them.
-const INPUTS_MAX: usize = 160;
+const ARGUMENTS_MAX: usize = 160;
 
 pub(super) fn print(
     run: &Run<'_>,
@@ -115,15 +115,15 @@ fn next(
     let first = shown.or_else(|| run.correlation.cases.first());
     let Some(id) = first.and_then(|case| ids.get(case.timeout)) else { return Ok(()) };
     page.heading("NEXT")?;
-    page.command(2, &format!("why504 explain {id} {}", inputs(run)))?;
-    page.command(2, &format!("why504 --format ndjson -o cases.ndjson {}", inputs(run)))
+    page.command(2, &format!("why504 explain {id} {}", arguments(run)))?;
+    page.command(2, &format!("why504 -o cases.ndjson {}", arguments(run)))
 }
 
-/// The inputs as they are typed in a shell.
-pub(crate) fn inputs(run: &Run<'_>) -> String {
-    let quoted: Vec<String> = run.inputs.iter().map(|input| quoted(input)).collect();
+/// The arguments as they are typed in a shell.
+pub(crate) fn arguments(run: &Run<'_>) -> String {
+    let quoted: Vec<String> = run.arguments.iter().map(|argument| quoted(argument)).collect();
     let text = quoted.join(" ");
-    if text.len() > INPUTS_MAX || text.is_empty() { "PATH...".to_owned() } else { text }
+    if text.len() > ARGUMENTS_MAX || text.is_empty() { "PATH...".to_owned() } else { text }
 }
 
 /// A path as one word of a shell, made visible; with hidden characters it is shown, not usable.

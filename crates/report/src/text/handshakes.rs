@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use why504_correlate::Judgement;
+use why504_correlate::{Grade, Judgement};
 use why504_handshake::Attempt;
 
 use super::ending::not_used;
@@ -18,12 +18,15 @@ use crate::words;
 pub fn handshakes_header(style: &Style, out: &mut dyn Write) -> io::Result<()> {
     Page::new(*style, out).line(&[inked(
         format!(
-            "{:<16} {:<21}   {:<21} {:>9}  {}",
-            "first SYN", "client", "server", "connect", "outcome"
+            "{:<12}  {:<OUTCOME$}  {}",
+            "first SYN", "outcome", "who asked whom, what each point saw"
         ),
         Ink::Strong,
     )])
 }
+
+/// What became of an attempt comes before who it was: a narrow terminal cuts lines at their ends.
+const OUTCOME: usize = 26;
 
 /// One attempt of `why504 handshakes`, when it closes.
 pub fn handshake(
@@ -37,7 +40,6 @@ pub fn handshake(
     let page = &mut Page::new(*style, out);
     let clock = LocalClock { offset_seconds: zone.offset_seconds };
     let flow = attempt.flow();
-    let connect = connect_time(attempt).map_or_else(|| "-".to_owned(), duration);
     let near_miss = is_near_miss(attempt, judgement);
     let verdict = judgement.verdict();
     let ink = match verdict {
@@ -46,23 +48,32 @@ pub fn handshake(
         v if v.is_loss() => Ink::Loss,
         _ => Ink::Unsure,
     };
-    let mut outcome = verdict.name().to_owned();
-    if let Some(mechanism) = judgement.mechanism {
-        outcome.push_str(&format!("/{}", mechanism.name()));
+    let grade = if near_miss { "near miss" } else { short(judgement.grade) };
+    let mut rest = format!("{} > {}", flow.client, flow.server);
+    for sighting in attempt.sightings() {
+        rest.push_str(&format!("  {} {}", captures.point(sighting.point), sighting.history()));
     }
-    outcome.push_str(&format!(" {}", judgement.grade.name()));
-    let miss = if near_miss { " near miss" } else { "" };
-    let history: Vec<String> = attempt
-        .sightings()
-        .map(|s| format!("{} {}", captures.point(s.point), s.history()))
-        .collect();
+    if let Some(span) = connect_time(attempt) {
+        rest.push_str(&format!("  connected in {}", duration(span)));
+    }
+    if let Some(mechanism) = judgement.mechanism {
+        rest.push_str(&format!("  {}", mechanism.name()));
+    }
     page.line(&[
-        plain(format!("{:<16} ", clock.precise(attempt.first_syn()))),
-        plain(format!("{:<21} > {:<21} ", flow.client.to_string(), flow.server.to_string())),
-        plain(format!("{connect:>9}  ")),
-        inked(format!("{outcome}{miss}"), ink),
-        inked(format!("  {}", history.join(", ")), Ink::Faint),
+        plain(format!("{:<12}  ", clock.millis(attempt.first_syn()))),
+        inked(format!("{:<OUTCOME$}  ", format!("{} {grade}", verdict.name())), ink),
+        plain(rest),
     ])
+}
+
+/// The grades as the report's table heads them.
+const fn short(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Proven => "proven",
+        Grade::Signature => "sign.",
+        Grade::Consistent => "fits",
+        Grade::Ambiguous => "-",
+    }
 }
 
 /// What follows the list of attempts.

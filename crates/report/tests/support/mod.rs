@@ -278,6 +278,7 @@ impl Scene {
         Run {
             tool: "why504 0.1.0",
             inputs: &self.inputs,
+            arguments: &self.inputs,
             sources: &self.sources,
             points: &self.points,
             zone: &self.zone,

@@ -1,0 +1,61 @@
+//! Mistakes on the command line: status 2, the argument named, nothing on standard output.
+
+use std::io::Read;
+use std::process::Stdio;
+
+use crate::incident::{WHOLE, command, why504};
+
+#[test]
+fn mistakes_are_named_and_end_with_status_2() {
+    const LOG: &str = "testdata/demo/error.log";
+    for (arguments, named) in [
+        (vec![], "why504"),
+        (vec!["--nonsense", LOG], "--nonsense"),
+        (vec!["--tz", "Nowhere/City", LOG], "Nowhere/City"),
+        (vec!["--connect-timeout", "soon", LOG], "--connect-timeout soon"),
+        (vec!["--connect-timeout", "shop=2s", LOG], "shop"),
+        (vec!["--connect-timeout", "0", LOG], "--connect-timeout 0"),
+        (vec!["--at", "gateway", LOG], "--at gateway"),
+        (vec!["--at", "=x.pcap", LOG], "--at =x.pcap"),
+        (vec!["--nginx-conf", "no/such/nginx.conf", LOG], "no/such/nginx.conf"),
+        (vec!["--log-format", "no_such_format", LOG], "--log-format"),
+        (vec!["--format", "xml", LOG], "--format"),
+        (vec!["-j", "0", LOG], "--jobs"),
+        (vec!["handshakes"], "CAPTURE"),
+        (vec!["timeouts"], "LOG"),
+        (vec!["explain"], "CASE"),
+    ] {
+        let run = why504(&arguments);
+        assert_eq!(run.status, 2, "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains(named), "{arguments:?} is not named: {}", run.stderr);
+        assert!(run.stdout.is_empty(), "{arguments:?} prints on stdout");
+    }
+}
+
+#[test]
+fn help_and_version_are_no_mistakes() {
+    for argument in ["--help", "-h", "--version"] {
+        let run = why504(&[argument]);
+        assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{argument}");
+        assert!(String::from_utf8_lossy(&run.stdout).contains("why504"), "{argument}");
+    }
+}
+
+/// A reader such as `head` that has seen enough is no failure.
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let arguments = ["handshakes", "--format", "ndjson", WHOLE[0], WHOLE[1]];
+    let mut child = command(&arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut first = [0; 1];
+    let mut stdout = child.stdout.take().expect("stdout is a pipe");
+    stdout.read_exact(&mut first).expect("a first byte");
+    drop(stdout);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
