@@ -60,12 +60,14 @@ error_log() {
 
 now() { date +%s%N; }
 
-# median COMMAND: seconds of wall time, the median of RUNS after one that is not counted.
-median() {
+# measure COMMAND: "WALL CPU", seconds of wall time (the median of RUNS after one that is not
+# counted) and of processor time (their mean; 0 where hyperfine is not there to tell).
+measure() {
     if has hyperfine; then
         hyperfine --warmup 1 --runs "$runs" --style none --export-json "$folder/times.json" \
             "$1" >/dev/null 2>&1
-        sed -n 's/^ *"median": \([0-9.e-]*\).*/\1/p' "$folder/times.json"
+        awk -F'[:,]' '/"median":/ { wall = $2 } /"user":/ { cpu += $2 } /"system":/ { cpu += $2 }
+            END { print wall + 0, cpu + 0 }' "$folder/times.json"
     else
         sh -c "$1" >/dev/null 2>&1
         run=0
@@ -74,14 +76,24 @@ median() {
             sh -c "$1" >/dev/null 2>&1
             echo $(($(now) - began))
             run=$((run + 1))
-        done | sort -n | awk '{ t[NR] = $1 } END { printf "%.4f\n", t[int((NR + 1) / 2)] / 1e9 }'
+        done | sort -n | awk '{ t[NR] = $1 } END { print t[int((NR + 1) / 2)] / 1e9, 0 }'
     fi
 }
 
-# row LABEL SECONDS OURS BYTES
+# row LABEL "WALL CPU" "OURS" BYTES [SCALE]
 row() {
-    awk -v label="$1" -v s="$2" -v ours="$3" -v bytes="$4" 'BEGIN {
-        printf "| %s | %.3f s | %.2f GB/s | %.2f |\n", label, s, bytes / s / 1e9, s / ours }'
+    echo "$2 ${5:-1} $3" | awk -v label="$1" -v bytes="$4" '{
+        wall = $1 * $3; cpu = $2 * $3
+        processor = "-"
+        if (cpu > 0) processor = sprintf("%.3f s", cpu)
+        printf "| %s | %.3f s | %s | %.2f GB/s | %.2f |\n", label, wall, processor,
+            bytes / wall / 1e9, wall / $4 }'
+}
+
+heading() {
+    printf '\n%s: %s, %s bytes\n\n' "$1" "$2" "$3"
+    echo '| command | wall, median | processor | throughput | wall, why504 = 1 |'
+    echo '|---|---|---|---|---|'
 }
 
 bytes_of() { wc -c <"$1" | tr -d ' '; }
@@ -95,24 +107,22 @@ captures() { # captures NAME TITLE FRAMES
     file="$folder/$1"
     capture "$1" "$3" "$packets"
     size=$(bytes_of "$file")
-    printf '\n%s: %s packets, %s bytes\n\n' "$2" "$packets" "$size"
-    echo '| command | median | throughput | time, why504 = 1 |'
-    echo '|---|---|---|---|'
-    ours=$(median "$why504 handshakes $file --format ndjson >/dev/null")
+    heading "$2" "$packets packets" "$size"
+    ours=$(measure "$why504 handshakes $file --format ndjson >/dev/null")
     row '`why504 handshakes F --format ndjson`' "$ours" "$ours" "$size"
-    one=$(median "$why504 handshakes -j1 $file --format ndjson >/dev/null")
+    one=$(measure "$why504 handshakes -j1 $file --format ndjson >/dev/null")
     row 'the same with `-j1`' "$one" "$ours" "$size"
     if has tcpdump; then
-        t=$(median "tcpdump -r $file -w /dev/null '$filter'")
+        t=$(measure "tcpdump -r $file -w /dev/null '$filter'")
         row "\`tcpdump -r F -w /dev/null '$(echo "$filter" | sed 's/|/\\|/')'\`" "$t" "$ours" "$size"
     fi
     if has tcptrace; then
-        row '`tcptrace -l F`' "$(median "tcptrace -l $file >/dev/null")" "$ours" "$size"
+        row '`tcptrace -n -l F`' "$(measure "tcptrace -n -l $file >/dev/null")" "$ours" "$size"
     fi
     if has tshark; then
         tshark_row "$1" "$3"
     fi
-    row '`cat F`, for comparison' "$(median "cat $file >/dev/null")" "$ours" "$size"
+    row '`cat F`, for comparison' "$(measure "cat $file >/dev/null")" "$ours" "$size"
 }
 
 # tshark keeps state for each packet and takes minutes: it gets a slice, and the row says so.
@@ -125,32 +135,31 @@ tshark_row() {
         note=" (on $tshark_packets packets, times $scale)"
     fi
     all=$runs runs=2
-    t=$(median "tshark -r $slice -Y $display $fields >/dev/null")
+    t=$(measure "tshark -n -r $slice -Y $display $fields >/dev/null")
     runs=$all
-    t=$(awk -v t="$t" -v s="$scale" 'BEGIN { print t * s }')
-    row "\`tshark -r F -Y 'SYN or RST' -T fields ...\`$note" "$t" "$ours" "$size"
+    row "\`tshark -n -r F -Y 'SYN or RST' -T fields ...\`$note" "$t" "$ours" "$size" "$scale"
 }
 
 logs() {
     error_log
     file="$folder/error.log"
     size=$(bytes_of "$file")
-    printf '\nError log: %s lines, %s bytes\n\n' "$lines" "$size"
-    echo '| command | median | throughput | time, why504 = 1 |'
-    echo '|---|---|---|---|'
-    ours=$(median "$why504 timeouts --tz UTC $file --format ndjson >/dev/null")
+    heading 'Error log' "$lines lines" "$size"
+    ours=$(measure "$why504 timeouts --tz UTC $file --format ndjson >/dev/null")
     row '`why504 timeouts F --format ndjson`' "$ours" "$ours" "$size"
     if has rg; then
-        row "\`rg -c 'timed out' F\`" "$(median "rg -c 'timed out' $file")" "$ours" "$size"
+        row "\`rg -c 'timed out' F\`" "$(measure "rg -c 'timed out' $file | cat")" "$ours" "$size"
     fi
-    row "\`grep -c 'timed out' F\`" "$(median "LC_ALL=C grep -c 'timed out' $file")" "$ours" "$size"
-    row '`cat F`, for comparison' "$(median "cat $file >/dev/null")" "$ours" "$size"
+    # Through a pipe: grep stops at the first match when its output is /dev/null.
+    row "\`grep -c 'timed out' F\`" "$(measure "LC_ALL=C grep -c 'timed out' $file | cat")" "$ours" "$size"
+    row '`cat F`, for comparison' "$(measure "cat $file >/dev/null")" "$ours" "$size"
 }
 
 version() { has "$1" && "$@" 2>&1 | grep -m1 -i -E '[0-9]+\.[0-9]' | sed 's/^/- /'; }
 
 echo "Machine: $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n1), $(uname -sr)."
 echo "Wall time, median of $runs runs (tshark: 2) after one that is not counted, files in cache."
+echo "Load average before: $(cut -d' ' -f1 /proc/loadavg)."
 captures full.pcap 'Whole frames' full
 captures cut96.pcap 'Frames cut to 96 bytes' 96
 logs

@@ -3,6 +3,7 @@
 //! What the compiler cannot say is said here: which crate may stand on which, which foreign crates
 //! are used where, and that only `ingest` and the binary reach for files, environment and clock.
 //! What the code does is not looked at.
+#![allow(clippy::panic, reason = "a test says what it found instead")]
 
 mod drawing;
 mod metadata;

@@ -43,9 +43,9 @@ pub(crate) fn reaches(folder: &Path, words: &[&str]) -> Vec<String> {
 /// Whether a line names `word`, be it in a grouped import such as `use std::{env, fs}`.
 fn names(line: &str, word: &str) -> bool {
     let grouped = || {
-        let (parent, name) = word.strip_prefix("std::").and_then(|name| {
+        let (parent, name) = word.strip_prefix("std::").map(|name| {
             let (parent, name) = name.rsplit_once("::").unwrap_or(("", name));
-            Some((if parent.is_empty() { "std::{" } else { "std::io::{" }, name))
+            (if parent.is_empty() { "std::{" } else { "std::io::{" }, name)
         })?;
         let (_, group) = line.split_once(parent)?;
         group.split([',', '{', '}', ';', ' ']).find(|part| {

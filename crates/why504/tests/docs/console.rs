@@ -76,7 +76,7 @@ pub(crate) fn run(command: &str, root: &Path) -> String {
     let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         let status = output.status.code().map_or("none".to_owned(), |code| code.to_string());
-        printed.push_str(&format!("[exit status: {status}]\n"));
+        printed = format!("{printed}[exit status: {status}]\n");
     }
     printed
 }
