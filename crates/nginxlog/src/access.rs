@@ -41,6 +41,8 @@ pub struct AccessRecord<'a> {
     pub upstream_status: Tries<'a>,
     /// `$upstream_connect_time`.
     pub upstream_connect_time: Tries<'a>,
+    /// The format has it, so that no value means that no connect succeeded.
+    pub has_connect_time: bool,
     /// `$upstream_header_time`.
     pub upstream_header_time: Tries<'a>,
     /// `$upstream_response_time`.
@@ -77,6 +79,9 @@ impl<'a> AccessRecord<'a> {
             upstream_addr: tries(Variable::UpstreamAddr),
             upstream_status: tries(Variable::UpstreamStatus),
             upstream_connect_time: tries(Variable::UpstreamConnectTime),
+            has_connect_time: values
+                .get(Variable::UpstreamConnectTime as usize)
+                .is_some_and(Option::is_some),
             upstream_header_time: tries(Variable::UpstreamHeaderTime),
             upstream_response_time: tries(Variable::UpstreamResponseTime),
             host: set(Variable::Host),

@@ -10,6 +10,7 @@ mod assign;
 mod candidate;
 mod derive;
 mod key;
+mod unlogged;
 
 use std::collections::HashMap;
 
@@ -23,6 +24,8 @@ use crate::classify::Phase;
 use crate::scan::LoggedTimeout;
 use candidate::Candidate;
 use key::TextKey;
+use unlogged::Unlogged;
+pub use unlogged::{Access504, Access504Tally};
 
 /// How far two of nginx's cached clocks may differ, besides the stall of a loop: rounding to
 /// milliseconds of up to four figures, and some.
@@ -103,6 +106,8 @@ pub struct AccessJoin {
     by_client: HashMap<(TextKey, TextKey), usize>,
     /// Everything that was logged, for a quick refusal of lines from other days.
     span: Option<Interval>,
+    /// The 504s that no case is about.
+    unlogged: Unlogged,
 }
 
 /// The cases of one request line on one connection, or of one client on all its connections.
@@ -170,6 +175,7 @@ impl AccessJoin {
             by_connection: HashMap::new(),
             by_client: HashMap::new(),
             span: None,
+            unlogged: Unlogged::default(),
         };
         let mut order: Vec<usize> = (0..join.cases.len()).collect();
         order.sort_by_key(|i| join.cases.get(*i).map(|case| (case.logged.start(), case.id)));
@@ -206,15 +212,26 @@ impl AccessJoin {
 
     /// Looks at one access line, in any order.
     pub fn offer(&mut self, location: Location, record: &AccessRecord<'_>) {
-        let (Some(time), Some(span)) = (record.time, self.span) else { return };
+        let told = self.find_cases(location, record);
+        self.unlogged.offer(location, record, told);
+    }
+
+    /// Shows the line to the cases that it may belong to; returns whether there is such a case, or
+    /// whether there may be one that the line does not name.
+    fn find_cases(&mut self, location: Location, record: &AccessRecord<'_>) -> bool {
+        let (Some(time), Some(span)) = (record.time, self.span) else { return false };
         let began = time.start() - record.request_time.unwrap_or(LONGEST_REQUEST);
         let alive = Interval::new(began, time.end()).widened(PRECISION, PRECISION);
         if !alive.overlaps(span) {
-            return;
+            return false;
         }
+        let mut found = false;
         for index in self.groups_of(record) {
-            self.consider(index, location, record, time, alive);
+            found |= self.consider(index, location, record, time, alive);
         }
+        let named = record.connection.is_some()
+            || record.remote_addr.is_some() && TextKey::of_record(record).is_some();
+        found || !named
     }
 
     /// The groups to which a line with this connection or client, and this request, may belong.
@@ -240,28 +257,37 @@ impl AccessJoin {
         record: &AccessRecord<'_>,
         time: Interval,
         alive: Interval,
-    ) {
-        let Some(group) = self.groups.get_mut(group) else { return };
+    ) -> bool {
+        let Some(group) = self.groups.get_mut(group) else { return false };
         let is_its = |case: &JoinCase| {
             alive.overlaps(case.logged) && record.pid.is_none_or(|pid| pid == case.worker)
         };
         let mut members = group.logged_within(alive, &self.cases);
-        if members.any(is_its) {
-            drop(members);
+        let found = members.any(is_its);
+        drop(members);
+        if found {
             group.met = group.met.saturating_add(1);
             if group.met <= group.capacity() {
                 group.candidates.push(Candidate::new(location, record, time, alive));
             }
         }
+        found
     }
 
     /// Takes over the lines that a clone of this join was offered elsewhere.
     pub fn absorb(&mut self, other: Self) {
+        self.unlogged.absorb(other.unlogged);
         for (group, theirs) in self.groups.iter_mut().zip(other.groups) {
             group.met = group.met.saturating_add(theirs.met);
             let room = group.capacity().saturating_sub(group.candidates.len());
             group.candidates.extend(theirs.candidates.into_iter().take(room));
         }
+    }
+
+    /// Hands over the 504s that no error line tells of, in order of time, at most 16,384 of them,
+    /// and says where all 504s went.
+    pub fn take_access_504(&mut self) -> (Vec<Access504>, Access504Tally) {
+        core::mem::take(&mut self.unlogged).finish()
     }
 
     /// The access lines of the cases, in order of their ids, and what became of all cases.

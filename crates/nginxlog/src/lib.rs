@@ -67,7 +67,7 @@ pub use address::upstream_endpoint;
 pub use classify::{Classified, ClassifyError, Phase, UserPattern, UserPatternError, classify};
 pub use conf::{Conf, ConfError, Included, LogTarget, NamedFormat, Scope, TimeoutSetting};
 pub use error::{Context, ErrorRecord, Level, LogText, RecordError, describe};
-pub use join::{AccessJoin, AccessLine, JoinCase, JoinTally, Joined};
+pub use join::{Access504, Access504Tally, AccessJoin, AccessLine, JoinCase, JoinTally, Joined};
 pub use lines::MAX_LINE;
 pub use log_format::{Escape, FormatError, FormatFault, LogFormat};
 pub use scan::{

@@ -158,7 +158,7 @@ fn as_one_file_the_lines_are_all_counted() {
 fn format(name: &str) -> LogFormat {
     let own = FORMATS.iter().find(|(known, _)| *known == name);
     own.map_or_else(|| LogFormat::named(name), |(_, text)| LogFormat::from_argument(text).ok())
-        .unwrap_or_else(|| panic!("{name}"))
+        .expect("a format that is named in the table")
 }
 
 /// Status, addresses and response times as the table writes them.

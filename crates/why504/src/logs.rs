@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use why504_ingest::Source;
 use why504_model::{Damage, Diagnostic, Location, Timeout, TimeoutId};
 use why504_nginxlog::{
-    AccessJoin, AccessLine, AccessScanner, AccessTally, ErrorEvent, ErrorScanner, JoinCase,
+    Access504, AccessJoin, AccessLine, AccessScanner, AccessTally, ErrorEvent, ErrorScanner, JoinCase,
     JoinTally, LineTally, LoggedTimeout, Unparsed, Zone, describe,
 };
 
@@ -197,6 +197,7 @@ fn join_access(
             complaints.add(Damage::Partial, damage);
         }
     }
+    let (unlogged, _) = whole.take_access_504();
     let (joined, tally) = whole.finish();
     logs.join = tally;
     logs.access = vec![None; logs.timeouts.len()];
@@ -208,6 +209,30 @@ fn join_access(
             entry.apply(timeout);
             *slot = Some(entry.access);
         }
+    }
+    for case in unlogged {
+        logs.add_access_504(case);
+    }
+}
+
+impl Logs {
+    /// Takes a 504 without an error line as a case; its log line is the access line.
+    fn add_access_504(&mut self, case: Access504) {
+        let id = TimeoutId(u32::try_from(self.timeouts.len()).unwrap_or(u32::MAX));
+        let shown = |bytes: &Option<Vec<u8>>| {
+            String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
+        };
+        self.timeouts.push(case.timeout(id));
+        self.texts.push(LogText {
+            message: "504 in the access log, no line in the error log".to_owned(),
+            client: shown(&case.client),
+            server: String::new(),
+            request: shown(&case.request),
+            host: shown(&case.host),
+        });
+        self.access.push(Some(case.access));
+        self.lines.total += 1;
+        self.lines.timeouts += 1;
     }
 }
 

@@ -71,7 +71,7 @@ impl Try {
     }
 }
 
-fn tries(record: &AccessRecord<'_>) -> Vec<Try> {
+pub(super) fn tries(record: &AccessRecord<'_>) -> Vec<Try> {
     let mut peers = record.upstream_addr.endpoints();
     let mut statuses = record.upstream_status.statuses();
     let mut connects = record.upstream_connect_time.spans();

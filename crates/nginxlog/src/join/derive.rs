@@ -7,7 +7,7 @@
 use why504_model::{Interval, LimitSource, Span, StartBasis, TimeLimit, TimeoutKind, Timestamp};
 
 use super::candidate::{Candidate, Try};
-use super::{JoinCase, Joined, PRECISION};
+use super::{AccessLine, JoinCase, Joined, PRECISION};
 use crate::classify::Phase;
 
 /// How much later than its timer a busy worker may notice that it has expired.
@@ -65,10 +65,8 @@ fn by_try(
         joined.peer = this.peer;
     }
     joined.limits.extend(try_limit(case, this));
-    let later = candidate.tries.get(index + 1..).unwrap_or_default();
-    let (Some(response), Some(after)) = (this.response, sum(later)) else { return false };
-    let before = sum(candidate.tries.get(..index).unwrap_or_default());
-    let failed = failure_time(candidate, before.map(|before| before + response), after);
+    let failed = try_failed(&candidate.line, &candidate.tries, index);
+    let (Some(response), Some(failed)) = (this.response, failed) else { return false };
     let at_failure = failed.widened(PRECISION, PRECISION);
     if !at_failure.overlaps(case.logged) {
         return true;
@@ -80,11 +78,23 @@ fn by_try(
     false
 }
 
+/// When the try with this index failed, by the times of all tries of its request.
+pub(super) fn try_failed(line: &AccessLine, tries: &[Try], index: usize) -> Option<Interval> {
+    let response = tries.get(index)?.response?;
+    let after = sum(tries.get(index + 1..).unwrap_or_default())?;
+    let before = sum(tries.get(..index).unwrap_or_default());
+    Some(failure_time(line, before.map(|before| before + response), after))
+}
+
+/// The timer of a connect that took this long to fail.
+pub(super) fn limit_of(response: Span) -> TimeLimit {
+    limit(response - STALL, response)
+}
+
 /// When a try failed: `through` after the first one began, `after` before the request ended. The
 /// two agree unless time passed before the first try or after the last one. The latter cannot
 /// have been when nginx itself answered the failure; otherwise both ends are possible.
-fn failure_time(candidate: &Candidate, through: Option<Span>, after: Span) -> Interval {
-    let line = &candidate.line;
+fn failure_time(line: &AccessLine, through: Option<Span>, after: Span) -> Interval {
     let latest = line.time.shifted(-after);
     let answered_at_once = line.status.is_some_and(|status| status >= 500);
     match (line.request_time, through) {

@@ -315,3 +315,116 @@ proptest! {
         prop_assert_eq!(first.finish(), (one, tally));
     }
 }
+
+/// What the 504s of these lines are, in a log with these cases.
+fn unlogged(cases: &[String], format: &str, lines: &[String]) -> (Vec<Access504>, Access504Tally) {
+    let mut join = indexed(cases);
+    for (number, line) in (1..).zip(lines) {
+        offer(&mut join, format, number, line);
+    }
+    join.take_access_504()
+}
+
+#[test]
+fn a_504_without_an_error_line_is_a_case_of_its_own() {
+    let two = "c=-, - r=2.000, 3.000 s=504, 504 a=10.0.0.1:80, 10.0.0.2:80";
+    for cases in [vec![], vec![case(30, CONNECTING, "10.0.0.1:80")]] {
+        let (found, tally) = unlogged(&cases, FORMAT, &[access(6_000, 5_100, 504, two)]);
+        assert_eq!(tally, Access504Tally { total: 1, cases: 1, ..Access504Tally::default() });
+        let [found] = found.as_slice() else { panic!("{found:?}") };
+        let timeout = found.timeout(TimeoutId(9));
+        assert_eq!((timeout.kind, timeout.location.record), (TimeoutKind::Access504, 1));
+        assert_eq!(timeout.peer.map(|p| p.to_string()).as_deref(), Some("10.0.0.2:80"));
+        let (start, basis) = timeout.start.expect("a start");
+        assert_eq!(basis, StartBasis::UpstreamTimes);
+        assert!(start.contains(Timestamp::from_parts(BASE + 3, 0)), "{start:?}");
+        assert!(timeout.logged.contains(Timestamp::from_parts(BASE + 6, 0)));
+        let [limit] = timeout.limits.as_slice() else { panic!("{:?}", timeout.limits) };
+        assert_eq!(
+            (limit.at_least, limit.at_most),
+            (Span::from_millis(2_900), Span::from_millis(3_001))
+        );
+        assert_eq!(found.request.as_deref(), Some(b"GET / HTTP/1.1".as_slice()));
+    }
+}
+
+#[test]
+fn other_504s_are_counted() {
+    let none = Access504Tally { total: 1, ..Access504Tally::default() };
+    let timed_out = "c=- r=2.000 s=504 a=10.0.0.1:80";
+    let logged = [case(2, CONNECTING, "10.0.0.1:80")];
+    let rows: [(&[String], &str, u16, &str, Access504Tally); 8] = [
+        (&logged, FORMAT, 504, timed_out, Access504Tally { with_error_line: 1, ..none }),
+        (&[], FORMAT, 200, timed_out, Access504Tally::default()),
+        (
+            &[],
+            FORMAT,
+            504,
+            "c=0.001 r=2.000 s=504 a=10.0.0.1:80",
+            Access504Tally { after_connect: 1, ..none },
+        ),
+        (
+            &[],
+            FORMAT,
+            504,
+            "c=- r=2.000 s=502 a=10.0.0.1:80",
+            Access504Tally { after_connect: 1, ..none },
+        ),
+        (&[], FORMAT, 504, "c=- r=- s=- a=-", Access504Tally { without_upstream: 1, ..none }),
+        (
+            &[],
+            FORMAT,
+            504,
+            "c=- r=2.000 s=504 a=unix:/run/a.sock",
+            Access504Tally { without_upstream: 1, ..none },
+        ),
+        (&[], FORMAT, 504, timed_out, Access504Tally { cases: 1, ..none }),
+        // Nothing says whether the case is about this line.
+        (
+            &logged,
+            "$remote_user \"$http_x\" $status $request_time $foo c=$upstream_connect_time r=$upstream_response_time s=$upstream_status a=$upstream_addr $msec",
+            504,
+            timed_out,
+            Access504Tally { with_error_line: 1, ..none },
+        ),
+    ];
+    for (cases, format, status, tries, expected) in rows {
+        let (found, tally) = unlogged(cases, format, &[access(2_500, 2_000, status, tries)]);
+        assert_eq!(tally, expected, "{tries}");
+        assert_eq!(found.len() as u64, tally.cases);
+    }
+    let without = FORMAT.replace("$upstream_connect_time", "$unknown");
+    let (_, tally) = unlogged(&[], &without, &[access(2_500, 2_000, 504, timed_out)]);
+    assert_eq!(tally, Access504Tally { untold: 1, ..none });
+}
+
+#[test]
+fn a_504_in_two_access_logs_is_one_and_their_number_is_bounded() {
+    let line = access(2_500, 2_000, 504, "c=- r=2.000 s=504 a=10.0.0.1:80");
+    let format = LogFormat::from_argument(FORMAT).expect("a format");
+    let record = format.read(line.as_bytes()).expect("the line has this format");
+    let mut join = indexed(&[]);
+    let mut other = join.clone();
+    join.offer(Location { source: SourceId(0), record: 1 }, &record);
+    other.offer(Location { source: SourceId(1), record: 1 }, &record);
+    join.absorb(other);
+    let (found, tally) = join.take_access_504();
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        tally,
+        Access504Tally { total: 2, cases: 1, copies: 1, ..Access504Tally::default() }
+    );
+
+    let kept = unlogged::MAX_KEPT as u64;
+    let mut other = join.clone();
+    for number in 0..kept {
+        join.offer(Location { source: SourceId(0), record: number }, &record);
+        other.offer(Location { source: SourceId(0), record: kept + number }, &record);
+    }
+    other.offer(Location { source: SourceId(0), record: 9 }, &record);
+    join.absorb(other);
+    let (found, tally) = join.take_access_504();
+    assert_eq!(found.len() as u64, kept);
+    let (total, beyond) = (2 * kept + 1, kept + 1);
+    assert_eq!(tally, Access504Tally { total, cases: kept, beyond, ..Access504Tally::default() });
+}
