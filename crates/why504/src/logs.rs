@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use why504_ingest::Source;
 use why504_model::{Damage, Diagnostic, Location, Timeout, TimeoutId};
 use why504_nginxlog::{
-    Access504, AccessJoin, AccessLine, AccessScanner, AccessTally, ErrorEvent, ErrorScanner, JoinCase,
-    JoinTally, LineTally, LoggedTimeout, Unparsed, Zone, describe,
+    Access504, AccessJoin, AccessLine, AccessScanner, AccessTally, ErrorEvent, ErrorScanner,
+    JoinCase, JoinTally, LineTally, LoggedTimeout, Unparsed, Zone, describe,
 };
 
 use why504_report::LogText;
