@@ -1,23 +1,21 @@
 //! From timeouts and attempts to cases: candidates, assignment, judgement, and what several
 //! candidates say together.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use why504_handshake::{Attempt, PointId};
-use why504_model::{Interval, Span, Timeout};
+use why504_model::{Interval, SourceId, Span, Timeout};
 
 use crate::assign::{Assignment, Edge, Line, assign};
 use crate::candidates::{self, Index, Window};
 use crate::deadline::Deadline;
-use crate::facts::{Asked, Facts};
+use crate::facts::Asked;
 use crate::history::History;
 use crate::judge::{Doubt, Judgement, judge};
 use crate::view::Points;
 use crate::{Grade, LogClock, Mechanism, Settles, Verdict};
-
-/// Lines that are tried under other zones; more do not make the answer surer.
-const ZONE_SAMPLE: usize = 500;
+use crate::{absence, skew};
 
 /// One log line and what became of its handshake.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +84,7 @@ pub fn correlate(timeouts: &[Timeout], points: Points<'_>, zone_stated: bool) ->
     let attempts = &points.merged.attempts;
     let index = Index::new(attempts, |attempt| points.is_home(attempt));
     let clocks = log_clocks(timeouts, points);
-    let zone_known = zone_stated || zone_is_shown(&index, timeouts);
+    let zone_known = zone_stated || skew::zone_is_shown(&index, timeouts);
     let history = History::new(points);
     let joins: Vec<(Vec<Edge>, Join)> = timeouts
         .iter()
@@ -99,8 +97,7 @@ pub fn correlate(timeouts: &[Timeout], points: Points<'_>, zone_stated: bool) ->
             (edges, join)
         })
         .collect();
-    let found_some = joins.iter().filter(|(edges, _)| !edges.is_empty()).count();
-    let mostly_found = found_some * 2 >= joins.len();
+    let watched = watched_logs(timeouts, &joins);
     let lines: Vec<Line> = timeouts
         .iter()
         .zip(&joins)
@@ -123,11 +120,24 @@ pub fn correlate(timeouts: &[Timeout], points: Points<'_>, zone_stated: bool) ->
         } else if timeout.kind.is_read_timeout() {
             found.unrelated.push(i);
         } else {
-            let anchored = timeout.start.is_some() || zone_known && mostly_found;
-            found.cases.push(without_attempt(i, timeout, join, points, &index, anchored));
+            let dated = timeout.start.is_some() || zone_known;
+            let anchored = dated && watched.contains(&timeout.location.source);
+            found.cases.push(absence::without_attempt(i, timeout, join, points, &index, anchored));
         }
     }
     found
+}
+
+/// The logs of which at least half the lines found attempts: those whose gateway was captured. A log
+/// of another host finds none, and that says nothing about its SYNs.
+fn watched_logs(timeouts: &[Timeout], joins: &[(Vec<Edge>, Join)]) -> BTreeSet<SourceId> {
+    let mut counts: BTreeMap<SourceId, (usize, usize)> = BTreeMap::new();
+    for (timeout, (edges, _)) in timeouts.iter().zip(joins) {
+        let count = counts.entry(timeout.location.source).or_default();
+        count.0 += usize::from(!edges.is_empty());
+        count.1 += 1;
+    }
+    counts.into_iter().filter(|(_, (some, all))| some * 2 >= *all).map(|(log, _)| log).collect()
 }
 
 /// The outcome of an attempt without any log.
@@ -193,21 +203,6 @@ fn candidates_of(
         edges.clear();
     }
     (edges, join)
-}
-
-/// Whether the log's zone is shown by the data: most lines find attempts, and under any other
-/// offset of a quarter of an hour (real zones have no finer ones) at most half as many would.
-fn zone_is_shown(index: &Index<'_>, timeouts: &[Timeout]) -> bool {
-    let undated: Vec<&Timeout> =
-        timeouts.iter().filter(|t| t.start.is_none() && !t.kind.is_read_timeout()).collect();
-    let step = undated.len().div_ceil(ZONE_SAMPLE).max(1);
-    let fit = |quarter: i64| {
-        let clock = LogClock::Aligned { skew: Span::from_secs(quarter * 900), votes: 0 };
-        let sample = undated.iter().step_by(step);
-        sample.filter(|t| !candidates::candidates(index, t, clock).0.is_empty()).count()
-    };
-    let here = fit(0);
-    here > 0 && (-56..=56).filter(|q| *q != 0).all(|quarter| fit(quarter) * 2 <= here)
 }
 
 fn candidate(
@@ -321,41 +316,6 @@ fn divided(mut case: Case, by_verdict: BTreeMap<Verdict, (usize, f64, Judgement)
     case.mechanism = None;
     case.lost_between = None;
     case
-}
-
-/// A line for which no attempt was found. `anchored`: the log's clock is known to be the capture's,
-/// so that the absence of SYNs is their absence at that moment.
-fn without_attempt(
-    index: usize,
-    timeout: &Timeout,
-    join: Join,
-    points: Points<'_>,
-    attempts: &Index<'_>,
-    anchored: bool,
-) -> Case {
-    let widest = candidates::widest(timeout);
-    let (client, server) = points.ends_without_attempt(timeout.peer, widest);
-    let mut facts = Facts::without_attempt(timeout, client, server);
-    facts.no_syn_to_peer = client.is_some()
-        && timeout.peer.is_some()
-        && attempts.began(timeout.peer, widest.shifted(join.clock.skew())).next().is_none();
-    let mut judgement = judge(&facts);
-    if facts.no_syn_to_peer && !anchored {
-        judgement = judgement.doubted(Doubt::Clock);
-    }
-    Case {
-        timeout: index,
-        verdict: judgement.verdict(),
-        mechanism: judgement.mechanism,
-        grade: judgement.grade,
-        reason: judgement.row.reason,
-        doubt: judgement.doubt,
-        alternatives: judgement.row.alternatives.iter().map(|&(v, s)| (v, 0, s)).collect(),
-        join,
-        probability: 1.0,
-        candidates: Vec::new(),
-        lost_between: None,
-    }
 }
 
 /// The value that all share; `None` when they differ or there are none.

@@ -72,6 +72,8 @@ pub enum Doubt {
     MidPath,
     /// The log's clock and the capture's were not shown to agree.
     Clock,
+    /// Hardly any line of this log found its attempt.
+    OtherHost,
     /// More lines than attempts: some attempt is not in the captures.
     Unmatched,
 }
@@ -112,6 +114,9 @@ impl Doubt {
             }
             Self::MidPath => "the capture was not taken on the end's own host",
             Self::Clock => "the log's clock and the capture's were not shown to agree",
+            Self::OtherHost => {
+                "hardly any line of this log found an attempt: it may be the log of another host or time"
+            }
             Self::Unmatched => "there are more log lines than attempts",
         }
     }

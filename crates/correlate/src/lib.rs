@@ -15,6 +15,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod absence;
 mod assign;
 mod candidates;
 mod case;

@@ -11,6 +11,8 @@ use alloc::vec::Vec;
 use why504_handshake::Attempt;
 use why504_model::{Endpoint, Span, Timeout, Timestamp};
 
+use crate::candidates::{self, Index};
+
 /// Skews are searched this far to both sides.
 const SEARCHED: Span = Span::from_secs(600);
 /// Width of a bin of votes: the precision of an access-log start.
@@ -105,6 +107,24 @@ impl LogClock {
             Self::Unknown
         }
     }
+}
+
+/// Lines that are tried under other zones; more do not make the answer surer.
+const ZONE_SAMPLE: usize = 500;
+
+/// Whether the log's zone is shown by the data: most lines find attempts, and under any other
+/// offset of a quarter of an hour (real zones have no finer ones) at most half as many would.
+pub(crate) fn zone_is_shown(index: &Index<'_>, timeouts: &[Timeout]) -> bool {
+    let undated: Vec<&Timeout> =
+        timeouts.iter().filter(|t| t.start.is_none() && !t.kind.is_read_timeout()).collect();
+    let step = undated.len().div_ceil(ZONE_SAMPLE).max(1);
+    let fit = |quarter: i64| {
+        let clock = LogClock::Aligned { skew: Span::from_secs(quarter * 900), votes: 0 };
+        let sample = undated.iter().step_by(step);
+        sample.filter(|t| !candidates::candidates(index, t, clock).0.is_empty()).count()
+    };
+    let here = fit(0);
+    here > 0 && (-56..=56).filter(|q| *q != 0).all(|quarter| fit(quarter) * 2 <= here)
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use why504_handshake::{
 use why504_model::{Endpoint, Interval, Span};
 
 use crate::deadline::Deadline;
-use crate::facts::{End, Seen};
 use crate::verdict::Verdict;
 
 use alloc::collections::BTreeMap;
@@ -116,30 +115,6 @@ impl<'a> Points<'a> {
                 && coverage.knows(server.ip, self.at_point(nearest.point, point, moment))
         };
         self.at_client(nearest.point, server) || !self.coverage.iter().any(watching)
-    }
-
-    /// The ends that would have shown an attempt to this upstream: a point on the gateway's host,
-    /// and one elsewhere.
-    pub(crate) fn ends_without_attempt(
-        &self,
-        peer: Option<Endpoint>,
-        during: Interval,
-    ) -> (Option<End>, Option<End>) {
-        let mut ends = (None, None);
-        let Some(peer) = peer else { return ends };
-        for (&point, coverage) in self.coverage {
-            let end =
-                End { seen: Seen::default(), coverage: coverage.of(peer, during), exact: true };
-            if !coverage.knows(peer.ip, during) {
-                continue;
-            }
-            if self.at_client(point, peer) {
-                ends.0.get_or_insert(end);
-            } else {
-                ends.1.get_or_insert(end);
-            }
-        }
-        ends
     }
 
     /// The neighbouring points between which the lost packet was lost.
