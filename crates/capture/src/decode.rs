@@ -4,7 +4,7 @@ use why504_model::{Endpoint, IcmpError, Location, Packet, Segment, SourceId, Tim
 
 use crate::block::{Block, Content, Frame};
 use crate::tally::{DecodeTally, Unused};
-use crate::{link, net, tcp};
+use crate::{link, net, tcp, tunnel};
 
 impl Block {
     /// Appends the packets of the block to `out`, in file order. Every frame of the block is counted
@@ -19,9 +19,8 @@ impl Block {
         for record in self.records() {
             let location = Location { source, record: record.number };
             let packet = match record.content {
-                Content::Frame(frame) => {
-                    timed(&frame, &mut tally).and_then(|time| packet(&frame, time, location))
-                }
+                Content::Frame(frame) => timed(&frame, &mut tally)
+                    .and_then(|time| packet(&frame, time, location, &mut tally)),
                 Content::Malformed => Err(Unused::Malformed),
                 Content::NotAPacket => Err(Unused::NotAPacket),
             };
@@ -48,13 +47,41 @@ fn timed(frame: &Frame<'_>, tally: &mut DecodeTally) -> Result<Timestamp, Unused
     Ok(time)
 }
 
-/// What one frame means to us.
+/// What one frame means to us. A tunnel that it came through is noted in the tally.
 #[inline]
-fn packet(frame: &Frame<'_>, time: Timestamp, location: Location) -> Result<Packet, Unused> {
-    let ip = net::packet(&link::network(frame)?)?;
+fn packet(
+    frame: &Frame<'_>,
+    time: Timestamp,
+    location: Location,
+    tally: &mut DecodeTally,
+) -> Result<Packet, Unused> {
+    let outer = net::packet(&link::network(frame)?)?;
+    if matches!(outer.protocol, net::TCP | net::ICMP | net::ICMPV6) {
+        return transport(&outer, time, location);
+    }
+    let (tunnel, network) = tunnel::inside(&outer)?;
+    let inner = net::packet(&network).and_then(|inner| transport(&inner, time, location));
+    match inner {
+        Ok(packet) => {
+            let counter = tally.tunnelled.entry(tunnel).or_default();
+            *counter = counter.saturating_add(1);
+            Ok(packet)
+        }
+        Err(Unused::NonIp) => Err(Unused::OtherIp),
+        Err(unused) => Err(unused),
+    }
+}
+
+/// The segment or the ICMP error in an IP packet.
+#[inline]
+fn transport(
+    ip: &net::IpPacket<'_>,
+    time: Timestamp,
+    location: Location,
+) -> Result<Packet, Unused> {
     match ip.protocol {
         net::TCP => {
-            let header = tcp::header(&ip)?;
+            let header = tcp::header(ip)?;
             Ok(Packet::Tcp(Segment {
                 time,
                 location,
@@ -70,7 +97,7 @@ fn packet(frame: &Frame<'_>, time: Timestamp, location: Location) -> Result<Pack
             }))
         }
         net::ICMP | net::ICMPV6 => {
-            let error = net::icmp::error(&ip)?;
+            let error = net::icmp::error(ip)?;
             Ok(Packet::Icmp(IcmpError {
                 time,
                 location,

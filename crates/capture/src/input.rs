@@ -88,10 +88,15 @@ impl<R: Read> Input<R> {
         if self.bytes().len() >= want || self.ended {
             return;
         }
-        self.buffer.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
         if self.buffer.len() < want {
-            self.buffer.resize(want, 0);
+            // Asked for anew, since the system hands out zeros for nothing.
+            let mut larger = vec![0; want];
+            copy(&mut larger, self.bytes());
+            (self.start, self.end) = (0, self.bytes().len());
+            self.buffer = larger;
+        } else {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
         }
         while self.end < want {
             let Some(room) = self.buffer.get_mut(self.end..want) else { return };
@@ -119,13 +124,9 @@ impl<R: Read> Input<R> {
         let taken = if rest <= length {
             let mut next = mem::take(&mut self.spare);
             if next.len() < rest {
-                next.resize(rest, 0);
+                next = vec![0; rest];
             }
-            if let (Some(to), Some(from)) =
-                (next.get_mut(..rest), self.buffer.get(cut_end..self.end))
-            {
-                to.copy_from_slice(from);
-            }
+            copy(&mut next, self.buffer.get(cut_end..self.end).unwrap_or_default());
             let range = self.start..cut_end;
             (self.start, self.end) = (0, rest);
             Cut { buffer: mem::replace(&mut self.buffer, next), range }
@@ -157,6 +158,13 @@ impl<R: Read> Input<R> {
         }
         self.offset = self.offset.saturating_add(skipped);
         skipped
+    }
+}
+
+/// Copies `from` to the beginning of `to`, which is at least as long.
+fn copy(to: &mut [u8], from: &[u8]) {
+    if let Some(to) = to.get_mut(..from.len()) {
+        to.copy_from_slice(from);
     }
 }
 

@@ -44,6 +44,7 @@ mod reader;
 mod summary;
 mod tally;
 mod tcp;
+mod tunnel;
 
 pub use block::{Block, Content, Frame, Record};
 pub use byte_order::ByteOrder;
@@ -55,3 +56,4 @@ pub use link::LinkType;
 pub use reader::{BLOCK_BYTES, CaptureReader, MAX_RECORD_BYTES};
 pub use summary::CaptureSummary;
 pub use tally::{DecodeTally, Unused};
+pub use tunnel::Tunnel;

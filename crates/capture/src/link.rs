@@ -3,10 +3,13 @@
 //! One file for each link header. Nothing here looks into IP, but for its version where a link
 //! layer does not tell it.
 
-mod ether_type;
-mod ethernet;
+pub(crate) mod ether_type;
+pub(crate) mod ethernet;
+mod ieee80211;
+mod mpls;
 mod nflog;
 mod null;
+mod pppoe;
 mod sll;
 
 use crate::tally::Unused;
@@ -49,10 +52,14 @@ impl LinkType {
     pub const RAW_OPENBSD: Self = Self(14);
     /// Raw IP.
     pub const RAW: Self = Self(101);
+    /// IEEE 802.11.
+    pub const IEEE802_11: Self = Self(105);
     /// OpenBSD loopback: address family in network byte order.
     pub const LOOP: Self = Self(108);
     /// Linux cooked capture: `tcpdump -i any`.
     pub const LINUX_SLL: Self = Self(113);
+    /// IEEE 802.11 behind a radiotap header.
+    pub const IEEE802_11_RADIOTAP: Self = Self(127);
     /// Raw IPv4.
     pub const IPV4: Self = Self(228);
     /// Raw IPv6.
@@ -77,8 +84,8 @@ impl LinkType {
             Self(9) => "PPP",
             Self(50) => "PPP_HDLC",
             Self(51) => "PPP_ETHER",
-            Self(105) => "IEEE802_11",
-            Self(127) => "IEEE802_11_RADIOTAP",
+            Self::IEEE802_11 => "IEEE802_11",
+            Self::IEEE802_11_RADIOTAP => "IEEE802_11_RADIOTAP",
             Self(189) => "USB_LINUX",
             Self(197) => "ERF",
             Self(220) => "USB_LINUX_MMAPPED",
@@ -113,6 +120,8 @@ pub(crate) fn network<'a>(frame: &Frame<'a>) -> Result<Network<'a>, Unused> {
         LinkType::NULL => null::network(payload, frame.order),
         LinkType::LOOP => null::network(payload, ByteOrder::Big),
         LinkType::NFLOG => nflog::network(payload, frame.order),
+        LinkType::IEEE802_11 => ieee80211::network(payload),
+        LinkType::IEEE802_11_RADIOTAP => ieee80211::network_behind_radiotap(payload),
         other => Err(Unused::UnknownLink(other)),
     }
 }
@@ -125,9 +134,20 @@ pub(crate) struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
+    /// What an IP packet carries: `bytes` of it were captured, `wire_len` were on the wire.
+    pub(crate) fn new(bytes: &'a [u8], wire_len: u32) -> Self {
+        Self { bytes, wire_len }
+    }
+
+    /// The captured octets.
+    #[inline]
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// What follows the next `length` octets.
     #[inline]
-    fn behind(self, length: usize) -> Result<Self, Unused> {
+    pub(crate) fn behind(self, length: usize) -> Result<Self, Unused> {
         let bytes = self.bytes.get(length..).ok_or(self.short())?;
         let wire_len = self.wire_len.saturating_sub(u32::try_from(length).unwrap_or(u32::MAX));
         Ok(Self { bytes, wire_len })
@@ -136,7 +156,7 @@ impl<'a> Payload<'a> {
     /// Why a header cannot be read that goes beyond the captured octets: the snapshot length cut it,
     /// or the frame never held it.
     #[inline]
-    fn short(self) -> Unused {
+    pub(crate) fn short(self) -> Unused {
         if (self.wire_len as usize) > self.bytes.len() {
             Unused::CutShort
         } else {
@@ -145,7 +165,7 @@ impl<'a> Payload<'a> {
     }
 
     #[inline]
-    fn into_network(self, protocol: Protocol) -> Network<'a> {
+    pub(crate) fn into_network(self, protocol: Protocol) -> Network<'a> {
         Network { protocol, bytes: self.bytes, wire_len: self.wire_len }
     }
 }

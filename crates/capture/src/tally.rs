@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use why504_model::{Damage, Diagnostic, Location, SourceId, Timestamp};
 
-use crate::LinkType;
+use crate::{LinkType, Tunnel};
 
 /// Why a frame became no packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +50,9 @@ pub struct DecodeTally {
     pub not_packets: u64,
     /// See [`Unused::UnknownLink`], by link type.
     pub unknown_link: BTreeMap<LinkType, u64>,
+    /// How many of the segments and ICMP errors came out of a tunnel, by its kind. They are counted
+    /// above as well.
+    pub tunnelled: BTreeMap<Tunnel, u64>,
     /// Earliest and latest time stamp of all timed frames, used or not: what the capture covers.
     pub span: Option<(Timestamp, Timestamp)>,
 }
@@ -115,6 +118,10 @@ impl DecodeTally {
         }
         for (link, more) in &other.unknown_link {
             let counter = self.unknown_link.entry(*link).or_default();
+            *counter = counter.saturating_add(*more);
+        }
+        for (tunnel, more) in &other.tunnelled {
+            let counter = self.tunnelled.entry(*tunnel).or_default();
             *counter = counter.saturating_add(*more);
         }
         if let Some((first, last)) = other.span {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use etherparse::{IpFragOffset, Ipv4Header, PacketBuilder};
 use proptest::prelude::*;
 use render::{Chosen, Shot, Tcp, any_tcp, chosen, ethernet, pcap, read};
-use why504_capture::{ByteOrder, DecodeTally, LinkType};
+use why504_capture::{ByteOrder, DecodeTally, LinkType, Tunnel};
 use why504_model::{IcmpError, IcmpFamily, Packet, SeqNumber, SourceId};
 
 const ETHERNET: usize = 14;
@@ -61,7 +61,21 @@ fn every_link_layer_leads_to_the_segment() {
         let linux_family = if v6 { 10 } else { 2 };
         let ip_len = u8::try_from(ip.len() + 4).expect("a small packet");
         let tag = |number: u16| [&number.to_be_bytes()[..], &[0x20, 5]].concat();
-        let table: [(u16, Vec<u8>); 15] = [
+        let ppp_protocol = if v6 { 0x57 } else { 0x21 };
+        let (snap, address) = ([&[0xaa, 0xaa, 3, 0, 0, 0], ether_type].concat(), [0; 22]);
+        let table: [(u16, Vec<u8>); 22] = [
+            // Two labels, the second of which is the last.
+            (1, [mac, &[0x88, 0x47, 0, 1, 0, 64, 0, 1, 1, 64], ip].concat()),
+            (1, [mac, &tag(0x8100), &[0x88, 0x48, 0, 1, 1, 64], ip].concat()),
+            (1, [mac, &[0x88, 0x64, 0x11, 0, 0, 9, 0, 62, 0, ppp_protocol], ip].concat()),
+            // Data; quality of service with an HT field; four addresses, behind radiotap.
+            (105, [&[0x08, 0x01], &address[..], &snap, ip].concat()),
+            (105, [&[0x88, 0x82], &address[..], &[0; 2], &[0; 4], &snap, ip].concat()),
+            (105, [&[0x88, 0x02], &address[..], &[0; 2], &snap, ip].concat()),
+            (
+                127,
+                [&[0, 0, 10, 0, 0, 0], &[0; 4][..], &[8, 3], &address, &[0; 6], &snap, ip].concat(),
+            ),
             (1, frame.clone()),
             (1, [mac, &tag(0x8100), ether_type, ip].concat()),
             (1, [mac, &tag(0x88a8), &tag(0x8100), ether_type, ip].concat()),
@@ -95,7 +109,7 @@ fn every_link_layer_leads_to_the_segment() {
 
 #[test]
 fn unknown_links_are_counted_by_number_and_named() {
-    for (link, name) in [(105, "105 (IEEE802_11)"), (147, "147")] {
+    for (link, name) in [(189, "189 (USB_LINUX)"), (147, "147")] {
         let reading = one(link, &[0; 60], usize::MAX);
         assert_eq!(reading.tally.unknown_link.get(&LinkType(link)), Some(&1));
         let diagnostics = reading.tally.diagnostics(SourceId::default());
@@ -311,4 +325,119 @@ fn icmp_errors_tell_the_segment_that_they_quote() {
     let packet = icmp(false, 3, 13, 36);
     assert_eq!(counted(&one(101, &packet, 20 + 8 + 20 + 7).tally), "cut_short");
     assert_eq!(counted(&one(101, &packet, 20 + 8 + 20 + 8).tally), "icmp_errors");
+}
+
+/// A segment in a packet of `protocol` from 192.0.2.1 to 192.0.2.9, behind the tunnel's headers.
+fn carried(protocol: u8, headers: &[u8], inner: &[u8]) -> Vec<u8> {
+    let payload = [headers, inner].concat();
+    let length = u16::try_from(payload.len()).expect("a small packet");
+    let header = Ipv4Header::new(length, 63, protocol.into(), [192, 0, 2, 1], [192, 0, 2, 9])
+        .expect("a small packet");
+    let mut frame = vec![0; 12];
+    frame.extend([0x08, 0x00]);
+    header.write(&mut frame).expect("memory takes it");
+    frame.extend(payload);
+    frame
+}
+
+#[test]
+fn one_level_of_tunnel_leads_to_the_inner_segment() {
+    for v6 in [false, true] {
+        let tcp = syn(v6);
+        let frame = ethernet(&tcp);
+        let (ether_type, ip) = (&frame[12..14], &frame[ETHERNET..]);
+        let udp = |port: u16| [&[0x30, 0x39], &port.to_be_bytes()[..], &[0, 0, 0, 0]].concat();
+        let gre = |flags: u8, optional: usize| -> Vec<u8> {
+            [&[flags, 0], ether_type, &vec![7; optional]].concat()
+        };
+        let erspan_iii = [&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1][..], &[0x20; 11]].concat();
+        let vxlan = [8, 0, 0, 0, 0, 0, 1, 0];
+        let table: [(Tunnel, u8, Vec<u8>, &[u8]); 14] = [
+            (Tunnel::IpInIp, if v6 { 41 } else { 4 }, vec![], ip),
+            (Tunnel::Gre, 47, gre(0, 0), ip),
+            (Tunnel::Gre, 47, gre(0x80, 4), ip),
+            (Tunnel::Gre, 47, gre(0x20, 4), ip),
+            (Tunnel::Gre, 47, gre(0xb0, 12), ip),
+            (Tunnel::Gre, 47, vec![0, 0, 0x65, 0x58], &frame),
+            (Tunnel::Erspan, 47, vec![0, 0, 0x88, 0xbe], &frame),
+            (Tunnel::Erspan, 47, [&[0x10, 0, 0x88, 0xbe][..], &[1; 12]].concat(), &frame),
+            (Tunnel::Erspan, 47, [&erspan_iii[..], &[0]].concat(), &frame),
+            (Tunnel::Erspan, 47, [&erspan_iii[..], &[1], &[0; 8]].concat(), &frame),
+            (Tunnel::Vxlan, 17, [&udp(4789)[..], &vxlan].concat(), &frame),
+            (Tunnel::Vxlan, 17, [&udp(8472)[..], &vxlan].concat(), &frame),
+            // No options and Ethernet; one option of eight octets and IP.
+            (
+                Tunnel::Geneve,
+                17,
+                [&udp(6081)[..], &[0, 0, 0x65, 0x58, 0, 0, 1, 0]].concat(),
+                &frame,
+            ),
+            (
+                Tunnel::Geneve,
+                17,
+                [&udp(6081)[..], &[2, 0], ether_type, &[0, 0, 1, 0], &[9; 8]].concat(),
+                ip,
+            ),
+        ];
+        for (tunnel, protocol, headers, inner) in table {
+            let data = carried(protocol, &headers, inner);
+            let reading = one(1, &data, usize::MAX);
+            assert_eq!(tcp_of(&reading), Some(Chosen::from(&tcp)), "{tunnel}");
+            assert_eq!(reading.tally.tunnelled.into_iter().collect::<Vec<_>>(), [(tunnel, 1)]);
+            // Cut anywhere it is a cut frame, or of no tunnel that could be told.
+            for snaplen in 0..data.len() - 60 {
+                let reading = one(1, &data, snaplen);
+                let counter = counted(&reading.tally);
+                assert!(
+                    ["cut_short", "other_ip"].contains(&counter),
+                    "{tunnel} {snaplen} {counter}"
+                );
+                assert_eq!(reading.tally.tunnelled.len(), 0);
+            }
+            // A second level is not opened.
+            let mut twice = carried(4, &[], &data[ETHERNET..]);
+            assert_eq!(counted(&one(1, &twice, usize::MAX).tally), "other_ip", "{tunnel}");
+            twice.truncate(30);
+            assert_eq!(counted(&one(1, &twice, usize::MAX).tally), "malformed", "{tunnel}");
+        }
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_tunnel_is_other_traffic() {
+    let frame = ethernet(&syn(false));
+    let arp = [&[0; 12], &[0x08, 0x06][..], &[0; 46]].concat();
+    let table: [(u8, &[u8], &[u8]); 7] = [
+        // UDP from port 53, VXLAN without its flag, Geneve of another version, PPTP, source routes.
+        (17, &[0, 53, 0x12, 0x34, 0, 0, 0, 0], &frame),
+        (17, &[0, 53, 0x12, 0xb5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0], &frame),
+        (17, &[0, 53, 0x17, 0xc1, 0, 0, 0, 0, 0x40, 0, 0x65, 0x58, 0, 0, 1, 0], &frame),
+        (47, &[0x30, 1, 0x88, 0x0b, 0, 0, 0, 0], &frame),
+        (47, &[0x40, 0, 0x08, 0, 0, 0, 0, 0], &frame[ETHERNET..]),
+        (47, &[0, 0, 0x65, 0x58], &arp),
+        (50, &[], &frame),
+    ];
+    for (protocol, headers, inner) in table {
+        let reading = one(1, &carried(protocol, headers, inner), usize::MAX);
+        assert_eq!(counted(&reading.tally), "other_ip", "{protocol} {headers:02x?}");
+        assert_eq!(reading.packets, []);
+    }
+}
+
+/// Encrypted, no data, beacons, aggregates, LLC without SNAP.
+#[test]
+fn other_wireless_frames_are_no_ip() {
+    let frame = ethernet(&syn(false));
+    let inner = [&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &frame[ETHERNET..]].concat();
+    let table: [(&[u8], &[u8]); 5] = [
+        (&[0x08, 0x41], &inner),
+        (&[0x48, 0x01], &inner),
+        (&[0x80, 0x00], &inner),
+        (&[0x88, 0x02], &[&[0x80, 0], &inner[..]].concat()),
+        (&[0x08, 0x01], &[&[0x42, 0x42, 3], &inner[..]].concat()),
+    ];
+    for (control, rest) in table {
+        let reading = one(105, &[control, &[0; 22], rest].concat(), usize::MAX);
+        assert_eq!(counted(&reading.tally), "non_ip", "{control:02x?}");
+    }
 }

@@ -12,7 +12,7 @@ use why504_model::{Packet, SourceId, TcpFlags};
 type Row = (u64, u32, u32, u8);
 
 /// SYN, SYN+ACK and RST; ICMP errors are left out, in which tshark shows the quoted header as well.
-/// Fragments are not put together and tunnels not looked into, as here.
+/// Fragments are not put together, as here.
 fn rows_of_tshark(path: &Path) -> Option<Vec<Row>> {
     let output = Command::new("tshark")
         .args(["-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE"])

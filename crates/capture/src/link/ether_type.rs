@@ -1,13 +1,17 @@
-//! EtherTypes: IP, and the tags that may stand before it: 802.1Q and 802.1ad (QinQ).
+//! EtherTypes: IP, and the tags that may stand before it: 802.1Q and 802.1ad (QinQ),
+//! MPLS and PPPoE.
 
 use std::ops::Range;
 
-use super::{Network, Payload, Protocol};
+use super::{Network, Payload, Protocol, mpls, pppoe};
 use crate::byte_order::be_u16;
 use crate::tally::Unused;
 
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
+/// Unicast and multicast (RFC 3032 section 5).
+const MPLS: [u16; 2] = [0x8847, 0x8848];
+const PPPOE_SESSION: u16 = 0x8864;
 /// 802.1Q, 802.1ad, and the numbers in use for QinQ before 802.1ad.
 const VLAN_TAGS: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
 
@@ -20,7 +24,7 @@ mod field {
 
 /// The IP packet in `payload`, which follows the EtherType `number`.
 #[inline]
-pub(super) fn network(number: u16, payload: Payload<'_>) -> Result<Network<'_>, Unused> {
+pub(crate) fn network(number: u16, payload: Payload<'_>) -> Result<Network<'_>, Unused> {
     let (mut number, mut payload) = (number, payload);
     // Each tag takes octets, so the loop ends with the frame.
     loop {
@@ -31,6 +35,8 @@ pub(super) fn network(number: u16, payload: Payload<'_>) -> Result<Network<'_>, 
                 number = be_u16(payload.bytes, field::ETHER_TYPE).ok_or(payload.short())?;
                 payload = payload.behind(field::LENGTH)?;
             }
+            PPPOE_SESSION => return pppoe::network(payload),
+            labels if MPLS.contains(&labels) => return mpls::network(payload),
             _ => return Err(Unused::NonIp),
         }
     }

@@ -14,7 +14,7 @@ mod field {
 }
 
 #[inline]
-pub(super) fn network(frame: Payload<'_>) -> Result<Network<'_>, Unused> {
+pub(crate) fn network(frame: Payload<'_>) -> Result<Network<'_>, Unused> {
     let number = be_u16(frame.bytes, field::ETHER_TYPE).ok_or(frame.short())?;
     ether_type::network(number, frame.behind(field::LENGTH)?)
 }
