@@ -98,6 +98,11 @@ impl<'a> AccessRecord<'a> {
     }
 }
 
+/// Whether this is what `$time_local` writes.
+pub(crate) fn is_time_local(text: &[u8]) -> bool {
+    time::local(text).is_some()
+}
+
 pub(crate) fn number<T: core::str::FromStr>(text: &[u8]) -> Option<T> {
     core::str::from_utf8(text).ok()?.parse().ok()
 }

@@ -123,13 +123,20 @@ fn other(text: &[u8]) -> Option<(&[u8], &[u8])> {
             b'"' => at += 1 + string_end(text.get(at + 1..)?)?,
             b'[' | b'{' => open += 1,
             b']' | b'}' if open > 0 => open -= 1,
-            b',' | b'}' if open == 0 => break,
+            b'}' if open == 0 => break,
+            // A comma within a list of tries that was written without quotes is not the end.
+            b',' if open == 0 && begins_member(text.get(at + 1..)?) => break,
             _ => {}
         }
         at += 1;
     }
     let (value, rest) = text.split_at_checked(at)?;
     Some((value.trim_ascii(), rest))
+}
+
+/// Whether another key, or the end of the object, follows a comma.
+fn begins_member(text: &[u8]) -> bool {
+    matches!(text.trim_ascii_start().first(), Some(b'"' | b'}') | None)
 }
 
 /// The bytes that an escaped string stands for. What is no escape of JSON is left as it is.
@@ -209,7 +216,7 @@ mod tests {
 
     #[test]
     fn members_come_in_order_with_the_object_they_stand_in() {
-        let rows: [(&str, &[&str], bool); 7] = [
+        let rows: [(&str, &[&str], bool); 8] = [
             (
                 r#"{"a":1,"b":"x\"y","c":{"d":null,"e":{"f":"g"}},"h":["]",{"i":2}] }"#,
                 &[".a=1", r#".b='x\"y'"#, "c.d=null", "e.f='g'", r#".h=["]",{"i":2}]"#],
@@ -217,6 +224,7 @@ mod tests {
             ),
             (r#"{ "a" : true }"#, &[".a=true"], true),
             ("{}", &[], true),
+            (r#"{"a":,"b":0.1, 0.2,"c":-}"#, &[".a=", ".b=0.1, 0.2", ".c=-"], true),
             (r#"{"a":1} x"#, &[".a=1"], false),
             (r#"{"a":1,"b":"cut"#, &[".a=1"], false),
             (r#"{"a" 1}"#, &[], false),

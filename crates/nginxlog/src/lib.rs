@@ -74,5 +74,5 @@ pub use scan::{
     ErrorEvent, ErrorScanner, LineOutcome, LineTally, LoggedTimeout, NEEDLES, ScanEnd,
     UnfinishedLine, Unparsed, read_line,
 };
-pub use sniff::{LogKind, sniff};
+pub use sniff::{LogKind, UnknownFormat, sniff, unknown_format};
 pub use zone::{CivilSecond, Zone, ZoneError, arrivals, teach};

@@ -4,6 +4,7 @@
 //! `$name` and `${name}`, no escape for a dollar sign. A line is matched as literal, value,
 //! literal and so on; values are found by searching for the literal that follows them.
 
+mod json_keys;
 mod matcher;
 mod variable;
 mod well_known;
@@ -30,8 +31,15 @@ pub enum Escape {
 /// A compiled `log_format`.
 #[derive(Clone, Debug)]
 pub struct LogFormat {
-    matcher: Matcher,
-    escape: Escape,
+    reader: Reader,
+}
+
+#[derive(Clone, Debug)]
+enum Reader {
+    /// By the text of the format.
+    Template { matcher: Matcher, escape: Escape },
+    /// JSON, by its keys.
+    Json,
 }
 
 /// A format text that cannot be compiled, with the byte at which that shows.
@@ -56,7 +64,7 @@ pub enum FormatFault {
     /// Nothing of the line would be read.
     #[error(
         "no `$variable` in it, and no format of that name; known names are combined, main, \
-         ingress-nginx, kong, apisix"
+         ingress-nginx, kong, apisix, json"
     )]
     NoVariable,
     /// More than the matcher takes.
@@ -82,7 +90,7 @@ impl LogFormat {
         let pieces = pieces(text)?;
         let matcher = Matcher::new(pieces, escape)
             .map_err(|reason| FormatError { position: text.len(), reason })?;
-        Ok(Self { matcher, escape })
+        Ok(Self { reader: Reader::Template { matcher, escape } })
     }
 
     /// What a user passes: the name of a well-known format, a format text, optionally after
@@ -135,8 +143,11 @@ impl LogFormat {
     }
 
     /// A well-known format: `combined`, `main`, `ingress-nginx` (or `upstreaminfo`), `kong`,
-    /// `apisix`.
+    /// `apisix`; or `json` for JSON lines whose keys are named after the variables.
     pub fn named(name: &str) -> Option<Self> {
+        if name == "json" {
+            return Some(Self { reader: Reader::Json });
+        }
         let text = well_known::text(name)?;
         Self::compile(text.as_bytes(), Escape::Default).ok()
     }
@@ -151,12 +162,19 @@ impl LogFormat {
 
     /// Reads a line, without its line feed; `None` when it does not have this format.
     pub fn read<'a>(&self, line: &'a [u8]) -> Option<AccessRecord<'a>> {
-        Some(AccessRecord::new(&self.matcher.matches(line)?, self.escape))
+        let (values, escape) = match &self.reader {
+            Reader::Template { matcher, escape } => (matcher.matches(line)?, *escape),
+            Reader::Json => json_keys::read(line)?,
+        };
+        Some(AccessRecord::new(&values, escape))
     }
 
-    /// How many variables the format has.
+    /// How many variables the format has; 0 for `json`, whose lines tell by themselves.
     pub fn variables(&self) -> usize {
-        self.matcher.len()
+        match &self.reader {
+            Reader::Template { matcher, .. } => matcher.len(),
+            Reader::Json => 0,
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Tells by its content which log a file is. Not by its name, and not whether it is a capture.
 
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memmem};
 
-use crate::access::is_access_line;
+use crate::access::{is_access_line, is_time_local};
 use crate::error::{begins_record, rendered};
 use crate::lines::trimmed;
 use crate::log_format::LogFormat;
@@ -41,6 +41,53 @@ pub fn sniff(beginning: &[u8], formats: &[LogFormat]) -> Option<LogKind> {
         .rev()
         .max_by_key(|(_, variables, count)| (*count, *variables))?;
     (count > 0 && count * 2 > lines.len()).then_some(LogKind::Access(index))
+}
+
+/// A file that looks like an access log whose format is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an access log in a format that is not known; pass the text of its log_format with \
+     --log-format, or its configuration with --nginx-conf; the first line is: {line}"
+)]
+pub struct UnknownFormat {
+    /// The first line, its first 300 bytes, with control bytes escaped.
+    pub line: String,
+}
+
+/// The most bytes of a line that are shown.
+const SHOWN: usize = 300;
+
+/// Whether the beginning of a file that is no known log looks like an access log: most lines hold
+/// a request line or the time that `$time_local` writes.
+pub fn unknown_format(beginning: &[u8]) -> Option<UnknownFormat> {
+    let lines: Vec<&[u8]> = lines(beginning).collect();
+    let alike = lines.iter().filter(|line| looks_like_access(line)).count();
+    let first = lines.iter().find(|line| looks_like_access(line))?;
+    let cut = first.get(..SHOWN).unwrap_or(first);
+    let line = String::from_utf8_lossy(cut).chars().flat_map(shown).collect();
+    (alike * 2 > lines.len()).then_some(UnknownFormat { line })
+}
+
+fn shown(letter: char) -> impl Iterator<Item = char> {
+    let (plain, escaped) = if letter.is_control() {
+        (None, Some(letter.escape_default()))
+    } else {
+        (Some(letter), None)
+    };
+    plain.into_iter().chain(escaped.into_iter().flatten())
+}
+
+/// ` HTTP/1.1`, or `22/Nov/2026:07:18:23 +0100`.
+fn looks_like_access(line: &[u8]) -> bool {
+    let version = |at: usize| {
+        matches!(line.get(at + 6..at + 9), Some([major, b'.', minor])
+            if major.is_ascii_digit() && minor.is_ascii_digit())
+    };
+    memmem::find_iter(line, b" HTTP/").any(version)
+        || memchr_iter(b'/', line).any(|slash| {
+            let stamp = slash.checked_sub(2).and_then(|start| line.get(start..start + 26));
+            stamp.is_some_and(is_time_local)
+        })
 }
 
 /// Whether a record begins here, in text or in JSON, within a collector's wrapper or not.
@@ -117,5 +164,29 @@ mod tests {
             assert_eq!(sniff(text.as_bytes(), &formats), expected, "{text}");
         }
         assert_eq!(sniff(combined.as_bytes(), &[]), None);
+    }
+
+    #[test]
+    fn an_unknown_format_is_shown() {
+        let odd = "1.2.3.4|22/Nov/2026:08:18:23 +0100|504";
+        let rows = [
+            (format!("{odd}\n{odd}\n"), Some(odd.to_owned())),
+            (
+                "x \u{1b}[1m GET / HTTP/1.1\n".to_owned(),
+                Some("x \\u{1b}[1m GET / HTTP/1.1".to_owned()),
+            ),
+            (
+                format!("{odd}{}", "y".repeat(900)),
+                Some(format!("{odd}{}", "y".repeat(300 - odd.len()))),
+            ),
+            ("a\nb\n1 HTTP/1.1\n".to_owned(), None),
+            ("22/Nox/2026:08:18:23 +0100\n".to_owned(), None),
+            (String::new(), None),
+        ];
+        for (text, line) in rows {
+            let found = unknown_format(text.as_bytes());
+            assert_eq!(found.as_ref().map(|found| &found.line), line.as_ref(), "{text}");
+            assert!(found.is_none_or(|found| found.to_string().contains("--log-format")));
+        }
     }
 }

@@ -1,12 +1,16 @@
 //! Finds the inputs and tells what each of them is.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use why504_ingest::{Discovery, Skipped, Source, discover};
+use why504_ingest::{Discovery, Skipped, Source, discover, open};
 use why504_model::Damage;
-use why504_nginxlog::{LogFormat, LogKind, sniff};
+use why504_nginxlog::{LogFormat, LogKind, sniff, unknown_format};
 
 use crate::progress::Complaints;
+
+/// Bytes at the beginning of a log that are shown when its format is not known.
+const LOOKED_AT: u64 = 64 * 1024;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +19,8 @@ pub(crate) enum Kind {
     ErrorLog,
     /// An access log, in one of the formats that are known.
     AccessLog,
+    /// What looks like an access log and has none of the formats.
+    UnknownFormat,
     /// A packet capture.
     Capture,
     /// Of no use to the command.
@@ -42,7 +48,24 @@ impl Inputs {
             let sentence = format!("{}: {}", entry.path.display(), entry.reason);
             complaints.add(entry.damage(), sentence);
         }
-        Self { sources, skipped }
+        let mut inputs = Self { sources, skipped };
+        inputs.pass_over_unknown(complaints);
+        inputs
+    }
+
+    /// Drops access logs in unknown formats, and shows for each what its format must read.
+    fn pass_over_unknown(&mut self, complaints: &mut Complaints) {
+        for source in self.sources.iter_mut().filter(|s| s.class == Kind::UnknownFormat) {
+            source.class = Kind::PassedOver;
+            let mut head = Vec::new();
+            let beginning = open(source).map(|reader| reader.take(LOOKED_AT));
+            // What could be read is enough.
+            let _ = beginning.and_then(|mut reader| reader.read_to_end(&mut head));
+            if let Some(unknown) = unknown_format(&head) {
+                let sentence = format!("{}: {unknown}", source.path.display());
+                complaints.add(Damage::Unusable, sentence);
+            }
+        }
     }
 
     /// The sources of one kind.
@@ -75,8 +98,11 @@ fn classify(head: &[u8], formats: &[LogFormat]) -> Option<Kind> {
     {
         return Some(Kind::Capture);
     }
-    match sniff(head, formats)? {
-        LogKind::Error => Some(Kind::ErrorLog),
-        LogKind::Access(_) => Some(Kind::AccessLog),
+    match sniff(head, formats) {
+        Some(LogKind::Error) => Some(Kind::ErrorLog),
+        Some(LogKind::Access(_)) => Some(Kind::AccessLog),
+        // A command that reads no logs knows no formats.
+        None if formats.is_empty() => None,
+        None => unknown_format(head).map(|_| Kind::UnknownFormat),
     }
 }

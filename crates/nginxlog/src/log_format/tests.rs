@@ -153,7 +153,57 @@ fn arguments_in_all_their_forms() {
     let quoted = format(r#""$request" $status"#);
     let record = quoted.read(br#""GET /x HTTP/1.1" 504"#).expect("the line has this format");
     assert_eq!((text(record.request), record.status), (Some("GET /x HTTP/1.1"), Some(504)));
-    assert_eq!(LogFormat::well_known().len(), 5);
+    assert_eq!(LogFormat::well_known().len(), 6);
+}
+
+#[test]
+fn json_lines_are_read_by_their_keys() {
+    let format = LogFormat::named("json").expect("known");
+    let rows = [
+        r#"{"time_iso8601":"2026-11-22T07:18:23+00:00","status":"504","request":"GET /\"x HTTP/1.1","upstream_addr":"10.0.0.9:80, 10.0.0.8:80","upstream_response_time":"5.000, 5.001"}"#,
+        // Numbers and lists without quotes, no value, escape=default.
+        r#"{"msec":1795331903.000,"status":504,"request":"GET /\x22x HTTP/1.1","rt":,"upstream_addr":"10.0.0.9:80, 10.0.0.8:80","upstream_response_time":5.000, 5.001}"#,
+        r#"{ "@timestamp": "2026-11-22T07:18:23+00:00", "http": {"status": 504, "request": "GET /\"x HTTP/1.1"}, "tags": ["a","b"], "upstream": "10.0.0.9:80, 10.0.0.8:80", "upstream_response_time": "5.000, 5.001" }"#,
+    ];
+    for line in rows {
+        let record = format.read(line.as_bytes()).unwrap_or_else(|| panic!("{line}"));
+        assert_eq!(record.status, Some(504), "{line}");
+        let request = crate::access::unescape(record.request.expect("a request"), record.escape);
+        assert_eq!(request.as_ref(), b"GET /\"x HTTP/1.1");
+        let start = record.time.expect("a time").start();
+        assert_eq!(start, Timestamp::from_parts(1_795_331_903, 0));
+        assert_eq!(record.upstream_addr.endpoints().flatten().count(), 2);
+        let spans: Vec<_> = record.upstream_response_time.spans().flatten().collect();
+        assert_eq!(spans, [Span::from_millis(5_000), Span::from_millis(5_001)], "{line}");
+    }
+    for line in [
+        r#"{"level":"error","time":"2026-11-22T07:18:23Z","message":"x"}"#,
+        r#"{"status":504,"request":"GET / HTTP/1.1"}"#,
+        r#"{"msec":"1.000","status":504,"request":"GET / HTTP/1.1""#,
+        "[]",
+    ] {
+        assert!(format.read(line.as_bytes()).is_none(), "{line}");
+    }
+}
+
+/// Unset variables are empty with escape=json and escape=none, also between the separators of a
+/// list, and numbers without quotes may be missing.
+#[test]
+fn empty_values_of_the_other_escapes() {
+    for escape in ["json", "none"] {
+        let format = format(&format!(
+            r#"escape={escape} {{"s":$status,"c":$upstream_connect_time,"r":"$upstream_response_time","a":"$upstream_addr"}}"#
+        ));
+        let record = format.read(br#"{"s":504,"c":,"r":", 5.000","a":", 10.0.0.9:80"}"#);
+        let record = record.expect("the line has this format");
+        assert!(record.upstream_connect_time.is_empty() && record.has_connect_time);
+        let spans: Vec<_> = record.upstream_response_time.spans().collect();
+        assert_eq!(spans, [None, Some(Span::from_millis(5_000))]);
+    }
+    // Nothing is escaped: quotes and blanks of the client are read leniently.
+    let format = format(r#"escape=none "$request" $status "$http_user_agent" $connection"#);
+    let record = format.read(br#""GET /"x" y" HTTP/1.1" 504 "a "b" 3" 9"#).expect("fits");
+    assert_eq!((record.status, record.connection), (Some(504), Some(9)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Formats that products ship with, word for word.
 
-pub(super) const NAMES: [&str; 5] = ["combined", "main", "ingress-nginx", "kong", "apisix"];
+pub(super) const NAMES: [&str; 6] = ["combined", "main", "ingress-nginx", "kong", "apisix", "json"];
 
 pub(super) fn text(name: &str) -> Option<&'static str> {
     Some(match name {
