@@ -104,6 +104,34 @@ pub(crate) fn fits(expected: &str, printed: &str) -> bool {
     rest.ends_with(last)
 }
 
+/// What `expected` would be if it had been taken from `printed`. Between its `...` it holds whole
+/// paragraphs; each run of them is found again by the first two words of its first line. `None` when
+/// one is not there any more.
+pub(crate) fn refresh(expected: &str, printed: &str) -> Option<String> {
+    if !elides(expected) {
+        return Some(printed.to_owned());
+    }
+    let expected: Vec<&str> = expected.lines().collect();
+    let mut rest: &[&str] = &printed.lines().collect::<Vec<_>>();
+    let mut parts = Vec::new();
+    for part in expected.split(|line| *line == "...") {
+        let Some(first) = part.iter().find(|line| !line.is_empty()) else {
+            parts.push(Vec::new());
+            continue;
+        };
+        let words = |line: &str| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+        rest = &rest[rest.iter().position(|line| words(line) == words(first))?..];
+        let paragraphs = part.split(|line| line.is_empty()).filter(|p| !p.is_empty()).count();
+        let ends = rest.iter().enumerate().filter(|(_, line)| line.is_empty()).map(|(at, _)| at);
+        let end = ends.chain([rest.len()]).nth(paragraphs - 1).unwrap_or(rest.len());
+        parts.push(rest[..end].to_vec());
+        rest = &rest[end..];
+    }
+    let parts: Vec<String> =
+        parts.iter().map(|lines| lines.iter().map(|l| format!("{l}\n")).collect()).collect();
+    Some(parts.join("...\n"))
+}
+
 #[test]
 fn blocks_are_found_whole() {
     let text = "a\n```console\n$ one\n1\n\n2\n$ two \\\n    three\n```\n$ no\n";
@@ -124,4 +152,15 @@ fn only_dots_stand_for_anything() {
     ] {
         assert_eq!(fits(expected, printed), fitting, "{expected:?} {printed:?}");
     }
+}
+
+#[test]
+fn elided_blocks_are_refreshed_by_paragraph() {
+    let printed = "head 1\n\nA b c\nx\n\nC d e\ny\n\nZ z\n";
+    let expected = "head old\n...\nC d old\n...\n";
+    // `head old` is not in it, `head 1` is.
+    assert_eq!(refresh(expected, printed), None);
+    let expected = "head 1\n...\nC d old\n...\n";
+    assert_eq!(refresh(expected, printed).as_deref(), Some("head 1\n...\nC d e\ny\n...\n"));
+    assert_eq!(refresh("old\n", printed).as_deref(), Some(printed));
 }
