@@ -127,9 +127,13 @@ pub(crate) fn refresh(expected: &str, printed: &str) -> Option<String> {
         parts.push(rest[..end].to_vec());
         rest = &rest[end..];
     }
-    let parts: Vec<String> =
-        parts.iter().map(|lines| lines.iter().map(|l| format!("{l}\n")).collect()).collect();
+    let parts: Vec<String> = parts.iter().map(|lines| ended(lines)).collect();
     Some(parts.join("...\n"))
+}
+
+/// With a line end after each line.
+fn ended(lines: &[&str]) -> String {
+    lines.iter().flat_map(|line| [line, "\n"]).collect()
 }
 
 #[test]
