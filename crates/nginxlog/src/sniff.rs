@@ -18,29 +18,36 @@ pub enum LogKind {
     Error,
     /// An access log whose lines have the format with this index.
     Access(usize),
+    /// Both in one file, as a container's log holds its standard output and standard error; the
+    /// access lines have the format with this index.
+    Mixed(usize),
 }
 
-/// Judges the beginning of a decompressed file (64 KiB are plenty). The format that most lines
-/// have wins, and of several the one with most variables; more than half of the lines must be
-/// readable as an access log. One record header is enough for an error log: its records may have
-/// many lines.
+/// Judges the beginning of a decompressed file (64 KiB are plenty). One record header is enough for
+/// an error log: its records may have many lines. Of the other lines more than half must be
+/// readable as an access log; the format that most of them have wins, and of several the one with
+/// most variables.
 pub fn sniff(beginning: &[u8], formats: &[LogFormat]) -> Option<LogKind> {
-    let lines: Vec<&[u8]> = lines(beginning).collect();
-    if lines.iter().any(|line| is_error_line(line)) {
-        return Some(LogKind::Error);
-    }
+    let (errors, others): (Vec<&[u8]>, Vec<&[u8]>) =
+        lines(beginning).partition(|line| is_error_line(line));
     let matching = |format: &LogFormat| {
         let format = core::slice::from_ref(format);
-        lines.iter().filter(|line| is_access_line(format, line)).count()
+        others.iter().filter(|line| is_access_line(format, line)).count()
     };
-    let (index, _, count) = formats
+    let access = formats
         .iter()
         .enumerate()
         .map(|(index, format)| (index, format.variables(), matching(format)))
         // Of equals the first one.
         .rev()
-        .max_by_key(|(_, variables, count)| (*count, *variables))?;
-    (count > 0 && count * 2 > lines.len()).then_some(LogKind::Access(index))
+        .max_by_key(|(_, variables, count)| (*count, *variables))
+        .filter(|(.., count)| *count > 0 && count * 2 > others.len())
+        .map(|(index, ..)| index);
+    match (errors.is_empty(), access) {
+        (true, access) => access.map(LogKind::Access),
+        (false, None) => Some(LogKind::Error),
+        (false, Some(index)) => Some(LogKind::Mixed(index)),
+    }
 }
 
 /// A file that looks like an access log whose format is not known.
@@ -164,6 +171,31 @@ mod tests {
             assert_eq!(sniff(text.as_bytes(), &formats), expected, "{text}");
         }
         assert_eq!(sniff(combined.as_bytes(), &[]), None);
+    }
+
+    #[test]
+    fn a_containers_log_holds_both() {
+        let formats = LogFormat::well_known();
+        let access = "STAMP stdout F 1.2.3.4 - - [22/Nov/2026:08:18:23 +0100] \"GET / HTTP/1.1\" \
+            504 5 \"-\" \"x\"\n";
+        let error = "STAMP stderr F 2026/11/22 07:18:23 [error] 2#2: *9 x\n";
+        let start = "STAMP stdout F starting\n";
+        let rows = [
+            (vec![access, error, access, start], "mixed"),
+            (vec![error, start, start, access], "error"),
+            (vec![error, error], "error"),
+            (vec![access, access, start], "access"),
+        ];
+        for (lines, expected) in rows {
+            let text = lines.concat().replace("STAMP", "2026-11-22T07:18:23.5Z");
+            let found = match sniff(text.as_bytes(), &formats) {
+                Some(LogKind::Mixed(_)) => "mixed",
+                Some(LogKind::Error) => "error",
+                Some(LogKind::Access(_)) => "access",
+                None => "none",
+            };
+            assert_eq!(found, expected, "{text}");
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     ErrorLog,
     /// An access log, in one of the formats that are known.
     AccessLog,
+    /// Both kinds of lines in one file: the log of a container.
+    MixedLog,
     /// What looks like an access log and has none of the formats.
     UnknownFormat,
     /// A packet capture.
@@ -68,9 +70,12 @@ impl Inputs {
         }
     }
 
-    /// The sources of one kind.
+    /// The sources of one kind; a file that holds both kinds of lines is one of either.
     pub(crate) fn of(&self, kind: Kind) -> impl Iterator<Item = &Source<Kind>> {
-        self.sources.iter().filter(move |s| s.class == kind)
+        let or_mixed = matches!(kind, Kind::ErrorLog | Kind::AccessLog);
+        self.sources
+            .iter()
+            .filter(move |s| s.class == kind || or_mixed && s.class == Kind::MixedLog)
     }
 
     /// Drops the sources of a kind that the command has no use for, and says so. The others keep
@@ -101,6 +106,7 @@ fn classify(head: &[u8], formats: &[LogFormat]) -> Option<Kind> {
     match sniff(head, formats) {
         Some(LogKind::Error) => Some(Kind::ErrorLog),
         Some(LogKind::Access(_)) => Some(Kind::AccessLog),
+        Some(LogKind::Mixed(_)) => Some(Kind::MixedLog),
         // A command that reads no logs knows no formats.
         None if formats.is_empty() => None,
         None => unknown_format(head).map(|_| Kind::UnknownFormat),

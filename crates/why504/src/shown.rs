@@ -118,7 +118,7 @@ fn link_name(link: why504_capture::LinkType) -> String {
 
 fn totals(analysis: &Analysis) -> Totals {
     let captures = &analysis.captures.points;
-    let logs = [Kind::ErrorLog, Kind::AccessLog];
+    let logs = [Kind::ErrorLog, Kind::AccessLog, Kind::MixedLog];
     // An attempt seen at two points is one: where several were read, the merged ones are counted.
     let most = captures.iter().map(|p| p.attempts).max().unwrap_or(0);
     Totals {
