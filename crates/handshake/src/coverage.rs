@@ -5,16 +5,21 @@
 //! port that the capture's filter demonstrably lets through.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use why504_model::{Endpoint, Interval, Segment, Span, Timestamp};
 
+use crate::address::{mix, place, spread};
+
 /// Minutes of activity are remembered for at most this many (host, minute) pairs; a SYN flood
 /// towards ever new hosts cannot make it grow further.
 const ACTIVITY_KEPT: usize = 1 << 18;
 const PORTS_KEPT: usize = 1 << 16;
+/// Pairs of hosts that a gateway talks to within a moment.
+const RECENT_BITS: u32 = 10;
 
 /// What a point was seen to capture.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +32,9 @@ pub struct Coverage {
     activity: HashMap<(IpAddr, i64), Directions, FixedState>,
     hosts: BTreeMap<IpAddr, BTreeSet<u16>>,
     ports_seen: usize,
-    /// Sender, receiver and minute of the packet before: traffic comes in runs.
-    last: Option<(IpAddr, IpAddr, i64)>,
+    /// Sender, receiver and minute of recent packets, each at the place of its hash: what is here
+    /// is in `activity` already.
+    recent: Vec<Option<(IpAddr, IpAddr, i64)>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,9 +69,7 @@ impl Coverage {
     pub(crate) fn packet(&mut self, segment: &Segment) {
         self.moment(segment.time);
         let (from, to) = (segment.source.ip, segment.destination.ip);
-        let run = Some((from, to, minute(segment.time)));
-        if self.last != run {
-            self.last = run;
+        if self.is_new((from, to, minute(segment.time))) {
             self.mark(to, segment.time, |d| d.to = true);
             self.mark(from, segment.time, |d| d.from = true);
         }
@@ -74,6 +78,17 @@ impl Coverage {
         } else if segment.is_syn_ack() {
             self.port(segment.source);
         }
+    }
+
+    /// Whether this is not among the recent ones; it is afterwards.
+    fn is_new(&mut self, run: (IpAddr, IpAddr, i64)) -> bool {
+        if self.recent.is_empty() {
+            self.recent.resize(1 << RECENT_BITS, None);
+        }
+        // The two directions of a connection have two places.
+        let here = place(spread(mix(run.0).wrapping_add(mix(run.1).rotate_left(7))), RECENT_BITS);
+        let Some(before) = self.recent.get_mut(here) else { return true };
+        before.replace(run) != Some(run)
     }
 
     fn mark(&mut self, host: IpAddr, time: Timestamp, set: impl FnOnce(&mut Directions)) {

@@ -173,6 +173,10 @@ impl Tracker {
 
     /// Any segment that is not a SYN; `false` when no open attempt wants it.
     fn answer(&mut self, segment: &Segment) -> bool {
+        if !self.table.may_hold(segment.source, segment.destination) {
+            self.stray(segment);
+            return false;
+        }
         let pair = Pair::of(segment.source, segment.destination);
         let Some(latest) = self.table.latest(pair) else {
             self.stray(segment);

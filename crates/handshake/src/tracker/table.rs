@@ -1,12 +1,14 @@
 //! The attempts that are open, by 4-tuple.
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec;
 use alloc::vec::Vec;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::{Unfinished, acknowledges};
+use crate::address::{mix, place, spread};
 use crate::sighting::EVENTS_KEPT;
 use crate::{Closing, Event, PointId, Side, Sighting};
 use why504_model::{Endpoint, Flow, Segment, SeqNumber, Timestamp};
@@ -22,6 +24,49 @@ pub(super) struct Pair(Endpoint, Endpoint);
 impl Pair {
     pub(super) fn of(a: Endpoint, b: Endpoint) -> Self {
         if a <= b { Self(a, b) } else { Self(b, a) }
+    }
+}
+
+/// Which pairs may be in the table, in little memory: nearly all packets of a capture are data of
+/// connections that are not followed, and are told from the others by one look at this.
+#[derive(Debug)]
+struct Followed {
+    /// Pairs in the table whose hash has this place. A counter that is full stays full.
+    places: Vec<u16>,
+}
+
+impl Default for Followed {
+    fn default() -> Self {
+        Self { places: vec![0; 1 << Self::BITS] }
+    }
+}
+
+impl Followed {
+    /// A few thousand attempts are open at once on a busy gateway; the counters fit in a cache.
+    const BITS: u32 = 16;
+
+    /// The same for both directions.
+    fn place(a: Endpoint, b: Endpoint) -> usize {
+        let end = |end: Endpoint| spread(mix(end.ip).wrapping_add(u64::from(end.port)));
+        place(spread(end(a).wrapping_add(end(b))), Self::BITS)
+    }
+
+    fn holds(&self, a: Endpoint, b: Endpoint) -> bool {
+        self.places.get(Self::place(a, b)).is_some_and(|count| *count > 0)
+    }
+
+    fn add(&mut self, pair: Pair) {
+        if let Some(count) = self.places.get_mut(Self::place(pair.0, pair.1)) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    fn remove(&mut self, pair: Pair) {
+        if let Some(count) = self.places.get_mut(Self::place(pair.0, pair.1))
+            && *count < u16::MAX
+        {
+            *count = count.saturating_sub(1);
+        }
     }
 }
 
@@ -80,6 +125,7 @@ impl Open {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pairs: HashMap<Pair, VecDeque<Open>, FixedState>,
+    followed: Followed,
     unfinished: HashMap<Unfinished, Pair, FixedState>,
     /// (time of the next look, number) -> where it is.
     clock: BTreeMap<(Timestamp, u64), Pair>,
@@ -104,7 +150,13 @@ impl Table {
         self.clock.insert((open.look, open.serial), pair);
         self.starts.insert(open.serial, open.last);
         self.unfinished.insert(unfinished_key(&open.sighting), pair);
+        self.followed.add(pair);
         self.pairs.entry(pair).or_default().push_back(open);
+    }
+
+    /// Whether there may be an attempt between these two; `false` is certain.
+    pub(super) fn may_hold(&self, a: Endpoint, b: Endpoint) -> bool {
+        self.followed.holds(a, b)
     }
 
     pub(super) fn count(&self, pair: Pair) -> usize {
@@ -181,6 +233,7 @@ impl Table {
     fn remove(&mut self, pair: Pair, place: usize) -> Option<Open> {
         let queue = self.pairs.get_mut(&pair)?;
         let open = queue.remove(place)?;
+        self.followed.remove(pair);
         if queue.is_empty() {
             self.pairs.remove(&pair);
         }
@@ -198,6 +251,7 @@ impl Table {
         let mut all: Vec<Open> =
             self.pairs.drain().flat_map(|(_, queue)| queue.into_iter()).collect();
         all.sort_by_key(|open| open.serial);
+        self.followed = Followed::default();
         self.clock.clear();
         self.starts.clear();
         self.unfinished.clear();
