@@ -56,20 +56,32 @@ fn packet(
     tally: &mut DecodeTally,
 ) -> Result<Packet, Unused> {
     let outer = net::packet(&link::network(frame)?)?;
-    if matches!(outer.protocol, net::TCP | net::ICMP | net::ICMPV6) {
-        return transport(&outer, time, location);
+    let inner;
+    let ip = if matches!(outer.protocol, net::TCP | net::ICMP | net::ICMPV6) {
+        &outer
+    } else {
+        inner = tunnelled(&outer, tally)?;
+        &inner
+    };
+    transport(ip, time, location)
+}
+
+/// The IP packet with a segment or ICMP in it that came through a tunnel. Apart from the common
+/// case, which must stay small.
+#[cold]
+fn tunnelled<'a>(
+    outer: &net::IpPacket<'a>,
+    tally: &mut DecodeTally,
+) -> Result<net::IpPacket<'a>, Unused> {
+    let (tunnel, network) = tunnel::inside(outer)?;
+    let inner = net::packet(&network)
+        .map_err(|unused| if unused == Unused::NonIp { Unused::OtherIp } else { unused })?;
+    if !matches!(inner.protocol, net::TCP | net::ICMP | net::ICMPV6) {
+        return Err(Unused::OtherIp);
     }
-    let (tunnel, network) = tunnel::inside(&outer)?;
-    let inner = net::packet(&network).and_then(|inner| transport(&inner, time, location));
-    match inner {
-        Ok(packet) => {
-            let counter = tally.tunnelled.entry(tunnel).or_default();
-            *counter = counter.saturating_add(1);
-            Ok(packet)
-        }
-        Err(Unused::NonIp) => Err(Unused::OtherIp),
-        Err(unused) => Err(unused),
-    }
+    let counter = tally.tunnelled.entry(tunnel).or_default();
+    *counter = counter.saturating_add(1);
+    Ok(inner)
 }
 
 /// The segment or the ICMP error in an IP packet.

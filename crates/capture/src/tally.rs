@@ -50,8 +50,8 @@ pub struct DecodeTally {
     pub not_packets: u64,
     /// See [`Unused::UnknownLink`], by link type.
     pub unknown_link: BTreeMap<LinkType, u64>,
-    /// How many of the segments and ICMP errors came out of a tunnel, by its kind. They are counted
-    /// above as well.
+    /// How many TCP and ICMP packets came out of a tunnel, by its kind, whole or cut. They are
+    /// counted above as well.
     pub tunnelled: BTreeMap<Tunnel, u64>,
     /// Earliest and latest time stamp of all timed frames, used or not: what the capture covers.
     pub span: Option<(Timestamp, Timestamp)>,

@@ -392,7 +392,7 @@ fn one_level_of_tunnel_leads_to_the_inner_segment() {
                     ["cut_short", "other_ip"].contains(&counter),
                     "{tunnel} {snaplen} {counter}"
                 );
-                assert_eq!(reading.tally.tunnelled.len(), 0);
+                assert_eq!(reading.packets, []);
             }
             // A second level is not opened.
             let mut twice = carried(4, &[], &data[ETHERNET..]);

@@ -112,6 +112,8 @@ impl Open {
         self.sighting.closing = closing;
         // A SYN+ACK captured before its SYN, and other small inversions.
         self.sighting.events.sort_by_key(|e| (e.time, e.location));
+        // Some callers keep many.
+        self.sighting.events.shrink_to_fit();
         self.sighting
     }
 
