@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use why504_handshake::{Attempt, PointId};
 use why504_model::{Interval, SourceId, Span, Timeout};
 
+use crate::absence;
 use crate::assign::{Assignment, Edge, Line, assign};
 use crate::candidates::{self, Index, Window};
 use crate::deadline::Deadline;
@@ -15,7 +16,6 @@ use crate::history::History;
 use crate::judge::{Doubt, Judgement, judge};
 use crate::view::Points;
 use crate::{Grade, LogClock, Mechanism, Settles, Verdict};
-use crate::{absence, skew};
 
 /// One log line and what became of its handshake.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,13 +78,12 @@ pub struct Correlation {
 
 /// Joins the timeouts of a run with its attempts and judges each. Timeouts are in the order of
 /// their log lines.
-/// `zone_stated` says that somebody named the zone of the error log; an assumed one must be shown
-/// by the data before a verdict that rests on it is sure.
-pub fn correlate(timeouts: &[Timeout], points: Points<'_>, zone_stated: bool) -> Correlation {
+/// `zone_known` says that the zone of the error log was named, or shown by
+/// [`zone_evidence`](crate::zone_evidence); no verdict that rests on an assumed one is sure.
+pub fn correlate(timeouts: &[Timeout], points: Points<'_>, zone_known: bool) -> Correlation {
     let attempts = &points.merged.attempts;
     let index = Index::new(attempts, |attempt| points.is_home(attempt));
     let clocks = log_clocks(timeouts, points);
-    let zone_known = zone_stated || skew::zone_is_shown(&index, timeouts);
     let history = History::new(points);
     let joins: Vec<(Vec<Edge>, Join)> = timeouts
         .iter()

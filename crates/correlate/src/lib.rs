@@ -34,6 +34,6 @@ pub use deadline::Deadline;
 pub use facts::{Asked, End, Facts, Foreign, LateAnswer, Seen};
 pub use history::History;
 pub use judge::{Doubt, Judgement, Need, Row, TABLE, judge};
-pub use skew::LogClock;
+pub use skew::{LogClock, ZoneEvidence, zone_evidence};
 pub use verdict::{Grade, Mechanism, Settles, Verdict};
 pub use view::{Points, Station};

@@ -3,7 +3,7 @@
 
 mod world;
 
-use why504_correlate::{Grade, Verdict};
+use why504_correlate::{Grade, Verdict, ZoneEvidence};
 use why504_handshake::PointId;
 use why504_model::Span;
 use world::{CLIENT_POINT, SERVER_POINT, Seen, World, gateway, start_at};
@@ -102,6 +102,20 @@ fn an_assumed_zone_must_be_shown_by_the_data() {
     assert!(answers(&world, &BOTH).iter().all(|(_, grade)| !grade.is_sure()));
     world.zone_assumed = false;
     assert!(answers(&world, &BOTH).iter().all(|(_, grade)| grade.is_sure()));
+}
+
+#[test]
+fn a_wrong_zone_is_found_by_the_captures() {
+    let mut world = World::watched();
+    for i in 0..10 {
+        // Eight and three quarters of an hour: the log was read as UTC and is not.
+        let written = 10_400 + i * 2000 + 31_500_000;
+        world.answer_lost(10_100 + i * 2000, 40_000 + u16::try_from(i).expect("few"), 5000);
+        world.timed_out(written, Some(300));
+    }
+    assert_eq!(world.zone_evidence(&BOTH), ZoneEvidence::Elsewhere(Span::from_secs(-31_500)));
+    world.zone_assumed = true;
+    assert!(answers(&world, &BOTH).iter().all(|(_, grade)| !grade.is_sure()), "never silently");
 }
 
 #[test]

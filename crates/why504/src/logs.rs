@@ -7,8 +7,9 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rayon::prelude::*;
+use why504_correlate::ZoneEvidence;
 use why504_ingest::Source;
-use why504_model::{Damage, Diagnostic, Location, Timeout, TimeoutId};
+use why504_model::{Damage, Diagnostic, Location, Timeout, TimeoutId, TimeoutKind};
 use why504_nginxlog::{
     Access504, AccessJoin, AccessLine, AccessScanner, AccessTally, ErrorEvent, ErrorScanner,
     JoinCase, JoinTally, LineTally, LoggedTimeout, Unparsed, Zone, describe,
@@ -39,6 +40,21 @@ pub(crate) struct Logs {
     /// Requests of the access logs that ended with a 504.
     pub(crate) gateway_timeouts: u64,
     pub(crate) zone: ChosenZone,
+}
+
+impl Logs {
+    /// Settles a zone that was assumed by what the captures show; whether it is known now.
+    pub(crate) fn settle_zone(&mut self, evidence: ZoneEvidence) -> bool {
+        let Some(first) = self.timeouts.first().map(|t| t.logged.start()) else { return true };
+        if let Some(span) = self.zone.settle(evidence, first) {
+            // A time that the access log gave in seconds since the epoch is not the zone's.
+            let zoned = |t: &&mut Timeout| t.start.is_none() && t.kind != TimeoutKind::Access504;
+            for timeout in self.timeouts.iter_mut().filter(zoned) {
+                timeout.logged = timeout.logged.shifted(span);
+            }
+        }
+        !self.zone.guessed
+    }
 }
 
 /// One line of an error log.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use why504_correlate::{Correlation, Points, Verdict, correlate};
+use why504_correlate::{Correlation, Points, Verdict, correlate, zone_evidence};
 use why504_handshake::{Merged, merge};
 use why504_model::{Damage, Interval, Timeout};
 
@@ -73,11 +73,9 @@ pub(crate) fn analyse(
     let mut analysis = Analysis::new(inputs, points, logs);
     analysis.merged = merge(captures.take_sightings(), &captures.path);
     let coverage = captures.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
-    analysis.correlation = correlate(
-        &analysis.logs.timeouts,
-        Points { path: &captures.path, coverage: &coverage, merged: &analysis.merged },
-        !analysis.logs.zone.guessed,
-    );
+    let points = Points { path: &captures.path, coverage: &coverage, merged: &analysis.merged };
+    let zone_known = analysis.logs.settle_zone(zone_evidence(&analysis.logs.timeouts, points));
+    analysis.correlation = correlate(&analysis.logs.timeouts, points, zone_known);
     analysis.captures = captures;
     analysis.conclude(complaints);
     analysis

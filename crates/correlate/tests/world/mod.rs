@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use why504_correlate::{Case, Correlation, Points, correlate};
+use why504_correlate::{Case, Correlation, Points, ZoneEvidence, correlate, zone_evidence};
 use why504_handshake::{Coverage, Path, PointId, Tracker, merge};
 use why504_model::{
     Endpoint, Interval, LimitSource, Location, Packet, Segment, SeqNumber, SourceId, Span,
@@ -180,6 +180,17 @@ impl World {
     }
 
     pub(crate) fn correlate(&self, given: &[u16]) -> Correlation {
+        self.with_points(given, |points| {
+            let shown = || zone_evidence(&self.lines, points) == ZoneEvidence::Shown;
+            correlate(&self.lines, points, !self.zone_assumed || shown())
+        })
+    }
+
+    pub(crate) fn zone_evidence(&self, given: &[u16]) -> ZoneEvidence {
+        self.with_points(given, |points| zone_evidence(&self.lines, points))
+    }
+
+    fn with_points<T>(&self, given: &[u16], work: impl FnOnce(Points<'_>) -> T) -> T {
         let mut path = Path::new(given.iter().map(|&p| PointId(p)));
         let mut sightings = Vec::new();
         let mut coverage: BTreeMap<PointId, Coverage> = BTreeMap::new();
@@ -200,7 +211,7 @@ impl World {
         let merged = merge(sightings, &path);
         let coverage = coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
         let points = Points { path: &path, coverage: &coverage, merged: &merged };
-        correlate(&self.lines, points, !self.zone_assumed)
+        work(points)
     }
 
     /// Adds the packets of another world.

@@ -2,7 +2,9 @@
 
 use std::io::Read;
 
+use why504_correlate::ZoneEvidence;
 use why504_ingest::{Source, open};
+use why504_model::{Span, Timestamp};
 use why504_nginxlog::{AccessScanner, Zone, arrivals, teach};
 
 use crate::inputs::{Inputs, Kind};
@@ -30,6 +32,40 @@ impl Default for ChosenZone {
             guessed: true,
         }
     }
+}
+
+impl ChosenZone {
+    /// What the captures say of a zone that nobody named; gives the span by which the lines' times
+    /// have to be moved. A named zone is not questioned.
+    pub(super) fn settle(&mut self, evidence: ZoneEvidence, moment: Timestamp) -> Option<Span> {
+        if !self.guessed {
+            return None;
+        }
+        match evidence {
+            ZoneEvidence::NotNeeded | ZoneEvidence::Unclear => None,
+            ZoneEvidence::Shown => {
+                self.guessed = false;
+                self.basis = "assumed, and shown by the captures";
+                None
+            }
+            ZoneEvidence::Elsewhere(span) => {
+                let here = i64::from(self.zone.offset_seconds(moment));
+                let name = offset_name(here - span.nanos() / 1_000_000_000);
+                self.zone = name.parse().ok()?;
+                self.name = name;
+                self.guessed = false;
+                self.basis = "worked out: the only one in which the lines find their attempts";
+                Some(span)
+            }
+        }
+    }
+}
+
+/// `+08:00`
+fn offset_name(seconds: i64) -> String {
+    let sign = if seconds < 0 { '-' } else { '+' };
+    let minutes = seconds.abs() / 60;
+    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
 /// `--tz`; else what the stamps of a log collector tell; else the offset that the access logs
@@ -75,8 +111,6 @@ fn from_access_log(inputs: &Inputs, plan: &LogPlan) -> Option<(Zone, String)> {
     scanner.feed(&head, &mut |event| {
         offset = offset.or(event.record.and_then(|record| record.utc_offset));
     });
-    let minutes = offset? / 60;
-    let sign = if minutes < 0 { '-' } else { '+' };
-    let name = format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60);
+    let name = offset_name(i64::from(offset?));
     Some((name.parse().ok()?, name))
 }
