@@ -226,14 +226,14 @@ fn join_access(
             *slot = Some(entry.access);
         }
     }
-    for case in unlogged {
+    for case in &unlogged {
         logs.add_access_504(case);
     }
 }
 
 impl Logs {
     /// Takes a 504 without an error line as a case; its log line is the access line.
-    fn add_access_504(&mut self, case: Access504) {
+    fn add_access_504(&mut self, case: &Access504) {
         let id = TimeoutId(u32::try_from(self.timeouts.len()).unwrap_or(u32::MAX));
         let shown = |bytes: &Option<Vec<u8>>| {
             String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
