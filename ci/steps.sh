@@ -8,7 +8,7 @@ times=
 for step in "$@"; do
     printf '\n=== %s\n' "$step"
     began=$(date +%s)
-    if "$make" --no-print-directory "$step"; then result=ok; else
+    if "$make" --no-print-directory -k "$step"; then result=ok; else
         result=FAILED
         failed="$failed $step"
     fi
