@@ -20,7 +20,7 @@ const SAME_WORKER: Span = Span::from_millis(5);
 /// One worker may be late by a stall while another is not (91 ms measured).
 const OTHER_WORKER: Span = Span::from_millis(200);
 /// States kept over a whole component before the order of lines is given up as too much work.
-const STATES_MAX: usize = 200_000;
+const STATES_MAX: usize = 20_000;
 
 /// A log line and the attempts that fit it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
