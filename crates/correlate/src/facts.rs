@@ -1,5 +1,5 @@
 //! What the packets of one attempt state, in the terms that the decision table asks about
-//! (`tcp-taxonomy` section 3.1). Extraction is all here; judging is all in [`crate::judge`].
+//! (`tcp-taxonomy` section 3.1). Extraction is all here; judging is all in [`mod@crate::judge`].
 
 use why504_handshake::{CoverageGap, Event, EventKind, Side, Sighting};
 use why504_model::{Span, Timeout, TimeoutKind, Timestamp};

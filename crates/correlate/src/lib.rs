@@ -2,7 +2,7 @@
 //!
 //! Two answers, kept apart: *which attempt* a log line is about ([`Join`]: candidates by upstream
 //! and time, then one-to-one assignments that keep the order of a worker's lines), and *what
-//! happened to it* ([`judge`]: one total, pure function from [`Facts`] to a [`Judgement`], written
+//! happened to it* ([`judge()`]: one total, pure function from [`Facts`] to a [`Judgement`], written
 //! as a table whose rows can be read, tested and printed one by one).
 //!
 //! Time distance never breaks a tie: where several attempts fit a line and their verdicts agree, the

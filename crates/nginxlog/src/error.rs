@@ -2,7 +2,7 @@
 //! 95-210) and of the context that the http, stream and Lua modules append.
 //!
 //! A record borrows its bytes. Nothing is decoded: nginx escapes nothing, so any byte may occur.
-//! What the record means is the business of [`crate::classify`].
+//! What the record means is the business of [`mod@crate::classify`].
 
 mod context;
 mod head;

@@ -5,7 +5,7 @@
 //!
 //! * [`Conf::read`]: the `log_format`s, log paths and timeouts of an nginx.conf or of `nginx -T`;
 //!   [`LogFormat::from_argument`]: a format that the user gives by name or in nginx's syntax.
-//! * [`sniff`]: is this beginning of a file an error log or an access log?
+//! * [`sniff()`]: is this beginning of a file an error log or an access log?
 //! * [`ErrorScanner`]: chunks of an error log in, an [`ErrorEvent`] for each timeout and each line
 //!   that could not be read out, a [`LineTally`] at the end. [`read_line`] does the same for one
 //!   line, [`describe`] gives the texts of a line for display.

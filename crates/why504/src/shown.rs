@@ -32,8 +32,10 @@ pub(crate) struct Shown {
 impl Shown {
     /// Takes together what is shown.
     pub(crate) fn new(analysis: &Analysis) -> Self {
-        let cases = analysis.correlation.cases.len() as u64;
         let lines = analysis.logs.lines;
+        // Without captures every timeout stands for itself.
+        let judged = !analysis.correlation.cases.is_empty() || !analysis.points.is_empty();
+        let cases = if judged { analysis.correlation.cases.len() as u64 } else { lines.timeouts };
         Self {
             paths: analysis.inputs.paths(),
             arguments: arguments(std::env::args().skip(1)),

@@ -50,7 +50,8 @@ impl<'a> PointStream<'a> {
                     waiting.push((file.due().unwrap_or(Timestamp::MIN), source));
                 }
                 Err(reason) => {
-                    complaints.add(Damage::Unusable, format!("{}: {reason}", source.path.display()))
+                    complaints
+                        .add(Damage::Unusable, format!("{}: {reason}", source.path.display()));
                 }
             }
         }
