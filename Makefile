@@ -68,7 +68,7 @@ msrv: ## Compile with the oldest Rust that Cargo.toml promises
 	$(Q)ci/msrv.sh $(MSRV)
 
 docs: ## Write docs/verdicts.md again from the decision table
-	$(Q)WRITE_DOCS=1 $(CARGO) test -p why504 --test docs --locked $(CARGO_QUIET) verdicts
+	$(Q)WRITE_DOCS=1 $(CARGO) test -p why504 --test docs --locked $(CARGO_QUIET)
 
 bench: build build-lab ## Time why504 beside tcpdump, tshark, tcptrace and ripgrep; prints a table
 	$(Q)WHY504=$(WHY504) LAB=$(LAB) bench/run.sh
