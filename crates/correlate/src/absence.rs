@@ -55,7 +55,12 @@ fn ends(
     let mut ends = (None, None);
     let Some(peer) = peer else { return ends };
     for (&point, coverage) in points.coverage {
-        let end = End { seen: Seen::default(), coverage: coverage.of(peer, during), exact: true };
+        let end = End {
+            seen: Seen::default(),
+            coverage: coverage.of(peer, during),
+            acks: coverage.of_acks(peer, during),
+            exact: true,
+        };
         if !coverage.knows(peer.ip, during) {
             continue;
         }

@@ -179,7 +179,7 @@ fn fits(
         Asked::Connect | Asked::Tls => connect_timed_out(asked, timeout, seen, window, skew),
         Asked::Read => read_timed_out(seen, logged),
         Asked::Refused => failed_at(refusal(seen)?, logged),
-        Asked::Unreachable => failed_at(seen.icmp()?.time, logged),
+        Asked::Unreachable => failed_at(seen.last_icmp()?.time, logged),
         Asked::Failed => {
             let end = refusal(seen).map_or((logged.start(), logged.end()), |at| (at, at));
             (!seen.completed()).then_some((end, 0))
@@ -197,7 +197,7 @@ fn failed_at(event: Timestamp, logged: Interval) -> Option<(End, u32)> {
 fn refusal(seen: &Sighting) -> Option<Timestamp> {
     let rst = seen.refusal().map(|e| e.time);
     rst.or_else(|| {
-        let icmp = seen.icmp()?;
+        let icmp = seen.last_icmp()?;
         let cause = icmp.icmp?;
         let port_unreachable =
             if cause.reporter.is_ipv4() { (3, 3) } else { (1, 4) } == (cause.kind, cause.code);

@@ -139,11 +139,19 @@ fn watched_logs(timeouts: &[Timeout], joins: &[(Vec<Edge>, Join)]) -> BTreeSet<S
     counts.into_iter().filter(|(_, (some, all))| some * 2 >= *all).map(|(log, _)| log).collect()
 }
 
+/// Without a log an attempt is judged by what never came. A capture that ends sooner than this after
+/// its last packet does not show that.
+const ANSWER_AWAITED: Span = Span::from_secs(1);
+
 /// The outcome of an attempt without any log.
 pub fn judge_attempt(points: Points<'_>, history: &History<'_>, attempt: &Attempt) -> Judgement {
     let last = attempt.nearest().events.last().map_or(attempt.first_syn(), |e| e.time);
-    let during = Interval::new(attempt.first_syn(), last + Span::from_nanos(1));
-    judge(&history.facts(points, attempt, Asked::Outcome, None, during))
+    let until = |end| {
+        let during = Interval::new(attempt.first_syn(), end);
+        judge(&history.facts(points, attempt, Asked::Outcome, None, during))
+    };
+    let judgement = until(last + Span::from_nanos(1));
+    if judgement.grade == Grade::Proven { until(last + ANSWER_AWAITED) } else { judgement }
 }
 
 /// How each point's clock relates to the log's.

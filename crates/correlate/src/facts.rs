@@ -18,6 +18,9 @@ const SLOTS: [Span; 5] = [
 ];
 const SLOT_EARLY: Span = Span::from_millis(10);
 const SLOT_LATE: Span = Span::from_millis(150);
+/// What comes again after this time was sent again because something was missed; sooner it may have
+/// crossed its answer, or have been captured twice.
+const AGAIN: Span = Span::from_millis(200);
 /// A RST that answers a SYN+ACK follows within a round trip; longer ones are taken as unknown.
 const ROUND_TRIP_MAX: Span = Span::from_millis(400);
 
@@ -75,6 +78,8 @@ pub struct End {
     pub seen: Seen,
     /// Whether its silence is evidence.
     pub coverage: Result<(), CoverageGap>,
+    /// The same for packets without SYN, FIN and RST.
+    pub acks: Result<(), CoverageGap>,
     /// The point is on the end's own host.
     pub exact: bool,
 }
@@ -88,6 +93,10 @@ pub struct Seen {
     pub syn_acks: u32,
     /// SYN+ACKs after it.
     pub late_syn_acks: u32,
+    /// A SYN+ACK came before the earliest moment at which the client may have given up.
+    pub prompt: bool,
+    /// A SYN or SYN+ACK came again well after the first SYN+ACK: an end missed something.
+    pub repeated: bool,
     /// The client acknowledged a SYN+ACK.
     pub completed: bool,
     /// The server acknowledged payload of the client, or sent some.
@@ -104,8 +113,11 @@ pub struct Seen {
     pub server_rst: bool,
     /// An ICMP error about the SYN before the deadline.
     pub icmp: bool,
-    /// A SYN+ACK for a number that the client never sent, and a RST that says so.
+    /// A SYN+ACK for a number that the client never sent, and a RST that says so; it echoes this
+    /// attempt's time stamp, so it is no late answer to an older attempt on this port.
     pub wrong_ack: bool,
+    /// The same without time stamps.
+    pub wrong_ack_unstamped: bool,
     /// A bare ACK for something else.
     pub foreign_ack: Foreign,
     /// A bare ACK for this very attempt, provoked by a later SYN on its port.
@@ -151,6 +163,13 @@ pub struct Facts {
     pub reliable: bool,
     /// The capture ended while the attempt was open.
     pub open_at_end: bool,
+}
+
+impl End {
+    /// Whether the silence of a point about plain ACKs is evidence.
+    pub(crate) fn acks_covered(&self) -> Result<(), CoverageGap> {
+        self.coverage.and(self.acks)
+    }
 }
 
 impl Facts {
@@ -219,14 +238,24 @@ impl Asked {
 }
 
 /// What a station saw, with the deadline on that station's own clock.
-pub(crate) fn end(station: &Station<'_>, deadline: Option<Deadline>, half_open: bool) -> End {
+pub(crate) fn end(
+    station: &Station<'_>,
+    side: Side,
+    deadline: Option<Deadline>,
+    half_open: bool,
+) -> End {
     let mut seen = station.sighting.map(|s| seen(s, deadline)).unwrap_or_default();
     seen.port_half_open = half_open;
-    End { seen, coverage: station.coverage, exact: station.exact }
+    let exact = match side {
+        Side::Client => station.at_client,
+        Side::Server => station.at_server,
+    };
+    End { seen, coverage: station.coverage, acks: station.acks, exact }
 }
 
 fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
     let latest = deadline.map_or(Timestamp::MAX, |d| d.within.end());
+    let earliest = deadline.map_or(Timestamp::MAX, |d| d.within.start());
     let in_time = |e: &&Event| e.time <= latest;
     let third = sighting.third_ack();
     let completed = third.is_some();
@@ -234,16 +263,24 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
         syns: count(sighting.syns()),
         syn_acks: count(sighting.syn_acks().filter(in_time)),
         late_syn_acks: count(sighting.syn_acks().filter(|e| e.time > latest)),
+        prompt: sighting.syn_acks().any(|e| e.time <= earliest),
+        repeated: repeated(sighting),
         completed,
         server_active: completed && sighting.events.iter().any(|e| server_activity(sighting, e)),
-        syn_acks_after_ack: third
-            .map_or(0, |ack| count(sighting.syn_acks().filter(|e| e.time > ack.time))),
+        syn_acks_after_ack: third.map_or(0, |ack| {
+            count(sighting.syn_acks().filter(|e| e.time.since(ack.time) >= AGAIN))
+        }),
         client_bytes: sighting.client_bytes(),
         closed_at_deadline: closed_at(sighting, deadline),
         refused: sighting.refusal().is_some_and(|e| e.time <= latest) && !completed,
         server_rst: sighting.server_rst().is_some_and(|e| e.time <= latest) && !completed,
         icmp: sighting.icmp().is_some_and(|e| e.time <= latest) && !completed,
-        wrong_ack: wrong_ack(sighting),
+        wrong_ack: wrong_ack(sighting, |answer| {
+            answer.timestamps.is_some_and(|ts| {
+                sighting.syns().filter_map(|syn| syn.timestamps).any(|syn| syn.value == ts.echo)
+            })
+        }),
+        wrong_ack_unstamped: wrong_ack(sighting, |answer| answer.timestamps.is_none()),
         foreign_ack: Foreign::None,
         own_bare_ack: sighting.bare_acks().next().is_some(),
         rst_after_repeat: rst_after(sighting, |n| n >= 2),
@@ -278,8 +315,8 @@ fn closed_at(sighting: &Sighting, deadline: Option<Deadline>) -> bool {
 }
 
 /// RFC 9293 section 3.10.7.3: an unacceptable ACK in SYN-SENT draws a RST with `seq = SEG.ACK`.
-fn wrong_ack(sighting: &Sighting) -> bool {
-    sighting.wrong_syn_acks().any(|answer| {
+fn wrong_ack(sighting: &Sighting, which: impl Fn(&Event) -> bool) -> bool {
+    sighting.wrong_syn_acks().filter(|answer| which(answer)).any(|answer| {
         sighting.events.iter().any(|e| {
             e.side == Side::Client
                 && e.kind == EventKind::Rst
@@ -302,10 +339,16 @@ fn rst_after(sighting: &Sighting, which: impl Fn(usize) -> bool) -> bool {
         .is_some_and(|(i, e)| which(i + 1) && rst.time.since(e.time) <= ROUND_TRIP_MAX)
 }
 
+/// Something of the handshake came again when the first SYN+ACK had been under way for long.
+fn repeated(sighting: &Sighting) -> bool {
+    let Some(answer) = sighting.syn_acks().next() else { return false };
+    sighting.syns().chain(sighting.syn_acks()).any(|e| e.time.since(answer.time) >= AGAIN)
+}
+
 /// The client repeated its SYN although a SYN+ACK had been under way for longer than it takes.
 fn syn_after_syn_ack(sighting: &Sighting) -> bool {
     let Some(answer) = sighting.syn_acks().next() else { return false };
-    sighting.syns().any(|syn| syn.time.since(answer.time) >= Span::from_millis(200))
+    sighting.syns().any(|syn| syn.time.since(answer.time) >= AGAIN)
 }
 
 /// What the client's late SYN+ACK says (taxonomy 3.2, row 12). `round_trip` is the shortest time

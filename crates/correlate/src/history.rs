@@ -4,7 +4,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use why504_handshake::{Attempt, PointId, Sighting};
+use why504_handshake::{Attempt, PointId, Side, Sighting};
 use why504_model::{Endpoint, Flow, Interval, Span, Timestamp};
 
 use crate::deadline::Deadline;
@@ -41,7 +41,7 @@ impl<'a> History<'a> {
                 history.by_flow.entry((sighting.point, sighting.flow)).or_default().push(sighting);
             }
             let nearest = attempt.nearest();
-            if !points.at_client(nearest.point, nearest.flow.server) {
+            if !points.saw_at_client(nearest) {
                 let key = (nearest.point, nearest.flow.server);
                 history.unpaired.entry(key).or_default().push(nearest.first_syn());
             }
@@ -66,15 +66,15 @@ impl<'a> History<'a> {
     ) -> Facts {
         let stations = points.stations(attempt, during);
         let (client, server) = ends(&stations);
-        let near = attempt.nearest().point;
-        let at = |station: &Station<'_>| {
+        let at = |station: &Station<'_>, side: Side| {
             let there = deadline
-                .map(|d| Deadline { within: points.at_point(near, station.point, d.within) });
-            let mut end = facts::end(station, there, self.half_open(station));
+                .map(|d| Deadline { within: points.at_point_of(attempt, station.point, d.within) });
+            let mut end = facts::end(station, side, there, self.half_open(station));
             end.seen.foreign_ack = self.foreign(station);
             end
         };
-        let (c, s) = (client.map(at), server.map(at));
+        let c = client.map(|station| at(station, Side::Client));
+        let s = server.map(|station| at(station, Side::Server));
         let mut facts = Facts {
             asked,
             attempt: true,

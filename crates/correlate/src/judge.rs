@@ -21,6 +21,10 @@ pub enum Need {
     Client,
     /// A packet is missing at the server's point.
     Server,
+    /// A plain ACK is missing at the client's point.
+    ClientAcks,
+    /// A plain ACK is missing at the server's point.
+    ServerAcks,
 }
 
 /// One row of the decision table.
@@ -153,24 +157,36 @@ fn mechanism(row: &Row, facts: &Facts) -> Option<Mechanism> {
 }
 
 fn doubt(row: &Row, facts: &Facts) -> Option<Doubt> {
-    let end = match row.need {
+    unproven_absence(row, facts).or_else(|| mid_path(row, facts).then_some(Doubt::MidPath))
+}
+
+fn unproven_absence(row: &Row, facts: &Facts) -> Option<Doubt> {
+    let covered = match row.need {
         Need::Nothing => return None,
-        Need::Client => facts.client,
-        Need::Server => facts.server,
-    }?;
-    if let Err(gap) = end.coverage {
+        Need::Client => facts.client?.coverage,
+        Need::Server => facts.server?.coverage,
+        Need::ClientAcks => facts.client?.acks_covered(),
+        Need::ServerAcks => facts.server?.acks_covered(),
+    };
+    if let Err(gap) = covered {
         return Some(Doubt::Coverage(gap));
     }
     if facts.both() && !facts.reliable {
         return Some(Doubt::Unreliable);
     }
-    if row.verdict == Verdict::SynLost && facts.unpaired_at_server {
-        return Some(Doubt::Unpaired);
-    }
-    // Between two points a loss is placed wherever they stand; "nothing left the server" and "it
-    // reached the client's host" are claims about an end.
-    let about_an_end = matches!(row.verdict, Verdict::ServerSilent | Verdict::SynAckNotAccepted);
-    (about_an_end && !end.exact).then_some(Doubt::MidPath)
+    (row.verdict == Verdict::SynLost && facts.unpaired_at_server).then_some(Doubt::Unpaired)
+}
+
+/// Between two points a loss is placed wherever they stand; "nothing left the server", "it ignored
+/// the ACK" and "it reached the client's host" are claims about an end.
+fn mid_path(row: &Row, facts: &Facts) -> bool {
+    let end = match row.verdict {
+        Verdict::ServerSilent | Verdict::AckIgnored => facts.server,
+        // A rewritten SYN+ACK is one wherever it was seen.
+        Verdict::SynAckNotAccepted if row.need != Need::Nothing => facts.client,
+        _ => None,
+    };
+    end.is_some_and(|end| !end.exact)
 }
 
 #[cfg(test)]

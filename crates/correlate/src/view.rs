@@ -31,8 +31,12 @@ pub struct Station<'a> {
     pub sighting: Option<&'a Sighting>,
     /// Whether a packet missing there was missing.
     pub coverage: Result<(), CoverageGap>,
-    /// It lies on an end's own host (or next to it, with no hop between).
-    pub exact: bool,
+    /// It lies on the client's own host (or next to it, with no hop between).
+    pub at_client: bool,
+    /// It lies on the server's own host (or next to it, with no hop between).
+    pub at_server: bool,
+    /// Whether a missing plain ACK was missing: not all filters let them through.
+    pub acks: Result<(), CoverageGap>,
     /// It lies nearer the server than the client, or away from the client where the server was
     /// never heard.
     pub near_server: bool,
@@ -58,18 +62,23 @@ impl<'a> Points<'a> {
             .filter_map(|point| {
                 let sighting = attempt.at(point);
                 let coverage = self.coverage.get(&point)?;
-                let there = self.at_point(attempt.nearest().point, point, during);
+                let there = self.at_point_of(attempt, point, during);
                 if sighting.is_none() && self.at_client(point, server) {
                     return None;
                 }
                 let present =
                     sighting.is_some() || coverage.is_empty() || coverage.knows(server.ip, there);
-                let place = self.path.place(point, server.ip);
+                let place = sighting.map_or_else(
+                    || self.path.place(point, server.ip),
+                    |sighting| self.path.place_of(sighting),
+                );
                 present.then(|| Station {
                     point,
                     sighting,
                     coverage: coverage.of(server, there),
-                    exact: place.at_client() || place.at_server(),
+                    acks: coverage.of_acks(server, there),
+                    at_client: place.at_client(),
+                    at_server: place.at_server(),
                     near_server: place.nearer_server(),
                 })
             })
@@ -79,6 +88,28 @@ impl<'a> Points<'a> {
     /// Whether a point is on the client's end of the way to a server.
     pub(crate) fn at_client(&self, point: PointId, server: Endpoint) -> bool {
         self.path.place(point, server.ip).at_client()
+    }
+
+    /// Whether what a point saw of an attempt was seen on the client's end of its way.
+    pub(crate) fn saw_at_client(&self, sighting: &Sighting) -> bool {
+        self.path.place_of(sighting).at_client()
+    }
+
+    /// An interval of the clock nearest the client on another point's. Where no packets in both
+    /// directions tell the offset, or a clock was set meanwhile, the attempt's own SYN does, up to
+    /// the time that it was on its way.
+    pub(crate) fn at_point_of(
+        &self,
+        attempt: &Attempt,
+        point: PointId,
+        during: Interval,
+    ) -> Interval {
+        let near = attempt.nearest().point;
+        let offset = self.offset(near, point).or_else(|| self.offset(point, near));
+        match attempt.syn_shift(point) {
+            Some(shift) if offset.is_none_or(|o| o.inconsistent) => during.shifted(shift),
+            _ => self.at_point(near, point, during),
+        }
     }
 
     /// An interval of one point's clock on another's.
@@ -97,11 +128,16 @@ impl<'a> Points<'a> {
         self.merged.offsets.get(&(near, far))
     }
 
-    /// Whether "seen at one, not at the other" can be believed of two points. Where healthy
-    /// handshakes are too few to tell, the coverage of each point decides alone.
+    /// Whether "seen at one, not at the other" can be believed of two points. They must have seen
+    /// some attempt both: a filter on another client, or a second way beside this one, would show
+    /// none. Of few healthy handshakes none may be missing, of many a small share.
     pub(crate) fn reliable(&self, near: PointId, far: PointId) -> bool {
+        if !self.merged.shared.contains_key(&(near, far)) {
+            return false;
+        }
         let Some(&(all, both)) = self.merged.reliability.get(&(near, far)) else { return true };
-        all < RELIABLE_FROM || both * RELIABLE_SHARE.1 >= all * RELIABLE_SHARE.0
+        let missing = all.saturating_sub(both);
+        missing == 0 || all >= RELIABLE_FROM && both * RELIABLE_SHARE.1 >= all * RELIABLE_SHARE.0
     }
 
     /// Whether an attempt may be one of a gateway's whose log is read: seen on the host of its
@@ -114,7 +150,7 @@ impl<'a> Points<'a> {
             self.at_client(point, server)
                 && coverage.knows(server.ip, self.at_point(nearest.point, point, moment))
         };
-        self.at_client(nearest.point, server) || !self.coverage.iter().any(watching)
+        self.saw_at_client(nearest) || !self.coverage.iter().any(watching)
     }
 
     /// The neighbouring points between which the lost packet was lost.

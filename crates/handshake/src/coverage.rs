@@ -1,8 +1,9 @@
 //! What one capture point can be trusted to have seen.
 //!
 //! The absence of a packet is evidence only where its presence would have been seen: inside the
-//! span of the capture, for a host of which both directions were captured nearby in time, and for a
-//! port that the capture's filter demonstrably lets through.
+//! files of the capture, for a host of which both directions were captured nearby in time, and for a
+//! port that the capture's filter demonstrably lets through. A filter on flags (`tcp-syn|tcp-rst`,
+//! which many people set) hides every plain ACK: where none was seen, its absence says nothing.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -10,7 +11,7 @@ use core::net::IpAddr;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use why504_model::{Endpoint, Interval, Segment, Span, Timestamp};
+use why504_model::{Endpoint, Interval, Segment, SourceId, Span, TcpFlags, Timestamp};
 
 use crate::address::{mix, place, spread};
 
@@ -20,6 +21,9 @@ const ACTIVITY_KEPT: usize = 1 << 18;
 const PORTS_KEPT: usize = 1 << 16;
 /// Pairs of hosts that a gateway talks to within a moment.
 const RECENT_BITS: u32 = 10;
+
+/// The flags that filters on flags ask for.
+const MARKS: TcpFlags = TcpFlags(0x07);
 
 /// What a point was seen to capture.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +39,12 @@ pub struct Coverage {
     /// Sender, receiver and minute of recent packets, each at the place of its hash: what is here
     /// is in `activity` already.
     recent: Vec<Option<(IpAddr, IpAddr, i64)>>,
+    /// First to last packet of each file; that of the packet before is kept apart, since packets
+    /// of one file come in runs.
+    files: BTreeMap<SourceId, Interval>,
+    current: Option<(SourceId, Interval)>,
+    /// A segment without SYN, FIN and RST was captured.
+    plain_segments: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +53,10 @@ struct Directions {
     from: bool,
 }
 
+/// Files of one point that lie further apart than this leave a hole: a file is missing, or the
+/// capture was started again. Rotation itself loses nothing, but a quiet wire looks the same.
+const HOLE: Span = Span::from_millis(500);
+
 /// Why a point's silence proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CoverageGap {
@@ -50,26 +64,41 @@ pub enum CoverageGap {
     Empty,
     /// The moment lies outside the capture.
     OutsideSpan,
+    /// The moment lies between two files of the point.
+    BetweenFiles,
     /// The point was never seen to capture both directions of this server's traffic nearby.
     OneDirection,
-    /// The capture saw one port of the server only, and not this one: its filter may be narrow.
+    /// The capture saw other ports of the server only: its filter may be narrow.
     OtherPort,
+    /// The capture holds no plain ACK at all: its filter may let through some flags only.
+    NoAcks,
     /// The capture dropped packets.
     Dropped,
 }
 
 impl Coverage {
-    /// Something was captured at this moment.
-    pub(crate) fn moment(&mut self, time: Timestamp) {
+    /// Something was captured at this moment, in this file.
+    pub(crate) fn moment(&mut self, time: Timestamp, file: SourceId) {
         let here = Interval::new(time, time + Span::from_nanos(1));
         self.span = Some(self.span.map_or(here, |span| span.hull(here)));
+        match &mut self.current {
+            Some((current, span)) if *current == file => *span = span.hull(here),
+            current => {
+                let span = self.files.remove(&file).map_or(here, |before| before.hull(here));
+                if let Some((other, written)) = current.replace((file, span)) {
+                    self.files.insert(other, written);
+                }
+            }
+        }
     }
 
     /// A segment was captured.
     pub(crate) fn packet(&mut self, segment: &Segment) {
-        self.moment(segment.time);
+        self.moment(segment.time, segment.location.source);
         let (from, to) = (segment.source.ip, segment.destination.ip);
-        if self.is_new((from, to, minute(segment.time))) {
+        self.plain_segments |= !segment.flags.intersects(MARKS);
+        // A RST passes filters that let nothing else of a direction through.
+        if !segment.is_rst() && self.is_new((from, to, minute(segment.time))) {
             self.mark(to, segment.time, |d| d.to = true);
             self.mark(from, segment.time, |d| d.from = true);
         }
@@ -125,6 +154,9 @@ impl Coverage {
         if !span.covers(during) {
             return Err(CoverageGap::OutsideSpan);
         }
+        if !self.unbroken(during) {
+            return Err(CoverageGap::BetweenFiles);
+        }
         if self.dropped > 0 {
             return Err(CoverageGap::Dropped);
         }
@@ -135,11 +167,32 @@ impl Coverage {
         // Only SYNs and SYN+ACKs name a server's port; a capture that shows none of this host's
         // shows no narrow filter either.
         match self.hosts.get(&server.ip) {
-            Some(ports) if ports.len() == 1 && !ports.contains(&server.port) => {
-                Err(CoverageGap::OtherPort)
-            }
+            Some(ports) if !ports.contains(&server.port) => Err(CoverageGap::OtherPort),
             _ => Ok(()),
         }
+    }
+
+    /// The same, for a packet without SYN, FIN and RST: a plain ACK of either side.
+    pub fn of_acks(&self, server: Endpoint, during: Interval) -> Result<(), CoverageGap> {
+        self.of(server, during)?;
+        if self.plain_segments { Ok(()) } else { Err(CoverageGap::NoAcks) }
+    }
+
+    /// Whether the files of the point were written without a hole through the interval. Files may
+    /// overlap: several interfaces, one file each.
+    fn unbroken(&self, during: Interval) -> bool {
+        let current = self.current.map(|(_, span)| span);
+        let mut spans: Vec<Interval> = self.files.values().copied().chain(current).collect();
+        spans.sort_unstable();
+        let mut written: Option<Interval> = None;
+        for span in spans {
+            written = match written {
+                Some(before) if before.covers(during) => break,
+                Some(before) if span.start() <= before.end() + HOLE => Some(before.hull(span)),
+                _ => Some(span),
+            };
+        }
+        written.is_some_and(|written| written.covers(during))
     }
 
     fn directions(&self, host: IpAddr, during: Interval) -> Directions {
@@ -164,7 +217,11 @@ impl CoverageGap {
             Self::Empty => "the capture holds no packet",
             Self::OutsideSpan => "the moment lies outside the capture",
             Self::OneDirection => "the capture shows no traffic of this server in both directions",
-            Self::OtherPort => "the capture saw only another port of this server",
+            Self::BetweenFiles => "the moment lies between two files of the capture",
+            Self::OtherPort => "the capture saw only other ports of this server",
+            Self::NoAcks => {
+                "the capture holds no plain ACK at all, its filter may let through some flags only"
+            }
             Self::Dropped => "the capture dropped packets",
         }
     }
@@ -174,7 +231,6 @@ impl CoverageGap {
 mod tests {
     use super::*;
     use core::net::Ipv4Addr;
-    use why504_model::TcpFlags;
 
     fn server(port: u16) -> Endpoint {
         Endpoint::new(Ipv4Addr::new(10, 0, 0, 9).into(), port)
@@ -205,7 +261,7 @@ mod tests {
         let mut coverage = Coverage::default();
         coverage.packet(&syn(server(80), 1000));
         coverage.packet(&syn_ack(server(80), 1010));
-        coverage.moment(at(1100));
+        coverage.moment(at(1100), SourceId(0));
         coverage
     }
 
@@ -221,7 +277,8 @@ mod tests {
 
         let mut other_ports = covered();
         other_ports.packet(&syn(server(443), 1001));
-        assert_eq!(other_ports.of(server(81), during), Ok(()), "two ports: no one-port filter");
+        let gap = Err(CoverageGap::OtherPort);
+        assert_eq!(other_ports.of(server(81), during), gap, "the filter may name two ports");
 
         let mut dropping = covered();
         dropping.dropped = 1;
@@ -229,11 +286,54 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_on_flags_hides_the_acks() {
+        let during = Interval::new(at(1020), at(1023));
+        let mut filtered = covered();
+        assert_eq!(filtered.of_acks(server(80), during), Err(CoverageGap::NoAcks));
+        let mut fin = syn(server(80), 1015);
+        fin.flags = TcpFlags::FIN | TcpFlags::ACK;
+        filtered.packet(&fin);
+        assert_eq!(filtered.of_acks(server(80), during), Err(CoverageGap::NoAcks));
+        let mut ack = syn(server(80), 1016);
+        ack.flags = TcpFlags::ACK;
+        filtered.packet(&ack);
+        assert_eq!(filtered.of_acks(server(80), during), Ok(()));
+    }
+
+    #[test]
+    fn a_reset_does_not_show_that_a_direction_is_captured() {
+        let mut coverage = Coverage::default();
+        coverage.packet(&syn(server(80), 1000));
+        let mut rst = syn_ack(server(80), 1010);
+        rst.flags = TcpFlags::RST | TcpFlags::ACK;
+        coverage.packet(&rst);
+        coverage.moment(at(1100), SourceId(0));
+        let during = Interval::new(at(1020), at(1023));
+        assert_eq!(coverage.of(server(80), during), Err(CoverageGap::OneDirection));
+    }
+
+    #[test]
+    fn a_missing_file_is_a_hole() {
+        let mut coverage = Coverage::default();
+        coverage.packet(&syn(server(80), 1000));
+        coverage.packet(&syn_ack(server(80), 1010));
+        coverage.moment(at(1030), SourceId(1));
+        coverage.moment(at(1100), SourceId(1));
+        let hole = Interval::new(at(1020), at(1023));
+        assert_eq!(coverage.of(server(80), hole), Err(CoverageGap::BetweenFiles));
+        assert_eq!(coverage.of(server(80), Interval::new(at(1040), at(1043))), Ok(()));
+        // Another file, of another interface perhaps, spans it.
+        coverage.moment(at(1005), SourceId(2));
+        coverage.moment(at(1040), SourceId(2));
+        assert_eq!(coverage.of(server(80), hole), Ok(()));
+    }
+
+    #[test]
     fn one_direction_is_not_coverage() {
         let mut coverage = Coverage::default();
         coverage.packet(&syn(server(80), 5));
-        coverage.moment(at(0));
-        coverage.moment(at(100));
+        coverage.moment(at(0), SourceId(0));
+        coverage.moment(at(100), SourceId(0));
         let during = Interval::new(at(6), at(9));
         assert_eq!(coverage.of(server(80), during), Err(CoverageGap::OneDirection));
         assert!(coverage.knows(server(80).ip, during));
@@ -244,7 +344,7 @@ mod tests {
     #[test]
     fn activity_long_ago_is_not_coverage_now() {
         let mut coverage = covered();
-        coverage.moment(at(9000));
+        coverage.moment(at(9000), SourceId(0));
         let during = Interval::new(at(8000), at(8003));
         assert_eq!(coverage.of(server(80), during), Err(CoverageGap::OneDirection));
     }

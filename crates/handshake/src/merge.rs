@@ -31,6 +31,9 @@ pub struct Merged {
     pub attempts: Vec<Attempt>,
     /// (near, far) -> far clock minus near clock.
     pub offsets: BTreeMap<(PointId, PointId), ClockOffset>,
+    /// (near, far) -> attempts that both saw: without any, nothing shows that the far point captures
+    /// what the near one sends.
+    pub shared: BTreeMap<(PointId, PointId), u64>,
     /// (near, far) -> healthy handshakes of the near point, and how many of them the far one saw.
     pub reliability: BTreeMap<(PointId, PointId), (u64, u64)>,
 }
@@ -68,6 +71,18 @@ impl Attempt {
         self.nearest.isn
     }
 
+    /// What `point`'s clock was ahead of that of the point nearest the client, plus the SYN's way
+    /// between them, by the first SYN that both saw; `None` when they share none.
+    pub fn syn_shift(&self, point: PointId) -> Option<Span> {
+        let far = self.at(point)?;
+        let near = self.nearest();
+        far.syns().find_map(|there| {
+            let mut copies = near.syns();
+            let here = copies.find(|here| here.timestamps == there.timestamps)?;
+            Some(there.time.since(here.time))
+        })
+    }
+
     /// First SYN, on the clock of the point nearest the client.
     pub fn first_syn(&self) -> Timestamp {
         self.nearest().first_syn()
@@ -90,7 +105,20 @@ pub fn merge(sightings: Vec<Sighting>, path: &Path) -> Merged {
     }
     attempts.sort_by_cached_key(|a| (a.first_syn(), a.flow(), a.isn().0));
     let reliability = reliability(&attempts, path);
-    Merged { attempts, offsets, reliability }
+    let shared = shared(&attempts);
+    Merged { attempts, offsets, shared, reliability }
+}
+
+fn shared(attempts: &[Attempt]) -> BTreeMap<(PointId, PointId), u64> {
+    let mut counts = BTreeMap::new();
+    for attempt in attempts {
+        for (i, near) in attempt.sightings().enumerate() {
+            for far in attempt.sightings().skip(i + 1) {
+                *counts.entry((near.point, far.point)).or_default() += 1;
+            }
+        }
+    }
+    counts
 }
 
 fn one_a_point(group: &[Sighting]) -> bool {

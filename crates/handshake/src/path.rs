@@ -46,6 +46,10 @@ impl Path {
 
     /// Learns from what a point saw of one attempt.
     pub fn learn(&mut self, sighting: &Sighting) {
+        // A host that talks to itself (health checks, `-i any`) tells nothing about a way.
+        if sighting.flow.client.ip == sighting.flow.server.ip {
+            return;
+        }
         let seen = Place::from(sighting);
         let key = (sighting.flow.server.ip, sighting.point);
         self.places.entry(key).or_default().refine(seen);
@@ -70,6 +74,14 @@ impl Path {
             .or_else(|| self.anywhere.get(&point))
             .copied()
             .unwrap_or_default()
+    }
+
+    /// What is known of the place of a point on the way of an attempt that it saw: the clients of
+    /// one server may be at different distances.
+    pub fn place_of(&self, sighting: &Sighting) -> Place {
+        let own = Place::from(sighting).client_hops;
+        let known = self.place(sighting.point, sighting.flow.server.ip);
+        Place { client_hops: own.or(known.client_hops), ..known }
     }
 
     /// The points from the client to the server.
@@ -97,7 +109,8 @@ impl Place {
     /// here has reached the client, and what is missing here was not received.
     pub fn at_client(self) -> bool {
         match (self.client_hops, self.server_hops) {
-            (Some(0), Some(0)) => self.to_client < self.to_server || self.to_server.is_none(),
+            // One wire to both: only delays tell, and where no handshake completed nothing does.
+            (Some(0), Some(0)) => self.to_client.is_some() && self.to_client < self.to_server,
             (Some(0), _) => true,
             _ => false,
         }

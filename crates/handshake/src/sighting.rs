@@ -3,13 +3,20 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use why504_model::{Flow, SeqNumber, TcpFlags, Timestamp};
+use why504_model::{Flow, SeqNumber, Span, TcpFlags, Timestamp};
 
 use crate::{Event, EventKind, PointId, Side};
 
 /// Events kept of one attempt at one point. More are counted and not kept: a handshake of Linux has
 /// at most ten SYNs, each may draw a SYN+ACK, and six more SYN+ACKs come by timer.
 pub(crate) const EVENTS_KEPT: usize = 64;
+
+/// The quickest repetition is two jiffies (linux commit 9603d47bad46).
+const SENT_AGAIN: Span = Span::from_millis(5);
+
+/// No end sends more than this before the other end's handshake is over: initial windows are a few
+/// dozen KiB, and no more than [`EVENTS_KEPT`] packets are looked at.
+const HANDSHAKE_WINDOW: u32 = 1 << 24;
 
 /// Why the tracker let go of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,13 +76,41 @@ impl Sighting {
                 && e.about.is_none()
                 && matches!(e.kind, EventKind::Ack | EventKind::Data | EventKind::Fin)
                 && first_answer.is_none_or(|answer| e.time >= answer)
+                && self.takes_the_answer(e)
         })
+    }
+
+    /// Whether a packet of the client acknowledges what the server sent on this connection. Where
+    /// the capture missed the SYN+ACK, a sequence number shortly after the ISN must do: what is left
+    /// of an older connection on this 4-tuple has another.
+    fn takes_the_answer(&self, event: &Event) -> bool {
+        let shortly_after = |number: SeqNumber, base: SeqNumber| {
+            number.distance_from(base.next()) < HANDSHAKE_WINDOW
+        };
+        let mut answers = self.syn_acks().peekable();
+        event.flags.contains(TcpFlags::ACK)
+            && match answers.peek() {
+                Some(_) => answers.any(|answer| shortly_after(event.ack, answer.seq)),
+                None => shortly_after(event.seq, self.isn),
+            }
     }
 
     /// Whether the handshake was completed as far as this point saw. An acknowledgement by the
     /// client says so even where the capture missed the SYN+ACK.
     pub fn completed(&self) -> bool {
         self.third_ack().is_some()
+    }
+
+    /// Whether a SYN or SYN+ACK had to be repeated before the handshake was completed: a near miss.
+    /// What comes twice within a moment was captured twice (`-i any`, mirrors, several VLANs).
+    pub fn saved_by_repetition(&self) -> bool {
+        let Some(third) = self.third_ack().map(|e| e.time) else { return false };
+        let sent_again = |first: Option<&Event>, event: &Event| {
+            let first = first.map_or(event.time, |e| e.time);
+            event.time <= third && event.time.since(first) >= SENT_AGAIN
+        };
+        self.syns().any(|e| sent_again(self.syns().next(), e))
+            || self.syn_acks().any(|e| sent_again(self.syn_acks().next(), e))
     }
 
     /// Bare ACKs of the server that speak of another attempt or connection on this 4-tuple: the
@@ -119,6 +154,12 @@ impl Sighting {
     /// The first ICMP error that quotes a SYN of this attempt.
     pub fn icmp(&self) -> Option<&Event> {
         self.events.iter().find(|e| e.kind == EventKind::Icmp)
+    }
+
+    /// The last of them: with the socket busy in `connect()` the kernel notes an error and goes on
+    /// (`tcp_v4_err`, `sk_err_soft`); no SYN follows the one that ends the attempt.
+    pub fn last_icmp(&self) -> Option<&Event> {
+        self.events.iter().rfind(|e| e.kind == EventKind::Icmp)
     }
 
     /// A SYN from the server's side: both ends connect at once (RFC 9293 section 3.5, figure 8).

@@ -82,7 +82,7 @@ impl Tracker {
                 self.count(credited, segment.flags);
             }
             Packet::Icmp(error) => {
-                self.coverage.moment(error.time);
+                self.coverage.moment(error.time, error.location.source);
                 self.icmp(error);
             }
         }

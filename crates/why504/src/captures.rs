@@ -122,7 +122,7 @@ pub(crate) fn follow(
     let mut hand_over = |tracker: &mut Tracker| {
         let closed = tracker.take();
         point.attempts += closed.len() as u64;
-        point.near_misses += closed.iter().filter(|s| is_near_miss(s)).count() as u64;
+        point.near_misses += closed.iter().filter(|s| s.saved_by_repetition()).count() as u64;
         each(closed, tracker);
     };
     let mut since = 0;
@@ -156,12 +156,4 @@ impl Captures {
     pub(crate) fn take_sightings(&mut self) -> Vec<Sighting> {
         self.points.iter_mut().flat_map(|p| std::mem::take(&mut p.sightings)).collect()
     }
-}
-
-/// It succeeded, but only after a SYN or SYN+ACK was repeated.
-pub(crate) fn is_near_miss(sighting: &Sighting) -> bool {
-    let Some(third) = sighting.third_ack() else { return false };
-    let before = |time| time <= third.time;
-    sighting.syns().filter(|e| before(e.time)).count() > 1
-        || sighting.syn_acks().filter(|e| before(e.time)).count() > 1
 }

@@ -1,5 +1,7 @@
 //! The rows. Order is meaning: the first that applies decides.
 
+use why504_handshake::CoverageGap;
+
 use super::{Need, Row};
 use crate::facts::{Asked, Facts, Foreign, LateAnswer};
 use crate::verdict::Settles::{
@@ -129,7 +131,7 @@ pub static TABLE: &[Row] = &[
         verdict: Verdict::AckLost,
         mechanism: None,
         grade: Grade::Proven,
-        need: Need::Server,
+        need: Need::ServerAcks,
         alternatives: &[],
         reason: "the client took the SYN+ACK, and neither its ACK nor its data reached the server",
     },
@@ -205,6 +207,20 @@ pub static TABLE: &[Row] = &[
         reason: "the handshake completed as far as the capture shows",
     },
     Row {
+        name: "answered_acks_hidden",
+        applies: answered_acks_hidden,
+        when: "a SYN+ACK answered and nothing was repeated; the capture's filter lets no plain ACK through",
+        verdict: Verdict::Connected,
+        mechanism: None,
+        grade: Grade::Consistent,
+        need: Need::Nothing,
+        alternatives: &[
+            (Verdict::SynAckNotAccepted, BetterCoverage),
+            (Verdict::SynAckLost, BetterCoverage),
+        ],
+        reason: "the SYN was answered and nothing was sent again; the capture holds no plain ACKs, so whether the client acknowledged it does not show",
+    },
+    Row {
         name: "synack_lost_beyond",
         applies: |f| {
             f.client.is_some_and(|c| !c.exact) && f.c().syn_acks > 0 && f.late == LateAnswer::None
@@ -219,14 +235,25 @@ pub static TABLE: &[Row] = &[
     },
     Row {
         name: "not_accepted",
-        applies: |f| f.c().syn_acks > 0 && f.late == LateAnswer::None,
+        applies: |f| f.c().prompt && f.late == LateAnswer::None,
         when: "a SYN+ACK reached the client's point in time; the client neither acknowledged nor reset it",
         verdict: Verdict::SynAckNotAccepted,
         mechanism: None,
         grade: Grade::Proven,
-        need: Need::Client,
+        need: Need::ClientAcks,
         alternatives: &[],
         reason: "the SYN+ACK reached the gateway's interface in time and its own host did not take it: local firewall, conntrack, reverse-path filter or checksum",
+    },
+    Row {
+        name: "answered_at_deadline",
+        applies: |f| f.c().syn_acks > 0 && f.late == LateAnswer::None,
+        when: "a SYN+ACK reached the client's point about when nginx gave up; the client neither acknowledged nor reset it",
+        verdict: Verdict::SynAckLate,
+        mechanism: None,
+        grade: Grade::Consistent,
+        need: Need::Nothing,
+        alternatives: &[(Verdict::SynAckNotAccepted, AccessLog)],
+        reason: "the SYN+ACK came about when nginx gave up; whether it was in time the log does not tell",
     },
     Row {
         name: "wrong_ack",
@@ -238,6 +265,17 @@ pub static TABLE: &[Row] = &[
         need: Need::Nothing,
         alternatives: &[],
         reason: "the SYN+ACK acknowledged a number that the client never sent: something on the way rewrote it",
+    },
+    Row {
+        name: "wrong_ack_unstamped",
+        applies: |f| f.c().wrong_ack_unstamped,
+        when: "the same, and no TCP timestamps tell whether it answers an older attempt on this port",
+        verdict: Verdict::SynAckNotAccepted,
+        mechanism: Some(Mechanism::WrongAck),
+        grade: Grade::Consistent,
+        need: Need::Nothing,
+        alternatives: &[(Verdict::StaleConnection, Timestamps)],
+        reason: "the SYN+ACK acknowledged a number that this attempt never sent: rewritten, or late for an older attempt on this port",
     },
     // What two ends show together.
     Row {
@@ -289,7 +327,7 @@ pub static TABLE: &[Row] = &[
         applies: |f| {
             f.both()
                 && f.s().syns > 0
-                && (f.s().server_rst
+                && (f.s().server_rst && !f.c().server_rst
                     || f.s().icmp
                     || f.s().foreign_ack != Foreign::None && f.c().foreign_ack == Foreign::None)
         },
@@ -297,7 +335,7 @@ pub static TABLE: &[Row] = &[
         verdict: Verdict::ReplyLost,
         mechanism: None,
         grade: Grade::Proven,
-        need: Need::Client,
+        need: Need::ClientAcks,
         alternatives: &[],
         reason: "the server answered with something other than a SYN+ACK, and that answer never reached the gateway",
     },
@@ -336,7 +374,7 @@ pub static TABLE: &[Row] = &[
         verdict: Verdict::ServerSilent,
         mechanism: None,
         grade: Grade::Proven,
-        need: Need::Server,
+        need: Need::ServerAcks,
         alternatives: &[],
         reason: "the SYN reached the upstream and nothing came back out: host firewall, full listen queue, or nobody there",
     },
@@ -460,7 +498,7 @@ pub static TABLE: &[Row] = &[
         verdict: Verdict::SynAckLost,
         mechanism: None,
         grade: Grade::Signature,
-        need: Need::Server,
+        need: Need::ServerAcks,
         alternatives: &[],
         reason: "the client's stack answered a repeated SYN+ACK with a RST and not the ones before it: those never reached it",
     },
@@ -518,7 +556,7 @@ pub static TABLE: &[Row] = &[
         verdict: Verdict::ServerSilent,
         mechanism: None,
         grade: Grade::Proven,
-        need: Need::Server,
+        need: Need::ServerAcks,
         alternatives: &[],
         reason: "the SYN reached the upstream and nothing came back out: host firewall, full listen queue, or nobody there",
     },
@@ -538,6 +576,18 @@ pub static TABLE: &[Row] = &[
 /// The question is about the third handshake: nginx had a connection, or there is no log line.
 fn third_step(f: &Facts) -> bool {
     matches!(f.asked, Asked::Read | Asked::Tls | Asked::Outcome)
+}
+
+/// The end that is judged saw a SYN+ACK and no repetition, and its capture shows no plain ACKs.
+fn answered_acks_hidden(f: &Facts) -> bool {
+    let end = f.client.or(f.server);
+    f.late == LateAnswer::None
+        && end.is_some_and(|end| {
+            end.acks == Err(CoverageGap::NoAcks)
+                && end.seen.syn_acks > 0
+                && !end.seen.repeated
+                && !end.seen.rst_after_first
+        })
 }
 
 /// A SYN+ACK reached the client after it had given up.

@@ -12,7 +12,7 @@ use crate::facts::{Asked, End, Foreign, LateAnswer, Seen};
 /// Both ends captured and covered: SYNs at both.
 fn both() -> Facts {
     let seen = Seen { syns: 1, ..Seen::default() };
-    let end = End { seen, coverage: Ok(()), exact: true };
+    let end = End { seen, coverage: Ok(()), acks: Ok(()), exact: true };
     Facts {
         asked: Asked::Connect,
         attempt: true,
@@ -50,7 +50,7 @@ type Expectation = (Facts, &'static str, Verdict, Grade);
 fn without_attempt() -> Vec<Expectation> {
     use Grade::{Consistent, Signature};
     let nobody = Facts { asked: Asked::Connect, ..Facts::blank() };
-    let covered = End { seen: Seen::default(), coverage: Ok(()), exact: true };
+    let covered = End { seen: Seen::default(), coverage: Ok(()), acks: Ok(()), exact: true };
     std::vec![
         (with(nobody, |f| f.never_sent = true), "said_by_the_log", Verdict::NoSynSent, Signature,),
         (
@@ -131,10 +131,43 @@ fn client_shows() -> Vec<Expectation> {
             Consistent,
         ),
         (
-            with(gateway_only(), |f| at_client(f).syn_acks = 1),
+            with(gateway_only(), |f| (at_client(f).syn_acks, at_client(f).prompt) = (1, true)),
             "not_accepted",
             Verdict::SynAckNotAccepted,
             Proven,
+        ),
+        (
+            with(gateway_only(), |f| at_client(f).syn_acks = 1),
+            "answered_at_deadline",
+            Verdict::SynAckLate,
+            Consistent,
+        ),
+        (
+            // A filter on flags hides the ACK of every healthy handshake.
+            with(gateway_only(), |f| {
+                (at_client(f).syn_acks, at_client(f).prompt) = (1, true);
+                f.client.as_mut().expect("a client end").acks = Err(CoverageGap::NoAcks);
+            }),
+            "answered_acks_hidden",
+            Verdict::Connected,
+            Consistent,
+        ),
+        (
+            // What was sent again was missed, whatever the filter hides; by whom is open.
+            with(gateway_only(), |f| {
+                let seen = at_client(f);
+                (seen.syn_acks, seen.prompt, seen.repeated) = (2, true, true);
+                f.client.as_mut().expect("a client end").acks = Err(CoverageGap::NoAcks);
+            }),
+            "not_accepted",
+            Verdict::SynAckNotAccepted,
+            Consistent,
+        ),
+        (
+            with(gateway_only(), |f| at_client(f).wrong_ack_unstamped = true),
+            "wrong_ack_unstamped",
+            Verdict::SynAckNotAccepted,
+            Consistent,
         ),
         (
             // Mid-path it may have been lost beyond the capture point.

@@ -1,4 +1,5 @@
 //! A small world for tests: hosts, capture points, packets by hand, lines of a log.
+#![allow(dead_code, reason = "each test file uses its part of it")]
 
 use std::collections::BTreeMap;
 
@@ -218,6 +219,37 @@ impl World {
     pub(crate) fn absorb(&mut self, other: Self) {
         for (point, packets) in other.packets {
             self.packets.entry(point).or_default().extend(packets);
+        }
+    }
+
+    /// A host whose point this is connects to itself, at once and well.
+    pub(crate) fn itself(&mut self, ms: i64, point: u16) {
+        let mut alone = Self::default();
+        alone.healthy(ms, 50_000, upstream());
+        alone.change(point, |segment| {
+            let mut there = *segment;
+            (there.ttl, there.source.ip, there.destination.ip) = (64, upstream().ip, upstream().ip);
+            Some(there)
+        });
+        alone.packets.retain(|at, _| *at == point);
+        self.absorb(alone);
+    }
+
+    /// Applies a capture filter to a point.
+    pub(crate) fn filter(&mut self, point: u16, keep: impl Fn(&Segment) -> bool) {
+        self.change(point, |segment| keep(segment).then_some(*segment));
+    }
+
+    /// Changes or drops (`None`) what a point captured.
+    pub(crate) fn change(&mut self, point: u16, each: impl Fn(&Segment) -> Option<Segment>) {
+        if let Some(packets) = self.packets.get_mut(&point) {
+            *packets = packets
+                .iter()
+                .filter_map(|packet| match packet {
+                    Packet::Tcp(segment) => each(segment).map(Packet::Tcp),
+                    Packet::Icmp(_) => Some(*packet),
+                })
+                .collect();
         }
     }
 

@@ -203,8 +203,15 @@ impl Table {
         let queue = self.pairs.get(&pair)?;
         let answered = queue.iter().position(Open::answered);
         let closing = if answered == Some(0) { Closing::Answered } else { Closing::Over };
-        let over = answered.is_some() || queue.len() > PER_PAIR;
-        over.then(|| self.remove(pair, 0))?.map(|open| open.close(closing))
+        let place = match answered {
+            Some(_) => 0,
+            // The one without news for longest, which need not be the one that began first.
+            None if queue.len() > PER_PAIR => {
+                queue.iter().enumerate().min_by_key(|(_, o)| o.last)?.0
+            }
+            None => return None,
+        };
+        self.remove(pair, place).map(|open| open.close(closing))
     }
 
     /// Takes out an attempt without news since `limit`.

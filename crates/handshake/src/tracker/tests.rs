@@ -189,6 +189,51 @@ fn silence_longer_than_any_retransmission_closes_an_attempt() {
     );
 }
 
+/// `seq = ISN`, not `ISN + 1`, and no acknowledgement of the server's ISN: what an unwilling client
+/// sends after its RST (suricata-verify issue-3341) is no third handshake.
+#[test]
+fn what_does_not_acknowledge_the_answer_is_no_third_ack() {
+    let wire = Wire::default();
+    let all = sightings(&[
+        wire.packet(0, ">S", X, 0),
+        wire.packet(12, "<S.", Y, X + 1),
+        wire.packet(13, ">R", X + 1, 0),
+        wire.packet(30, ">P.", X, 4242),
+    ]);
+    assert!(!all[0].completed());
+    // Without the SYN+ACK in the capture the sequence number must do.
+    let async_side = [wire.packet(0, ">S", X, 0), wire.packet(2, ">.", X + 1, Y + 1)];
+    assert!(sightings(&async_side)[0].completed());
+    let older = [wire.packet(0, ">S", X, 0), wire.packet(2, ">F.", X + 900_000_000, Y + 1)];
+    assert!(!sightings(&older)[0].completed());
+}
+
+/// A flood of ISNs on one 4-tuple must not push out the attempt that is being answered.
+#[test]
+fn of_too_many_attempts_on_a_port_the_one_without_news_goes() {
+    let wire = Wire::default();
+    let mut packets = std::vec![wire.packet(0, ">S", X, 0)];
+    packets.extend((1..8).map(|i| wire.packet(i64::from(i) * 100, ">S", Z + i * 1_000_000, 0)));
+    packets.extend([wire.packet(1020, ">S", X, 0), wire.packet(1100, ">S", Z + 90_000_000, 0)]);
+    packets.extend([wire.packet(1110, "<S.", Y, X + 1), wire.packet(1111, ">.", X + 1, Y + 1)]);
+    let all = sightings(&packets);
+    assert_eq!(by_isn(&all, X).history(), "SShA");
+    assert!(!by_isn(&all, Z + 90_000_000).completed());
+}
+
+#[test]
+fn a_frame_captured_twice_saves_no_handshake() {
+    let wire = Wire::default();
+    let ack = |ms| wire.packet(ms, ">.", X + 1, Y + 1);
+    let syn_ack = |ms| wire.packet(ms, "<S.", Y, X + 1);
+    let twice = [wire.packet(0, ">S", X, 0), syn_ack(1), syn_ack(2), ack(3)];
+    assert!(!sightings(&twice)[0].saved_by_repetition());
+    let repeated = [wire.packet(0, ">S", X, 0), syn_ack(1), syn_ack(1021), ack(1022)];
+    assert!(sightings(&repeated)[0].saved_by_repetition());
+    let after = [wire.packet(0, ">S", X, 0), syn_ack(1), ack(2), syn_ack(1021), ack(1022)];
+    assert!(!sightings(&after)[0].saved_by_repetition(), "the third handshake was lost, not these");
+}
+
 mod properties {
     use super::*;
     use proptest::prelude::*;

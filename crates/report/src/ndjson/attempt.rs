@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use why504_correlate::{Judgement, Verdict};
-use why504_handshake::{Attempt, EventKind, Side, Sighting};
+use why504_handshake::{Attempt, Side, Sighting};
 use why504_model::Span;
 
 use crate::flight::{EVIDENCE_KEPT, Proof, proofs};
@@ -120,16 +120,6 @@ pub(crate) fn connect_time(attempt: &Attempt) -> Option<Span> {
 
 /// The connect succeeded, but only after a SYN or SYN+ACK was repeated.
 pub(crate) fn is_near_miss(attempt: &Attempt, judgement: &Judgement) -> bool {
-    judgement.verdict() == Verdict::Connected && attempt.sightings().any(repeated)
-}
-
-fn repeated(sighting: &Sighting) -> bool {
-    let Some(done) = sighting.third_ack().map(|ack| ack.time) else { return false };
-    let before = |kind, side| {
-        let same = |e: &&why504_handshake::Event| {
-            e.kind == kind && e.side == side && e.about.is_none() && e.time < done
-        };
-        sighting.events.iter().filter(same).count()
-    };
-    before(EventKind::Syn, Side::Client) > 1 || before(EventKind::SynAck, Side::Server) > 1
+    judgement.verdict() == Verdict::Connected
+        && attempt.sightings().any(Sighting::saved_by_repetition)
 }

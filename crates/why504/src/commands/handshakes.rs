@@ -15,7 +15,7 @@ use why504_report::{Captures as Rendering, Style, ndjson, text};
 
 use super::with_named;
 use crate::args::{Format, Handshakes};
-use crate::captures::{self, Captures, Keep, is_near_miss};
+use crate::captures::{self, Captures, Keep};
 use crate::exit::{Outcome, Usage};
 use crate::inputs::{Inputs, Kind};
 use crate::output;
@@ -221,5 +221,6 @@ impl Printer<'_> {
 }
 
 fn is_healthy(attempt: &Attempt, judgement: &Judgement) -> bool {
-    judgement.verdict() == Verdict::Connected && !attempt.sightings().any(is_near_miss)
+    judgement.verdict() == Verdict::Connected
+        && !attempt.sightings().any(Sighting::saved_by_repetition)
 }

@@ -1,0 +1,232 @@
+//! Captures that hide, bend or lack something: no verdict may be surer than they allow.
+
+mod world;
+
+use why504_correlate::{Grade, Verdict};
+use why504_model::{Endpoint, Segment, Span, TcpFlags};
+use world::{CLIENT_POINT, SERVER_POINT, Seen, World, at, gateway, upstream};
+
+const BOTH: [u16; 2] = [CLIENT_POINT, SERVER_POINT];
+
+fn answers(world: &World, given: &[u16]) -> Vec<(Verdict, Grade)> {
+    world.judge(given).iter().map(|case| (case.verdict, case.grade)).collect()
+}
+
+fn sure(world: &World, given: &[u16]) -> Vec<Verdict> {
+    let sure = answers(world, given).into_iter().filter(|(_, grade)| grade.is_sure());
+    sure.map(|(verdict, _)| verdict).collect()
+}
+
+/// `tcp[tcpflags] & (tcp-syn|tcp-rst) != 0`
+fn syn_or_rst(segment: &Segment) -> bool {
+    segment.flags.intersects(TcpFlags::SYN | TcpFlags::RST)
+}
+
+/// The client took the SYN+ACK; the connection was closed long after.
+fn taken(world: &mut World) {
+    let client = gateway(40_000);
+    world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
+    world.down(10_101, client, 0x12, 9000, 5001, Seen::Both);
+    world.up(10_102, client, 0x10, 5001, 9001, Seen::Both);
+    world.timed_out(10_400, Some(300));
+}
+
+#[test]
+fn a_filter_on_flags_makes_no_healthy_handshake_a_rejected_one() {
+    let mut world = World::watched();
+    taken(&mut world);
+    world.filter(CLIENT_POINT, syn_or_rst);
+    world.filter(SERVER_POINT, syn_or_rst);
+    for given in [&BOTH[..], &[CLIENT_POINT], &[SERVER_POINT]] {
+        assert_eq!(answers(&world, given), [(Verdict::Connected, Grade::Consistent)], "{given:?}");
+    }
+}
+
+#[test]
+fn a_filter_on_flags_hides_the_bare_ack_of_a_silent_server() {
+    let mut world = World::watched();
+    let client = gateway(40_000);
+    world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
+    world.down(10_101, client, 0x10, 777, 4242, Seen::ServerOnly);
+    world.timed_out(10_400, Some(300));
+    assert_eq!(answers(&world, &BOTH), [(Verdict::ReplyLost, Grade::Proven)]);
+    world.filter(SERVER_POINT, syn_or_rst);
+    assert_eq!(sure(&world, &BOTH), []);
+    assert_eq!(sure(&world, &[SERVER_POINT]), []);
+}
+
+#[test]
+fn an_ack_hidden_at_the_server_is_not_lost() {
+    let mut world = World::watched();
+    taken(&mut world);
+    world.lines[0].kind = why504_model::TimeoutKind::LuaReadTimeout;
+    world.filter(SERVER_POINT, syn_or_rst);
+    assert_eq!(sure(&world, &BOTH), []);
+}
+
+#[test]
+fn on_one_wire_a_capture_of_unanswered_answers_may_be_at_either_end() {
+    let mut world = World::default();
+    for (i, ms) in [10_100, 20_100, 30_100].into_iter().enumerate() {
+        world.answer_lost(ms, 40_000 + u16::try_from(i).expect("few"), 5000);
+        world.timed_out(ms + 300, Some(300));
+    }
+    // No router: the time to live is whole at both ends.
+    world.change(SERVER_POINT, |segment| Some(Segment { ttl: 64, ..*segment }));
+    assert_eq!(sure(&world, &[SERVER_POINT]), []);
+}
+
+#[test]
+fn a_host_that_checks_itself_is_not_the_gateway() {
+    let mut world = World::watched();
+    world.answer_lost(10_100, 40_000, 5000);
+    world.timed_out(10_400, Some(300));
+    let before = answers(&world, &BOTH);
+    world.itself(9_000, SERVER_POINT);
+    assert_eq!(answers(&world, &BOTH), before);
+    assert_eq!(sure(&world, &[SERVER_POINT]), []);
+}
+
+#[test]
+fn a_filter_may_name_two_ports_and_not_a_third() {
+    let mut world = World::watched();
+    world.unanswered(10_100, 40_000, 5000);
+    world.timed_out(10_400, Some(300));
+    assert_eq!(answers(&world, &BOTH), [(Verdict::SynLost, Grade::Proven)]);
+    let third = Endpoint::new(upstream().ip, 8082);
+    world.healthy(500, 60_002, third);
+    let port = upstream().port;
+    world.filter(SERVER_POINT, |s| s.source.port != port && s.destination.port != port);
+    assert_eq!(sure(&world, &BOTH), []);
+}
+
+#[test]
+fn a_filter_on_another_gateway_proves_nothing_about_this_one() {
+    let mut world = World::watched();
+    world.unanswered(10_100, 40_000, 5000);
+    world.timed_out(10_400, Some(300));
+    // The upstream's capture holds the same ports, for another client only.
+    world.change(SERVER_POINT, |segment| {
+        let mut other = *segment;
+        for end in [&mut other.source, &mut other.destination] {
+            if end.ip == gateway(0).ip {
+                end.ip = [10, 0, 0, 6].into();
+            }
+        }
+        other.seq.0 = other.seq.0.wrapping_add(1_000_000);
+        other.ack.0 = other.ack.0.wrapping_add(1_000_000);
+        Some(other)
+    });
+    assert_eq!(sure(&world, &BOTH), []);
+}
+
+#[test]
+fn of_two_ways_side_by_side_one_proves_nothing_about_the_other() {
+    let mut world = World::watched();
+    world.unanswered(10_100, 40_000, 5000);
+    world.timed_out(10_400, Some(300));
+    // Every second connection goes the other way.
+    world.filter(SERVER_POINT, |s| s.source.port != 60_001 && s.destination.port != 60_001);
+    world.up(5_000, gateway(50_000), 0x02, 1, 0, Seen::ServerOnly);
+    let other = Endpoint::new(upstream().ip, 8081);
+    world.healthy(700, 60_003, other);
+    assert_eq!(sure(&world, &BOTH), []);
+}
+
+#[test]
+fn a_clock_that_nothing_ties_makes_no_server_slow() {
+    let mut world = World::watched();
+    for i in 0..3 {
+        world.answer_lost(10_100 + i * 2000, 40_000 + u16::try_from(i).expect("few"), 5000);
+        world.timed_out(10_400 + i * 2000, Some(300));
+    }
+    let shared = 40_000..40_010;
+    // The healthy connections of the upstream are those of other clients: no packet of the server
+    // is at both points, and the upstream's clock is three seconds ahead.
+    world.change(SERVER_POINT, |segment| {
+        let mut there = *segment;
+        there.time = there.time + Span::from_secs(3);
+        if !shared.contains(&segment.source.port) && !shared.contains(&segment.destination.port) {
+            there.seq.0 = there.seq.0.wrapping_add(1_000_000);
+            there.ack.0 = there.ack.0.wrapping_add(1_000_000);
+        }
+        Some(there)
+    });
+    for (verdict, _) in answers(&world, &BOTH) {
+        assert_eq!(verdict, Verdict::SynAckLost);
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_makes_no_server_slow() {
+    let mut world = World::watched();
+    world.answer_lost(30_100, 40_000, 5000);
+    world.timed_out(30_400, Some(300));
+    world.change(SERVER_POINT, |segment| {
+        let step = if segment.time > at(20_000) { Span::from_secs(5) } else { Span::ZERO };
+        Some(Segment { time: segment.time + step, ..*segment })
+    });
+    assert_eq!(answers(&world, &BOTH)[0].0, Verdict::SynAckLost);
+}
+
+#[test]
+fn a_late_answer_to_an_older_attempt_is_not_a_rewritten_one() {
+    let mut world = World::watched();
+    let client = gateway(40_000);
+    world.up(10_100, client, 0x02, 900_000, 0, Seen::Both);
+    // It acknowledges an attempt from before the capture, and echoes that one's time stamp.
+    world.down(10_150, client, 0x12, 9000, 5001, Seen::Both);
+    world.up(10_150, client, 0x04, 5001, 0, Seen::Both);
+    world.down(10_160, client, 0x12, 9900, 900_001, Seen::ServerOnly);
+    world.timed_out(10_400, Some(300));
+    assert_eq!(answers(&world, &BOTH), [(Verdict::SynAckLost, Grade::Proven)]);
+}
+
+#[test]
+fn a_reset_that_the_client_saw_and_ignored_was_not_lost() {
+    let mut world = World::watched();
+    let client = gateway(40_000);
+    world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
+    // Not acceptable in SYN-SENT: it acknowledges the ISN itself.
+    world.down(10_101, client, 0x14, 0, 5000, Seen::Both);
+    world.timed_out(10_400, Some(300));
+    assert_eq!(sure(&world, &BOTH), []);
+}
+
+#[test]
+fn an_answer_at_the_deadline_was_not_refused_by_the_host() {
+    let mut world = World::watched();
+    let client = gateway(40_000);
+    world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
+    // 70 ms after the timer; the host's own filter drops the RST that says so.
+    world.down(10_470, client, 0x12, 9000, 5001, Seen::Both);
+    world.timed_out(10_410, Some(300));
+    assert_eq!(sure(&world, &BOTH), []);
+}
+
+#[test]
+fn two_captures_of_one_gateway_are_not_two_ends() {
+    let mut world = World::watched();
+    world.unanswered(10_100, 40_000, 5000);
+    world.timed_out(10_400, Some(300));
+    let mut twin = World::watched();
+    twin.unanswered(10_100, 40_000, 5000);
+    twin.rename_point(SERVER_POINT, 8);
+    twin.rename_point(CLIENT_POINT, 2);
+    world.rename_point(SERVER_POINT, 7);
+    world.absorb(twin);
+    assert_eq!(sure(&world, &[CLIENT_POINT, 2]), []);
+}
+
+#[test]
+fn a_silence_between_two_files_proves_nothing() {
+    let mut world = World::watched();
+    world.unanswered(10_100, 40_000, 5000);
+    world.timed_out(10_400, Some(300));
+    world.change(SERVER_POINT, |segment| {
+        let mut there = *segment;
+        there.location.source.0 = if segment.time < at(5_000) { 20 } else { 21 };
+        Some(there)
+    });
+    assert_eq!(sure(&world, &BOTH), []);
+}
