@@ -114,7 +114,9 @@ pub(crate) fn candidates(
 pub(crate) fn widest(timeout: &Timeout) -> Interval {
     let longest = timeout.limits.iter().map(|l| l.at_most).max().unwrap_or(LONGEST);
     let by_log = Interval::new(timeout.logged.start() - longest - STALL, timeout.logged.end());
-    timeout.start.map_or(by_log, |(start, _)| Interval::new(start.start(), timeout.logged.end()))
+    timeout.start.map_or(by_log, |(start, _)| {
+        Interval::new(start.start() - STALL, timeout.logged.end() + EARLY)
+    })
 }
 
 /// From the narrowest to the widest.

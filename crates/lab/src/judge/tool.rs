@@ -47,7 +47,11 @@ impl Call {
         }
         let mut logs = vec![shown(folder.join("error.log"))];
         if mode == Mode::NoAccess {
-            options.push(option("--connect-timeout", timeouts_in_force(rows)));
+            // A healthy day has no timeout, and so none that was in force.
+            let in_force = timeouts_in_force(rows);
+            if !in_force.is_empty() {
+                options.push(option("--connect-timeout", in_force));
+            }
         } else {
             let conf = [folder.join("conf/nginx.conf"), folder.join("nginx.conf")];
             let conf = conf.into_iter().find(|path| path.exists());

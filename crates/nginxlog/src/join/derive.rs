@@ -73,8 +73,9 @@ fn by_try(
     }
     // The error line has the clock of the loop that noticed the expiry, as these times have.
     joined.logged = intersection(case.logged, at_failure);
-    let began = joined.logged.shifted(-response);
-    joined.start = Some((began, StartBasis::UpstreamTimes));
+    // Rounding may put the beginning just before the second of the line: it is not cut there.
+    let noticed = intersection(case.logged.widened(PRECISION, PRECISION), at_failure);
+    joined.start = Some((noticed.shifted(-response), StartBasis::UpstreamTimes));
     false
 }
 

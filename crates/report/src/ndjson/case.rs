@@ -62,7 +62,9 @@ struct LostBetween<'a> {
 pub(super) fn line<'a>(run: &Run<'a>, case: &Case, ids: &'a [String]) -> Option<CaseLine<'a>> {
     let captures = run.captures();
     let mut attempts = attempts(run, case);
-    let attempt = if case.candidates.len() == 1 { attempts.pop() } else { None };
+    // Where another line competes for the only attempt that fits, it may be the other's.
+    let certain = case.candidates.len() == 1 && case.probability > 1.0 - 1e-9;
+    let attempt = if certain { attempts.pop() } else { None };
     let point = |p: PointId| captures.point(p);
     Some(CaseLine {
         kind: "case",
