@@ -10,7 +10,7 @@ mod table;
 use why504_handshake::CoverageGap;
 
 use crate::{Facts, Grade, Mechanism, Settles, Verdict};
-pub use table::TABLE;
+pub use table::rows;
 
 /// At which ends a row needs absence to be evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,8 +128,7 @@ impl Doubt {
 
 /// Judges one attempt, or the lack of one. Total: some row always applies.
 pub fn judge(facts: &Facts) -> Judgement {
-    let last = TABLE.len() - 1;
-    let row = TABLE.iter().find(|row| (row.applies)(facts)).unwrap_or(&TABLE[last]);
+    let row = rows().find(|row| (row.applies)(facts)).unwrap_or(&table::NOTHING);
     let judgement =
         Judgement { row, grade: row.grade, mechanism: mechanism(row, facts), doubt: None };
     match doubt(row, facts) {

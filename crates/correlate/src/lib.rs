@@ -33,7 +33,7 @@ pub use case::{Candidate, Case, Correlation, Join, correlate, judge_attempt};
 pub use deadline::Deadline;
 pub use facts::{Asked, End, Facts, Foreign, LateAnswer, Seen};
 pub use history::History;
-pub use judge::{Doubt, Judgement, Need, Row, TABLE, judge};
+pub use judge::{Doubt, Judgement, Need, Row, judge, rows};
 pub use skew::{LogClock, ZoneEvidence, zone_evidence};
 pub use verdict::{Grade, Mechanism, Settles, Verdict};
 pub use view::{Points, Station};

@@ -1,7 +1,7 @@
 //! `docs/verdicts.md`, generated from the decision table, so that it cannot say anything else than
 //! what is judged.
 
-use why504_correlate::{Mechanism, Need, TABLE, Verdict};
+use why504_correlate::{Mechanism, Need, Verdict, rows};
 
 use crate::explain::of_verdict;
 use crate::words;
@@ -19,7 +19,7 @@ pub fn markdown() -> String {
         ));
     }
     text.push_str(TABLE_HEAD);
-    for (number, row) in (1..).zip(TABLE) {
+    for (number, row) in (1..).zip(rows()) {
         let mechanism = row.mechanism.map_or("", Mechanism::name);
         let alternatives: Vec<String> = row
             .alternatives

@@ -1,0 +1,109 @@
+//! What two ends show together.
+
+use super::{heard, late_seen};
+use crate::facts::Foreign;
+use crate::judge::{Need, Row};
+use crate::{Grade, Mechanism, Verdict};
+
+pub(super) static ROWS: &[Row] = &[
+    Row {
+        name: "syn_lost",
+        applies: |f| f.both() && f.s().syns == 0 && !heard(f),
+        when: "both ends captured; SYNs left the client's point and none reached the server's",
+        verdict: Verdict::SynLost,
+        mechanism: None,
+        grade: Grade::Proven,
+        need: Need::Server,
+        alternatives: &[],
+        reason: "every SYN left the gateway and none reached the upstream",
+    },
+    Row {
+        name: "server_slow",
+        applies: |f| f.both() && f.s().syns > 0 && f.server_slow,
+        when: "both ends captured; the server's first SYN+ACK left after the deadline",
+        verdict: Verdict::SynAckLate,
+        mechanism: Some(Mechanism::ServerSlow),
+        grade: Grade::Proven,
+        need: Need::Server,
+        alternatives: &[],
+        reason: "nothing was lost: the server sent its SYN+ACK only after nginx had given up",
+    },
+    Row {
+        name: "late_path",
+        applies: |f| f.both() && f.s().syn_acks > 0 && late_seen(f) && f.late_is_first,
+        when: "both ends captured; the server's first SYN+ACK arrived, after the deadline",
+        verdict: Verdict::SynAckLate,
+        mechanism: Some(Mechanism::LatePath),
+        grade: Grade::Proven,
+        need: Need::Nothing,
+        alternatives: &[],
+        reason: "nothing was lost: the first SYN+ACK arrived after nginx had given up",
+    },
+    Row {
+        name: "synack_lost",
+        applies: |f| f.both() && f.s().syn_acks > 0,
+        when: "both ends captured; the server's point saw the SYN and a SYN+ACK leave in time, the client's did not see it come in time",
+        verdict: Verdict::SynAckLost,
+        mechanism: None,
+        grade: Grade::Proven,
+        need: Need::Client,
+        alternatives: &[],
+        reason: "the SYN arrived, the SYN+ACK left the upstream and never reached the gateway in time",
+    },
+    Row {
+        name: "reply_lost",
+        applies: |f| {
+            f.both()
+                && f.s().syns > 0
+                && (f.s().server_rst && !f.c().server_rst
+                    || f.s().icmp
+                    || f.s().foreign_ack != Foreign::None && f.c().foreign_ack == Foreign::None)
+        },
+        when: "both ends captured; the server answered with RST, ICMP or a bare ACK, and the client's point did not see it",
+        verdict: Verdict::ReplyLost,
+        mechanism: None,
+        grade: Grade::Proven,
+        need: Need::ClientAcks,
+        alternatives: &[],
+        reason: "the server answered with something other than a SYN+ACK, and that answer never reached the gateway",
+    },
+    Row {
+        name: "half_open_port",
+        applies: |f| {
+            f.both()
+                && f.s().foreign_ack != Foreign::None
+                && f.c().foreign_ack == Foreign::Unfinished
+        },
+        when: "both ends captured; a bare ACK for an unfinished earlier attempt was the only answer",
+        verdict: Verdict::StaleConnection,
+        mechanism: Some(Mechanism::PortReuseSynRecv),
+        grade: Grade::Proven,
+        need: Need::Server,
+        alternatives: &[],
+        reason: "the only answer was a bare ACK: the server still held an earlier, half-open attempt on this port",
+    },
+    Row {
+        name: "stale",
+        applies: |f| {
+            f.both() && f.s().foreign_ack != Foreign::None && f.c().foreign_ack != Foreign::None
+        },
+        when: "both ends captured; a bare ACK for an older connection was the only answer",
+        verdict: Verdict::StaleConnection,
+        mechanism: Some(Mechanism::Established),
+        grade: Grade::Proven,
+        need: Need::Server,
+        alternatives: &[],
+        reason: "the only answer was a bare ACK: the server still held an older connection on this port",
+    },
+    Row {
+        name: "server_silent",
+        applies: |f| f.both() && f.s().syns > 0 && !heard(f),
+        when: "both ends captured; the SYN reached the server's point and no answer left it",
+        verdict: Verdict::ServerSilent,
+        mechanism: None,
+        grade: Grade::Proven,
+        need: Need::ServerAcks,
+        alternatives: &[],
+        reason: "the SYN reached the upstream and nothing came back out: host firewall, full listen queue, or nobody there",
+    },
+];
