@@ -5,7 +5,9 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use why504_handshake::{Attempt, EventKind, PointId, Sighting};
-use why504_model::{Endpoint, Interval, Span, StartBasis, Timeout, Timestamp};
+use why504_model::{
+    Endpoint, Interval, LimitSource, Span, StartBasis, TimeLimit, Timeout, Timestamp,
+};
 
 use crate::assign::Edge;
 use crate::deadline::{Deadline, EARLY, LONGEST, STALL, after};
@@ -112,7 +114,12 @@ pub(crate) fn candidates(
 
 /// The widest window in which the SYN of a line can lie, on the log's clock.
 pub(crate) fn widest(timeout: &Timeout) -> Interval {
-    let longest = timeout.limits.iter().map(|l| l.at_most).max().unwrap_or(LONGEST);
+    // A configured length may not be the one that was in force; a measured one was.
+    let measured = |limit: &TimeLimit| limit.source == LimitSource::AccessLog;
+    let longest = match timeout.limits.iter().map(|l| l.at_most).max() {
+        Some(longest) if timeout.limits.iter().all(measured) => longest,
+        _ => LONGEST,
+    };
     let by_log = Interval::new(timeout.logged.start() - longest - STALL, timeout.logged.end());
     timeout.start.map_or(by_log, |(start, _)| {
         Interval::new(start.start() - STALL, timeout.logged.end() + EARLY)

@@ -71,9 +71,12 @@ fn a_covered_capture_without_a_syn_shows_that_none_was_sent() {
     world.answer_lost(10_100, 40_000, 5000);
     world.timed_out(10_400, Some(300));
     // Beyond the windows of the handshakes that make the coverage.
-    world.timed_out(30_400, Some(300));
+    world.timed_out(30_400, Some(300)).start = Some(start_at(30_100));
     assert_eq!(answers(&world, &BOTH)[1], (Verdict::NoSynSent, Grade::Signature));
     assert_eq!(answers(&world, &[SERVER_POINT])[1], (Verdict::NotCaptured, Grade::Consistent));
+    // A length that somebody stated may be wrong, and then the SYN lies further back.
+    world.lines[1].start = None;
+    assert!(!answers(&world, &BOTH)[1].1.is_sure());
 }
 
 #[test]
