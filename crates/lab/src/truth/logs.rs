@@ -113,7 +113,7 @@ fn error(line: u64, text: &str, zone_seconds: i64, settings: &Settings) -> Optio
         line,
         log: log.to_owned(),
         what,
-        second_ns: (clock_text::seconds(log)? - zone_seconds) * 1_000_000_000,
+        second_ns: (clock_text::seconds(log)? - zone_seconds).checked_mul(1_000_000_000)?,
         port,
         connect_timeout,
         bind: argument(request, "bind").and_then(|text| text.parse().ok()),
@@ -147,6 +147,15 @@ mod tests {
         assert_eq!((line.line, line.port, line.bind), (2, 8001, Some(20003)));
         assert_eq!(line.second_ns, 1_795_334_308_000_000_000);
         assert_eq!(access.starts.get(&line.key), Some(&1_795_334_306_109_000_000));
+    }
+
+    /// The year 0 has no nanosecond of a 64-bit epoch; the property below found it.
+    #[test]
+    fn a_time_beyond_the_epoch_is_passed_over() {
+        let settings = Settings { timezone: "UTC".into(), ipv6: false, proxy_connect_timeout: 2.0 };
+        let line = "0 0 0 0 0 0         [error] 1#1: *0 lua tcp socket connect timed out, client: , \
+                    request: \"GET /lua/0?t=0&bind=0 HTTP/1.1\"";
+        assert_eq!(errors(line, 0, &settings), []);
     }
 
     proptest! {
