@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use why504_correlate::Verdict;
 use why504_handshake::Coverage;
+use why504_ingest::Skipped;
 use why504_report::{
     AccessLine, Http504, InputNote, LogLines, PointInfo, Run, SkippedInput, Totals, ZoneInfo,
 };
@@ -76,19 +77,32 @@ impl Shown {
 }
 
 /// What was typed, without the sub-command of the report and its own output: what a suggested
-/// command has to repeat to see the same.
+/// command has to repeat to see the same. Sorted, since the order of arguments changes nothing that
+/// is printed.
 fn arguments(typed: impl Iterator<Item = String>) -> Vec<String> {
     let own = ["-o", "--output", "--format", "-j", "--jobs", "--color"];
-    let mut kept = Vec::new();
+    let alone = ["-q", "--quiet"];
+    let (mut options, mut paths) = (Vec::new(), Vec::new());
     let mut typed = typed.skip_while(|argument| argument == "report");
     while let Some(argument) = typed.next() {
-        if own.contains(&argument.as_str()) {
-            typed.next();
-        } else if !own.iter().any(|o| argument.starts_with(&format!("{o}="))) {
-            kept.push(argument);
+        if alone.contains(&argument.as_str()) {
+            continue;
+        }
+        if argument == "-" || !argument.starts_with('-') {
+            paths.push(argument);
+        } else if argument.contains('=') && argument.starts_with("--") {
+            options.push(vec![argument]);
+        } else {
+            options.push([Some(argument), typed.next()].into_iter().flatten().collect());
         }
     }
-    kept
+    options.retain(|option| {
+        let name = option.first().and_then(|o| o.split('=').next()).unwrap_or_default();
+        !own.contains(&name)
+    });
+    options.sort();
+    paths.sort();
+    options.into_iter().flatten().chain(paths).collect()
 }
 
 /// The points by name, before anything of them was read.
@@ -121,6 +135,7 @@ fn link_name(link: why504_capture::LinkType) -> String {
 fn totals(analysis: &Analysis) -> Totals {
     let captures = &analysis.captures.points;
     let logs = [Kind::ErrorLog, Kind::AccessLog, Kind::MixedLog];
+    let skipped = skipped(analysis);
     // An attempt seen at two points is one: where several were read, the merged ones are counted.
     let most = captures.iter().map(|p| p.attempts).max().unwrap_or(0);
     Totals {
@@ -131,18 +146,25 @@ fn totals(analysis: &Analysis) -> Totals {
         attempts_by_verdict: analysis.ended.clone(),
         packet_tally: packet_tally(captures),
         http_504: http_504(analysis),
-        skipped: analysis
-            .inputs
-            .skipped
-            .iter()
-            .map(|s| SkippedInput { path: shown(&s.path), reason: s.reason.to_string() })
-            .collect(),
-        diagnostics: analysis
-            .complaints
-            .sentences()
-            .map(|message| InputNote { message: message.to_owned(), ..InputNote::default() })
-            .collect(),
+        diagnostics: diagnostics(analysis, &skipped),
+        skipped,
     }
+}
+
+fn skipped(analysis: &Analysis) -> Vec<SkippedInput> {
+    let entry = |s: &Skipped| SkippedInput { path: shown(&s.path), reason: s.reason.to_string() };
+    analysis.inputs.skipped.iter().map(entry).collect()
+}
+
+/// What was wrong with the inputs, without those that are listed as skipped.
+fn diagnostics(analysis: &Analysis, skipped: &[SkippedInput]) -> Vec<InputNote> {
+    let listed: Vec<String> = skipped.iter().map(|s| format!("{}: {}", s.path, s.reason)).collect();
+    analysis
+        .complaints
+        .sentences()
+        .filter(|sentence| !listed.iter().any(|l| l == sentence))
+        .map(|message| InputNote { message: message.to_owned(), ..InputNote::default() })
+        .collect()
 }
 
 fn packet_tally(captures: &[PointCapture]) -> BTreeMap<String, u64> {
@@ -223,8 +245,12 @@ mod tests {
 
     #[test]
     fn suggested_commands_repeat_what_matters() {
-        let typed = "report --tz UTC a.log -o x.txt --format=ndjson -j 2 b.pcap";
-        let kept = arguments(typed.split(' ').map(str::to_owned));
-        assert_eq!(kept, ["--tz", "UTC", "a.log", "b.pcap"]);
+        for typed in [
+            "report --tz UTC b.pcap -o x.txt --format=ndjson -j 2 --at=g=1 a.log",
+            "a.log --at=g=1 -q b.pcap --tz UTC",
+        ] {
+            let kept = arguments(typed.split(' ').map(str::to_owned));
+            assert_eq!(kept, ["--at=g=1", "--tz", "UTC", "a.log", "b.pcap"], "{typed}");
+        }
     }
 }

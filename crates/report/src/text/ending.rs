@@ -16,7 +16,7 @@ use crate::visible::visible;
 
 const LISTED: usize = 8;
 /// Inputs are repeated in the commands up to this length; beyond it a person knows them.
-const ARGUMENTS_MAX: usize = 160;
+const ARGUMENTS_MAX: usize = 400;
 
 pub(super) fn print(
     run: &Run<'_>,
