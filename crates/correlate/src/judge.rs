@@ -137,8 +137,19 @@ pub fn judge(facts: &Facts) -> Judgement {
     }
 }
 
-/// Losses in both directions, and a port that was still held, refine several rows alike.
+/// Losses in both directions, a port that was still held, and a capture that ended first refine
+/// several rows alike.
 fn mechanism(row: &Row, facts: &Facts) -> Option<Mechanism> {
+    let settled = matches!(
+        row.verdict,
+        Verdict::Connected | Verdict::Refused | Verdict::IcmpRejected | Verdict::GatewayStall
+    );
+    // With a log line the attempt was given up; without one it may still have succeeded.
+    let unfinished = facts.asked == crate::Asked::Outcome && facts.open_at_end && !settled;
+    refinement(row, facts).or(unfinished.then_some(Mechanism::OpenAtEnd))
+}
+
+fn refinement(row: &Row, facts: &Facts) -> Option<Mechanism> {
     let reuse = facts.c().foreign_ack == crate::Foreign::Unfinished
         || facts.s().foreign_ack == crate::Foreign::Unfinished
         || facts.s().port_half_open;

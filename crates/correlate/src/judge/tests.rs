@@ -482,6 +482,21 @@ fn loss_in_both_directions_and_a_held_port_are_named() {
     assert_eq!(judgement.mechanism, Some(Mechanism::PortReuseSynRecv));
 }
 
+/// product.md section 4: an attempt still open when the capture ends says so in its mechanism.
+#[test]
+fn an_attempt_that_the_capture_left_open_says_so() {
+    let open = |asked| {
+        with(gateway_only(), |f| {
+            f.asked = asked;
+            f.open_at_end = true;
+        })
+    };
+    assert_eq!(judge(&open(Asked::Outcome)).mechanism, Some(Mechanism::OpenAtEnd));
+    assert_eq!(judge(&open(Asked::Connect)).mechanism, None, "nginx gave it up");
+    let connected = with(open(Asked::Outcome), |f| at_client(f).completed = true);
+    assert_eq!(judge(&connected).mechanism, None);
+}
+
 /// An answer that reached the client is stronger than an upstream capture that shows nothing.
 #[test]
 fn a_server_that_was_heard_is_neither_silent_nor_unreached() {
