@@ -1,6 +1,7 @@
 //! The decompressed bytes of a source, with limits.
 
 mod bzip2;
+mod driver;
 mod gzip;
 mod limit;
 mod lz4;
@@ -12,9 +13,9 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::{Codec, Source};
+use driver::Driver;
 use limit::Limited;
-
-pub use limit::{GRACE_BYTES, MAX_OUTPUT_BYTES, MAX_RATIO};
+pub use limit::Limits;
 
 /// Compressed bytes read at once.
 const BUFFER_BYTES: usize = 128 * 1024;
@@ -27,22 +28,34 @@ const BUFFER_BYTES: usize = 128 * 1024;
 /// [`io::Error`] around a [`StreamError`](crate::StreamError), behind everything that could be
 /// decompressed.
 pub fn open<C>(source: &Source<C>) -> io::Result<Box<dyn Read + Send>> {
-    open_as(source.file(), source.codec)
+    open_as(source.file(), source.codec, source.limits)
 }
 
-pub(crate) fn open_as(file: &Path, codec: Codec) -> io::Result<Box<dyn Read + Send>> {
-    Ok(decompress(File::open(file)?, codec))
+pub(crate) fn open_as(
+    file: &Path,
+    codec: Codec,
+    limits: Limits,
+) -> io::Result<Box<dyn Read + Send>> {
+    Ok(decompress(File::open(file)?, codec, limits))
 }
 
 /// The decompressed bytes of `input`.
-fn decompress<R: Read + Send + 'static>(input: R, codec: Codec) -> Box<dyn Read + Send> {
+fn decompress<R: Read + Send + 'static>(
+    input: R,
+    codec: Codec,
+    limits: Limits,
+) -> Box<dyn Read + Send> {
+    if codec == Codec::Plain {
+        return Box::new(input);
+    }
+    let input = counted(input);
     match codec {
         Codec::Plain => Box::new(input),
-        Codec::Gzip => Box::new(Limited::new(gzip::Gzip::new(counted(input)))),
-        Codec::Zstd => Box::new(Limited::new(zstd::Zstd::new(counted(input)))),
-        Codec::Xz => Box::new(Limited::new(xz::Xz::new(counted(input)))),
-        Codec::Bzip2 => Box::new(Limited::new(bzip2::Bzip2::new(counted(input)))),
-        Codec::Lz4 => Box::new(Limited::new(lz4::Lz4::new(counted(input)))),
+        Codec::Gzip => Box::new(Limited::new(gzip::Gzip::new(input), limits)),
+        Codec::Zstd => Box::new(Limited::new(Driver::new(input, zstd::Zstd::new()), limits)),
+        Codec::Xz => Box::new(Limited::new(Driver::new(input, xz::Xz::new()), limits)),
+        Codec::Bzip2 => Box::new(Limited::new(Driver::new(input, bzip2::Bzip2::new()), limits)),
+        Codec::Lz4 => Box::new(Limited::new(lz4::Lz4::new(input), limits)),
     }
 }
 

@@ -16,7 +16,7 @@ use why504_model::SourceId;
 
 use crate::codec::{self, MAGIC_BYTES};
 use crate::spool::spool;
-use crate::{Codec, SkipReason, Skipped, Source, StreamError, decompress, file_identity};
+use crate::{Codec, Limits, SkipReason, Skipped, Source, StreamError, decompress, file_identity};
 
 /// The argument that means standard input.
 pub const STDIN: &str = "-";
@@ -99,7 +99,8 @@ fn examine<C>(
     let class = classify(&head).ok_or(SkipReason::NotRecognised)?;
     let modified = modified(&metadata, spooled.is_some());
     let size = metadata.len();
-    Ok(Source { id: SourceId(0), path, codec, size, modified, named, class, spooled })
+    let limits = Limits::default();
+    Ok(Source { id: SourceId(0), path, codec, size, modified, named, class, limits, spooled })
 }
 
 /// How `file` is compressed, and its first decompressed bytes.
@@ -110,7 +111,7 @@ fn head(file: &Path) -> Result<(Codec, Vec<u8>), SkipReason> {
         return Err(unreadable(error));
     }
     let codec = codec::of(&magic).map_err(SkipReason::Foreign)?;
-    let mut reader = decompress::open_as(file, codec).map_err(unreadable)?;
+    let mut reader = decompress::open_as(file, codec, Limits::default()).map_err(unreadable)?;
     match first_bytes(&mut reader, HEAD_BYTES) {
         // What stands before the damage may be enough to recognise the file; it is read up to there.
         (head, Some(error)) if head.is_empty() => Err(match StreamError::of(&error) {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::Codec;
+use crate::{Codec, Limits};
 
 /// Why a compressed file ends early. It comes inside an [`io::Error`], behind every byte that could
 /// be decompressed; [`StreamError::of`] finds it there.
@@ -28,16 +28,18 @@ pub enum StreamError {
     },
     /// More output than a log or capture can have.
     #[error(
-        "decompression stopped after {output} bytes out of {input}: the limits are {max_ratio} \
-         times the input and {max_output} bytes",
-        max_ratio = crate::MAX_RATIO,
-        max_output = crate::MAX_OUTPUT_BYTES
+        "decompression stopped after {output} bytes out of {input}: the limits are {} times the \
+         input and {} bytes",
+        limits.max_ratio,
+        limits.max_output
     )]
     Bomb {
         /// Bytes produced.
         output: u64,
         /// Compressed bytes read.
         input: u64,
+        /// What was allowed.
+        limits: Limits,
     },
 }
 

@@ -18,7 +18,7 @@ mod source;
 mod spool;
 
 pub use codec::{Codec, ForeignCodec};
-pub use decompress::{GRACE_BYTES, MAX_OUTPUT_BYTES, MAX_RATIO, open};
+pub use decompress::{Limits, open};
 pub use discovery::{Discovery, HEAD_BYTES, STDIN, discover, discover_with_stdin};
 pub use error::StreamError;
 pub use skipped::{SkipReason, Skipped};

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use tempfile::TempPath;
 use why504_model::SourceId;
 
-use crate::Codec;
+use crate::{Codec, Limits};
 
 /// A recognised file; `C` is what the classifier said of it.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct Source<C> {
     pub named: bool,
     /// What it is.
     pub class: C,
+    /// How much may be decompressed of it; the default until the caller sets another.
+    pub limits: Limits,
     /// The copy of a source that cannot be read twice; removed when its last source goes.
     pub(crate) spooled: Option<Arc<TempPath>>,
 }

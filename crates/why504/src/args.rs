@@ -51,6 +51,8 @@ pub(crate) struct Report {
     #[command(flatten)]
     pub(crate) logs: LogOptions,
     #[command(flatten)]
+    pub(crate) inputs: InputOptions,
+    #[command(flatten)]
     pub(crate) output: OutputOptions,
 }
 
@@ -73,6 +75,8 @@ pub(crate) struct Handshakes {
     #[command(flatten)]
     pub(crate) captures: CaptureOptions,
     #[command(flatten)]
+    pub(crate) inputs: InputOptions,
+    #[command(flatten)]
     pub(crate) output: OutputOptions,
 }
 
@@ -85,7 +89,21 @@ pub(crate) struct Timeouts {
     #[command(flatten)]
     pub(crate) logs: LogOptions,
     #[command(flatten)]
+    pub(crate) inputs: InputOptions,
+    #[command(flatten)]
     pub(crate) output: OutputOptions,
+}
+
+/// How to read files.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(crate) struct InputOptions {
+    /// Stops decompressing a file at this many times its size, the first 64 MiB excepted
+    /// [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_ratio: Option<u64>,
+    /// Stops decompressing a file at this size, e.g. `20G` [default: 1T]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_decompressed: Option<String>,
 }
 
 /// How to take captures.

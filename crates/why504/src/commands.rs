@@ -61,7 +61,8 @@ fn timeouts(options: &Timeouts) -> anyhow::Result<Outcome> {
     let plan = LogPlan::new(&options.logs)?;
     let target = plan::output(&options.output)?;
     let mut complaints = Complaints::default();
-    let mut inputs = Inputs::find(&options.paths, &plan.formats, &mut complaints);
+    let limits = plan::limits(&options.inputs)?;
+    let mut inputs = Inputs::find(&options.paths, &plan.formats, limits, &mut complaints);
     inputs.pass_over(Kind::Capture, "a capture; `why504 timeouts` reads logs", &mut complaints);
     let analysis = run::timeouts(inputs, &plan, complaints);
     let shown = Shown::new(&analysis);
@@ -80,7 +81,9 @@ fn analyse(options: &Report) -> anyhow::Result<(Analysis, OutputPlan)> {
     let named = plan::named_points(&options.captures)?;
     let output = plan::output(&options.output)?;
     let mut complaints = Complaints::default();
-    let inputs = Inputs::find(&with_named(&options.paths, &named), &plan.formats, &mut complaints);
+    let limits = plan::limits(&options.inputs)?;
+    let paths = with_named(&options.paths, &named);
+    let inputs = Inputs::find(&paths, &plan.formats, limits, &mut complaints);
     Ok((run::analyse(inputs, &plan, &named, complaints), output))
 }
 

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use why504_ingest::{Discovery, Skipped, Source, discover, open};
+use why504_ingest::{Discovery, Limits, Skipped, Source, discover, open};
 use why504_model::Damage;
 use why504_nginxlog::{LogFormat, LogKind, sniff, unknown_format};
 
@@ -43,9 +43,13 @@ impl Inputs {
     pub(crate) fn find(
         paths: &[PathBuf],
         formats: &[LogFormat],
+        limits: Limits,
         complaints: &mut Complaints,
     ) -> Self {
-        let Discovery { sources, skipped } = discover(paths, |head| classify(head, formats));
+        let Discovery { mut sources, skipped } = discover(paths, |head| classify(head, formats));
+        for source in &mut sources {
+            source.limits = limits;
+        }
         for entry in &skipped {
             let sentence = format!("{}: {}", entry.path.display(), entry.reason);
             complaints.add(entry.damage(), sentence);

@@ -3,12 +3,13 @@
 //! ruzstd keeps the last window of a frame to itself until the frame is over. When the file is cut,
 //! the frame is ended for it with an empty last block, so that everything before the cut comes out.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::{Counted, Decoder, consumed};
+use super::consumed;
+use super::driver::{Input, Next, Steps};
 use crate::{Codec, StreamError};
 
 /// Largest window, as in zstd(1) without `--long`: 128 MiB.
@@ -17,118 +18,93 @@ const MAX_WINDOW_BYTES: u64 = 128 << 20;
 /// Header of an empty raw block that is the last one (section 3.1.1.2), and room for a checksum.
 const LAST_BLOCK: [u8; 7] = [1, 0, 0, 0, 0, 0, 0];
 
-/// Reads one frame after the other.
-pub(super) struct Zstd<R> {
-    input: BufReader<Counted<R>>,
+/// Decodes one frame after the other.
+pub(super) struct Zstd {
     decoder: FrameDecoder,
-    state: State,
+    in_frame: bool,
+    /// What is to be told once everything that was decoded is handed out.
+    damage: Option<StreamError>,
 }
 
-enum State {
-    BetweenFrames,
-    InFrame,
-    /// What is still to be handed out before the error.
-    Failed(Option<StreamError>),
-    Ended,
-}
-
-impl<R: Read> Zstd<R> {
-    pub(super) fn new(input: BufReader<Counted<R>>) -> Self {
+impl Zstd {
+    pub(super) fn new() -> Self {
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(MAX_WINDOW_BYTES);
-        Self { input, decoder, state: State::BetweenFrames }
+        Self { decoder, in_frame: false, damage: None }
     }
 
     /// Reads the header of the next frame, if there is one.
-    fn next_frame(&mut self) -> io::Result<()> {
-        if self.input.fill_buf()?.is_empty() {
-            self.state = State::Ended;
-            return Ok(());
+    fn next_frame<R: Read>(&mut self, input: &mut Input<R>) -> io::Result<Next> {
+        if input.fill_buf()?.is_empty() {
+            return Ok(Next::End);
         }
-        match self.decoder.reset(&mut self.input) {
-            Ok(()) => self.state = State::InFrame,
-            Err(error) => match skippable(&error) {
-                Some(length) => {
-                    let skipped = io::copy(&mut self.input.by_ref().take(length), &mut io::sink())?;
-                    if skipped < length {
-                        self.state = State::Failed(Some(self.truncated()));
-                    }
-                }
-                None => self.state = State::Failed(Some(self.damage(&error))),
-            },
-        }
-        Ok(())
+        let Err(error) = self.decoder.reset(&mut *input) else {
+            self.in_frame = true;
+            return Ok(Next::Again);
+        };
+        let Some(length) = skippable(&error) else {
+            return Ok(Next::Failed(damage(input, &error)));
+        };
+        let skipped = io::copy(&mut input.by_ref().take(length), &mut io::sink())?;
+        Ok(if skipped < length { Next::Failed(truncated(input)) } else { Next::Again })
     }
 
     /// Decodes the next block.
-    fn next_block(&mut self) {
+    fn next_block<R: Read>(&mut self, input: &mut Input<R>) {
         let strategy = BlockDecodingStrategy::UptoBlocks(1);
-        if let Err(error) = self.decoder.decode_blocks(&mut self.input, strategy) {
-            let damage = self.damage(&error);
+        if let Err(error) = self.decoder.decode_blocks(&mut *input, strategy) {
+            self.damage = Some(damage(input, &error));
             // If this fails as well, what the decoder holds back is lost; the error is told anyway.
             let _ = self.decoder.decode_blocks(LAST_BLOCK.as_slice(), BlockDecodingStrategy::All);
-            self.state = State::Failed(Some(damage));
         }
     }
 
     /// The end of a frame, with its checksum (section 3.1.1).
-    fn end_frame(&mut self) {
+    fn end_frame<R: Read>(&mut self, input: &Input<R>) -> Next {
+        self.in_frame = false;
         let stated = self.decoder.get_checksum_from_data();
-        if stated.is_some() && stated != self.decoder.get_calculated_checksum() {
-            let reason = "the checksum of a frame does not match".to_owned();
-            let offset = self.consumed();
-            let damage = StreamError::Corrupt { codec: Codec::Zstd, offset, reason };
-            self.state = State::Failed(Some(damage));
-        } else {
-            self.state = State::BetweenFrames;
+        if stated.is_none() || stated == self.decoder.get_calculated_checksum() {
+            return Next::Again;
         }
-    }
-
-    fn truncated(&self) -> StreamError {
-        StreamError::Truncated { codec: Codec::Zstd, offset: self.consumed() }
-    }
-
-    /// Cut off if there is nothing left to read, damaged otherwise.
-    fn damage(&mut self, error: &FrameDecoderError) -> StreamError {
-        if self.input.fill_buf().is_ok_and(<[u8]>::is_empty) && ends_early(error) {
-            return self.truncated();
-        }
-        let (offset, reason) = (self.consumed(), error.to_string());
-        StreamError::Corrupt { codec: Codec::Zstd, offset, reason }
+        let reason = "the checksum of a frame does not match".to_owned();
+        let offset = consumed(input);
+        Next::Failed(StreamError::Corrupt { codec: Codec::Zstd, offset, reason })
     }
 }
 
-impl<R: Read> Read for Zstd<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if into.is_empty() {
-            return Ok(0);
+impl Steps for Zstd {
+    fn step<R: Read>(
+        &mut self,
+        input: &mut Input<R>,
+        into: &mut [u8],
+    ) -> io::Result<(usize, Next)> {
+        if self.decoder.can_collect() > 0 && self.in_frame {
+            return Ok((self.decoder.read(into)?, Next::Again));
         }
-        loop {
-            match &mut self.state {
-                State::Ended => return Ok(0),
-                State::BetweenFrames => self.next_frame()?,
-                State::InFrame if self.decoder.can_collect() > 0 => {
-                    return self.decoder.read(into);
-                }
-                State::InFrame if self.decoder.is_finished() => self.end_frame(),
-                State::InFrame => self.next_block(),
-                State::Failed(damage) => {
-                    if self.decoder.can_collect() > 0 {
-                        return self.decoder.read(into);
-                    }
-                    let damage = damage.take();
-                    self.state = State::Ended;
-                    return damage.map_or(Ok(0), |damage| Err(damage.into_io()));
-                }
+        let next = match self.damage.take() {
+            Some(damage) => Next::Failed(damage),
+            None if !self.in_frame => self.next_frame(input)?,
+            None if self.decoder.is_finished() => self.end_frame(input),
+            None => {
+                self.next_block(input);
+                Next::Again
             }
-        }
+        };
+        Ok((0, next))
     }
 }
 
-impl<R: Read> Decoder for Zstd<R> {
-    fn consumed(&self) -> u64 {
-        consumed(&self.input)
+fn truncated<R: Read>(input: &Input<R>) -> StreamError {
+    StreamError::Truncated { codec: Codec::Zstd, offset: consumed(input) }
+}
+
+/// Cut off if there is nothing left to read, damaged otherwise.
+fn damage<R: Read>(input: &mut Input<R>, error: &FrameDecoderError) -> StreamError {
+    if input.fill_buf().is_ok_and(<[u8]>::is_empty) && ends_early(error) {
+        return truncated(input);
     }
+    let (offset, reason) = (consumed(input), error.to_string());
+    StreamError::Corrupt { codec: Codec::Zstd, offset, reason }
 }
 
 /// The length of the skippable frame that is no error but what was found.

@@ -36,7 +36,9 @@ pub(super) fn run(options: &Handshakes) -> anyhow::Result<Outcome> {
         bail!(Usage(anyhow!("handshakes writes attempts as they close: give one --output")));
     }
     let mut complaints = Complaints::default();
-    let mut inputs = Inputs::find(&with_named(&options.paths, &named), &[], &mut complaints);
+    let paths = with_named(&options.paths, &named);
+    let limits = plan::limits(&options.inputs)?;
+    let mut inputs = Inputs::find(&paths, &[], limits, &mut complaints);
     inputs.pass_over(Kind::ErrorLog, "a log; `why504 handshakes` reads captures", &mut complaints);
     let mut analysis = Analysis::of_captures(inputs, &named);
     output::write(&target, |format, style, out| {
