@@ -5,7 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use why504_handshake::{Attempt, PointId};
-use why504_model::{Interval, SourceId, Span, Timeout};
+use why504_model::{Interval, SourceId, Span, Timeout, TimeoutKind};
 
 use crate::absence;
 use crate::assign::{Assignment, Edge, Line, assign};
@@ -121,7 +121,14 @@ pub fn correlate(timeouts: &[Timeout], points: Points<'_>, zone_known: bool) -> 
         } else {
             let dated = timeout.start.is_some() || zone_known;
             let anchored = dated && watched.contains(&timeout.location.source);
-            found.cases.push(absence::without_attempt(i, timeout, join, points, &index, anchored));
+            let case = absence::without_attempt(i, timeout, join, points, &index, anchored);
+            // No connect failed then, so it was the answer on a connection that was open.
+            let answer = case.verdict == Verdict::NoSynSent;
+            if timeout.kind == TimeoutKind::Access504Unclear && answer {
+                found.unrelated.push(i);
+            } else {
+                found.cases.push(case);
+            }
         }
     }
     found

@@ -227,7 +227,8 @@ impl Asked {
             TimeoutKind::LuaConnectTimeout
             | TimeoutKind::UpstreamConnectTimeout
             | TimeoutKind::UserTimeout
-            | TimeoutKind::Access504 => Self::Connect,
+            | TimeoutKind::Access504
+            | TimeoutKind::Access504Unclear => Self::Connect,
             TimeoutKind::UpstreamSslTimeout => Self::Tls,
             TimeoutKind::LuaReadTimeout | TimeoutKind::UpstreamReadTimeout => Self::Read,
             TimeoutKind::ConnectRefused => Self::Refused,

@@ -31,6 +31,8 @@ pub enum TimeoutKind {
     UserTimeout,
     /// A 504 of the access log without an error line.
     Access504,
+    /// The same where the format has no connect time: the connect timed out, or the answer did.
+    Access504Unclear,
 }
 
 /// How long nginx waited: a bound from below and above, since a stalled worker is late.
@@ -103,6 +105,7 @@ impl TimeoutKind {
                 | Self::UpstreamSslTimeout
                 | Self::UserTimeout
                 | Self::Access504
+                | Self::Access504Unclear
         )
     }
 

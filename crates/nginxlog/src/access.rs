@@ -37,6 +37,8 @@ pub struct AccessRecord<'a> {
     pub request_time: Option<Span>,
     /// `$upstream_addr`.
     pub upstream_addr: Tries<'a>,
+    /// The format has it, so that no value means that no upstream was tried.
+    pub has_upstream_addr: bool,
     /// `$upstream_status`.
     pub upstream_status: Tries<'a>,
     /// `$upstream_connect_time`.
@@ -66,6 +68,7 @@ impl<'a> AccessRecord<'a> {
         let tries = |variable| Tries::new(set(variable).unwrap_or_default());
         let (local, iso) = (set(Variable::TimeLocal), set(Variable::TimeIso8601));
         let civil = local.and_then(time::local).or_else(|| iso.and_then(time::iso8601));
+        let has = |variable: Variable| values.get(variable as usize).is_some_and(Option::is_some);
         Self {
             time: set(Variable::Msec).and_then(time::msec).or(civil.map(|(second, _)| second)),
             utc_offset: civil.map(|(_, offset)| offset),
@@ -77,11 +80,10 @@ impl<'a> AccessRecord<'a> {
             status: set(Variable::Status).and_then(number),
             request_time: set(Variable::RequestTime).and_then(time::seconds),
             upstream_addr: tries(Variable::UpstreamAddr),
+            has_upstream_addr: has(Variable::UpstreamAddr),
             upstream_status: tries(Variable::UpstreamStatus),
             upstream_connect_time: tries(Variable::UpstreamConnectTime),
-            has_connect_time: values
-                .get(Variable::UpstreamConnectTime as usize)
-                .is_some_and(Option::is_some),
+            has_connect_time: has(Variable::UpstreamConnectTime),
             upstream_header_time: tries(Variable::UpstreamHeaderTime),
             upstream_response_time: tries(Variable::UpstreamResponseTime),
             host: set(Variable::Host),

@@ -5,13 +5,16 @@
 
 mod dump;
 mod duration;
+mod inherit;
 mod lexer;
+mod location;
 mod reader;
-
-use why504_model::{LimitSource, Span, TimeLimit, TimeoutKind};
+mod tree;
 
 use crate::log_format::{FormatError, LogFormat};
+pub use inherit::LineScope;
 pub(crate) use lexer::words;
+use tree::Tree;
 
 /// The blocks around a directive, outermost first: `http`, `server`, `location /api`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -38,17 +41,6 @@ pub struct LogTarget {
     pub scope: Scope,
 }
 
-/// A connect, read or send timeout.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TimeoutSetting {
-    /// For example `proxy_connect_timeout`.
-    pub directive: String,
-    /// Its value.
-    pub length: Span,
-    /// Where it stands; inner scopes inherit it unless they set their own.
-    pub scope: Scope,
-}
-
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub struct Conf {
@@ -58,10 +50,10 @@ pub struct Conf {
     pub access_logs: Vec<LogTarget>,
     /// All `error_log`s.
     pub error_logs: Vec<LogTarget>,
-    /// All timeouts.
-    pub timeouts: Vec<TimeoutSetting>,
     /// What was passed over although it is of interest, with its place.
     pub notes: Vec<ConfError>,
+    /// The blocks, for [`Conf::limits`].
+    tree: Tree,
 }
 
 /// A place in a configuration and what is wrong there.
@@ -109,40 +101,13 @@ impl Conf {
             None => (name == "combined").then(|| LogFormat::named(name)).flatten(),
         }
     }
-
-    /// The timeouts that may have been in force for a kind of line, shortest first: every value
-    /// that is set anywhere, and the default of 60 s unless the `http` (or `stream`) level sets
-    /// another. Not authoritative: variables, Lua code (`settimeout`, `balancer.set_timeouts`) and
-    /// the control planes of Kong and APISIX override the file.
-    pub fn limits(&self, kind: TimeoutKind) -> Vec<TimeLimit> {
-        let (prefix_is_lua, suffix) = match kind {
-            TimeoutKind::LuaConnectTimeout => (true, "_connect_timeout"),
-            TimeoutKind::LuaReadTimeout => (true, "_read_timeout"),
-            TimeoutKind::UpstreamConnectTimeout
-            | TimeoutKind::UpstreamSslTimeout
-            | TimeoutKind::Access504 => (false, "_connect_timeout"),
-            TimeoutKind::UpstreamReadTimeout => (false, "_read_timeout"),
-            _ => return Vec::new(),
-        };
-        let fits = |setting: &&TimeoutSetting| {
-            setting.directive.ends_with(suffix)
-                && setting.directive.starts_with("lua_") == prefix_is_lua
-        };
-        let mut lengths: Vec<Span> =
-            self.timeouts.iter().filter(fits).map(|setting| setting.length).collect();
-        if !self.timeouts.iter().filter(fits).any(|setting| setting.scope.0.len() <= 1) {
-            lengths.push(Span::from_secs(60));
-        }
-        lengths.sort_unstable();
-        lengths.dedup();
-        let limit = |length| TimeLimit {
-            at_least: length,
-            at_most: length,
-            source: LimitSource::NginxConf,
-        };
-        lengths.into_iter().map(limit).collect()
-    }
 }
 
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod limits_tests;
 #[cfg(test)]
 mod tests;

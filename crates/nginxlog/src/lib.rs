@@ -65,7 +65,7 @@ mod zone;
 pub use access::{AccessEvent, AccessRecord, AccessScanner, AccessTally, Tries, unescape};
 pub use address::upstream_endpoint;
 pub use classify::{Classified, ClassifyError, Phase, UserPattern, UserPatternError, classify};
-pub use conf::{Conf, ConfError, Included, LogTarget, NamedFormat, Scope, TimeoutSetting};
+pub use conf::{Conf, ConfError, Included, LineScope, LogTarget, NamedFormat, Scope};
 pub use error::{Context, ErrorRecord, Level, LogText, RecordError, describe};
 pub use join::{Access504, Access504Tally, AccessJoin, AccessLine, JoinCase, JoinTally, Joined};
 pub use lines::MAX_LINE;

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use why504_model::{Location, SourceId, Span, TimeoutId, TimeoutKind, Timestamp};
 use why504_nginxlog::{
-    AccessJoin, AccessScanner, Conf, ErrorScanner, JoinCase, JoinTally, Joined, LogKind, Zone,
-    sniff,
+    AccessJoin, AccessScanner, Conf, ErrorScanner, JoinCase, JoinTally, Joined, LineScope, LogKind,
+    Zone, sniff,
 };
 
 const SETS: [(&str, &str); 6] = [
@@ -173,14 +173,41 @@ fn without_connection_numbers_nothing_is_joined_wrongly() {
     }
 }
 
+/// One location of the sets' configurations serves each request, so there is one value, and it is
+/// the one that was in force.
 #[test]
-fn the_configuration_gives_the_timeouts_in_force() {
-    let Some(folder) = folder("mixed") else { return };
-    let text = fs::read(folder.join("conf/nginx.conf")).expect("a file of the set");
-    let conf = Conf::read("nginx.conf", &text, &mut |_| Ok(Vec::new())).expect("sound");
-    let limits = |kind| -> Vec<Span> { conf.limits(kind).iter().map(|l| l.at_most).collect() };
-    // Two locations set 2 s, the http level sets nothing.
-    let expected = [Span::from_secs(2), Span::from_secs(60)];
-    assert_eq!(limits(TimeoutKind::UpstreamConnectTimeout), expected);
-    assert_eq!(conf.access_logs[0].format.as_deref(), Some("lab"));
+fn the_configuration_gives_the_timeout_in_force() {
+    for (set, _) in SETS {
+        let Some(folder) = folder(set) else { return };
+        let read = |name: &str| fs::read(folder.join(name)).expect("a file of the set");
+        let conf = Conf::read("nginx.conf", &read("conf/nginx.conf"), &mut |_| Ok(Vec::new()));
+        let conf = conf.expect("a sound configuration");
+        let truth = truth(&read("truth.jsonl"));
+        let (mut checked, mut cosockets) = (0, 0);
+        let mut scanner = ErrorScanner::new();
+        scanner.feed(&read("error.log"), &mut |event| {
+            let timeout = event.outcome.expect("nginx wrote nothing that cannot be read");
+            let limits: Vec<f64> = conf
+                .limits(&LineScope::of(&timeout))
+                .iter()
+                .map(|limit| limit.at_most.as_secs_f64())
+                .collect();
+            match timeout.class.kind {
+                TimeoutKind::UpstreamConnectTimeout => {
+                    let limit = truth.get(&event.line).map(|truth| vec![truth.limit]);
+                    assert!(limit.is_none_or(|limit| limit == limits), "{set} line {}", event.line);
+                    checked += 1;
+                }
+                TimeoutKind::UpstreamReadTimeout => assert_eq!(limits.len(), 1, "{set}"),
+                // The Lua code of the sets sets its own.
+                TimeoutKind::LuaConnectTimeout => {
+                    assert!(limits.is_empty(), "{set}");
+                    cosockets += 1;
+                }
+                _ => {}
+            }
+        });
+        println!("{set}: {checked} connects of upstreams, {cosockets} of cosockets");
+        assert!(checked > 10 || cosockets > 10, "{set}");
+    }
 }

@@ -33,8 +33,8 @@ pub mod verdicts_doc;
 
 pub use case_id::{case_id, case_ids};
 pub use run::{
-    AccessLine, Captures, Http504, InputNote, LogLines, LogText, PointInfo, Run, SkippedInput,
-    Totals, ZoneInfo,
+    AccessLine, Captures, Http504, InputNote, LogLines, LogText, Logged504, PointInfo, Run,
+    SkippedInput, Totals, ZoneInfo,
 };
 pub use style::Style;
 pub use visible::visible;

@@ -125,6 +125,8 @@ pub struct Totals {
     pub packet_tally: BTreeMap<String, u64>,
     /// The 504s of the access logs; `None` without one.
     pub http_504: Option<Http504>,
+    /// The same 504s by what the logs say of them; `None` without an access log.
+    pub logged_504: Option<Logged504>,
     /// Inputs that were not read.
     pub skipped: Vec<SkippedInput>,
     /// What was wrong with the inputs that were.
@@ -142,6 +144,27 @@ pub struct Http504 {
     pub other: u64,
     /// Nobody can tell from these inputs.
     pub undecided: u64,
+}
+
+/// What the logs say of the 504s that users saw; `total` is the sum of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Logged504 {
+    /// All lines with status 504.
+    pub total: u64,
+    /// A line of an error log may tell of them.
+    pub with_error_line: u64,
+    /// None does, and they are cases of their own.
+    pub access_504: u64,
+    /// No upstream with an address was tried: nginx or Lua code made the answer.
+    pub without_upstream: u64,
+    /// The connect of the try that timed out had succeeded.
+    pub after_connect: u64,
+    /// The access line does not tell.
+    pub untold: u64,
+    /// The same request in another access log.
+    pub copies: u64,
+    /// More than are kept.
+    pub beyond: u64,
 }
 
 /// An input that was not read.

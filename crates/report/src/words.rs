@@ -16,7 +16,7 @@ pub(crate) const fn kind(kind: TimeoutKind) -> &'static str {
         TimeoutKind::ConnectUnreachable => "connect_unreachable",
         TimeoutKind::ConnectFailed => "connect_failed",
         TimeoutKind::UserTimeout => "user_timeout",
-        TimeoutKind::Access504 => "access_504",
+        TimeoutKind::Access504 | TimeoutKind::Access504Unclear => "access_504",
     }
 }
 

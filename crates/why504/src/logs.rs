@@ -9,10 +9,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use rayon::prelude::*;
 use why504_correlate::ZoneEvidence;
 use why504_ingest::Source;
-use why504_model::{Damage, Diagnostic, Location, Timeout, TimeoutId, TimeoutKind};
+use why504_model::{Damage, Diagnostic, Location, TimeLimit, Timeout, TimeoutId, TimeoutKind};
 use why504_nginxlog::{
-    Access504, AccessJoin, AccessLine, AccessScanner, AccessTally, ErrorEvent, ErrorScanner,
-    JoinCase, JoinTally, LineTally, LoggedTimeout, Unparsed, Zone, describe,
+    Access504, Access504Tally, AccessJoin, AccessLine, AccessScanner, AccessTally, ErrorEvent,
+    ErrorScanner, JoinCase, JoinTally, LineScope, LineTally, LoggedTimeout, Unparsed, Zone,
+    describe,
 };
 
 use why504_report::LogText;
@@ -38,7 +39,7 @@ pub(crate) struct Logs {
     pub(crate) access_lines: AccessTally,
     pub(crate) join: JoinTally,
     /// Requests of the access logs that ended with a 504.
-    pub(crate) gateway_timeouts: u64,
+    pub(crate) access_504: Access504Tally,
     pub(crate) zone: ChosenZone,
 }
 
@@ -48,7 +49,7 @@ impl Logs {
         let Some(first) = self.timeouts.first().map(|t| t.logged.start()) else { return true };
         if let Some(span) = self.zone.settle(evidence, first) {
             // A time that the access log gave in seconds since the epoch is not the zone's.
-            let zoned = |t: &&mut Timeout| t.start.is_none() && t.kind != TimeoutKind::Access504;
+            let zoned = |t: &&mut Timeout| t.start.is_none() && !is_access_504(t.kind);
             for timeout in self.timeouts.iter_mut().filter(zoned) {
                 timeout.logged = timeout.logged.shifted(span);
             }
@@ -57,11 +58,18 @@ impl Logs {
     }
 }
 
+/// Whether the line is one of an access log, which states its zone.
+fn is_access_504(kind: TimeoutKind) -> bool {
+    matches!(kind, TimeoutKind::Access504 | TimeoutKind::Access504Unclear)
+}
+
 /// One line of an error log.
 struct Found {
     timeout: Timeout,
     text: LogText,
     case: JoinCase,
+    /// What nginx.conf says of its timer.
+    by_conf: Vec<TimeLimit>,
     /// Hash of the whole record: nginx may write one event to several files.
     fingerprint: u64,
 }
@@ -97,16 +105,17 @@ pub(crate) fn read(inputs: &Inputs, plan: &LogPlan, complaints: &mut Complaints)
         found.push(fresh);
     }
     found.sort_by_key(|log| log.first().map(|f| (f.timeout.logged.start(), f.timeout.location)));
-    let mut cases = Vec::new();
+    let (mut cases, mut by_conf) = (Vec::new(), Vec::new());
     for (i, mut entry) in found.into_iter().flatten().enumerate() {
         entry.timeout.id = TimeoutId(u32::try_from(i).unwrap_or(u32::MAX));
         cases.push(entry.case.with_id(entry.timeout.id));
         logs.timeouts.push(entry.timeout);
         logs.texts.push(entry.text);
+        by_conf.push(entry.by_conf);
     }
-    join_access(&mut logs, cases, inputs, plan, complaints);
-    for timeout in &mut logs.timeouts {
-        plan.apply(timeout);
+    by_conf.extend(join_access(&mut logs, cases, inputs, plan, complaints));
+    for (timeout, by_conf) in logs.timeouts.iter_mut().zip(&by_conf) {
+        plan.apply(timeout, by_conf);
     }
     logs
 }
@@ -129,7 +138,7 @@ fn read_error_log(source: &Source<Kind>, plan: &LogPlan, zone: &ChosenZone) -> E
     let mut sink = |event: ErrorEvent<'_>| {
         let location = Location { source: source.id, record: event.line };
         match event.outcome {
-            Ok(timeout) => log.found.push(found(location, &event, &timeout, zone.zone)),
+            Ok(timeout) => log.found.push(found(location, &event, &timeout, zone.zone, plan)),
             Err(reason) => unparsed.push((location, event.offset, reason)),
         }
     };
@@ -164,6 +173,7 @@ fn found(
     event: &ErrorEvent<'_>,
     logged: &LoggedTimeout<'_>,
     zone: Zone,
+    plan: &LogPlan,
 ) -> Found {
     let second = event.logged(logged.record.time, zone);
     let id = TimeoutId::default();
@@ -184,36 +194,38 @@ fn found(
         },
         text: words(event.text),
         case: JoinCase::new(id, logged, second),
+        by_conf: plan.by_conf(&LineScope::of(logged)),
         fingerprint: hasher.finish(),
     }
 }
 
-/// Streams the access logs past the timeouts.
+/// Streams the access logs past the timeouts. Gives what nginx.conf says of the cases that the
+/// access logs add.
 fn join_access(
     logs: &mut Logs,
     cases: Vec<JoinCase>,
     inputs: &Inputs,
     plan: &LogPlan,
     complaints: &mut Complaints,
-) {
+) -> Vec<Vec<TimeLimit>> {
     let join = AccessJoin::new(cases);
     let sources: Vec<&Source<Kind>> = inputs.of(Kind::AccessLog).collect();
-    let read: Vec<(AccessJoin, AccessTally, u64, Option<String>)> =
+    let read: Vec<(AccessJoin, AccessTally, Option<String>)> =
         sources.par_iter().map(|source| read_access_log(source, plan, join.clone())).collect();
     let mut whole = join;
-    for (part, tally, timeouts, damage) in read {
+    for (part, tally, damage) in read {
         whole.absorb(part);
         logs.access_lines.total += tally.total;
         logs.access_lines.matched += tally.matched;
         logs.access_lines.unmatched += tally.unmatched;
         logs.access_lines.parts += tally.parts;
         logs.access_lines.unfinished += tally.unfinished;
-        logs.gateway_timeouts += timeouts;
         if let Some(damage) = damage {
             complaints.add(Damage::Partial, damage);
         }
     }
-    let (unlogged, _) = whole.take_access_504();
+    let (unlogged, gateway_timeouts) = whole.take_access_504();
+    logs.access_504 = gateway_timeouts;
     let (joined, tally) = whole.finish();
     logs.join = tally;
     logs.access = vec![None; logs.timeouts.len()];
@@ -226,9 +238,11 @@ fn join_access(
             *slot = Some(entry.access);
         }
     }
+    let by_conf = |case| plan.by_conf(&LineScope::of_access_504(case));
     for case in &unlogged {
         logs.add_access_504(case);
     }
+    unlogged.iter().map(by_conf).collect()
 }
 
 impl Logs {
@@ -256,18 +270,16 @@ fn read_access_log(
     source: &Source<Kind>,
     plan: &LogPlan,
     mut join: AccessJoin,
-) -> (AccessJoin, AccessTally, u64, Option<String>) {
+) -> (AccessJoin, AccessTally, Option<String>) {
     let mut scanner = AccessScanner::new(plan.formats.clone());
-    let mut timeouts = 0;
     let damage = files::chunks(source, |chunk| {
         scanner.feed(chunk, &mut |event| {
             if let Some(record) = event.record {
-                timeouts += u64::from(record.status == Some(504));
                 join.offer(Location { source: source.id, record: event.line }, &record);
             }
         });
     });
-    (join, scanner.finish(), timeouts, damage)
+    (join, scanner.finish(), damage)
 }
 
 /// The words of a record, lossily decoded.

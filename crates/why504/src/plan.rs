@@ -4,11 +4,12 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
+use why504_ingest::Limits;
 use why504_model::{Endpoint, LimitSource, Span, TimeLimit, Timeout};
-use why504_nginxlog::{Conf, LogFormat, UserPattern, Zone};
+use why504_nginxlog::{Conf, LineScope, LogFormat, UserPattern, Zone};
 use why504_report::Style;
 
-use crate::args::{CaptureOptions, Format, LogOptions, OutputOptions, When};
+use crate::args::{CaptureOptions, Format, InputOptions, LogOptions, OutputOptions, When};
 use crate::exit::Usage;
 use crate::points::Named;
 
@@ -88,11 +89,16 @@ impl LogPlan {
         Ok(())
     }
 
+    /// What nginx.conf says of a line's timer.
+    pub(crate) fn by_conf(&self, line: &LineScope<'_>) -> Vec<TimeLimit> {
+        self.conf.as_ref().map(|conf| conf.limits(line)).unwrap_or_default()
+    }
+
     /// Gives a timeout the limits that may have been in force, unless its access line has told.
     /// An access line's value is late by a stall, so a configured one inside its bounds is taken
     /// for the true one.
-    pub(crate) fn apply(&self, timeout: &mut Timeout) {
-        let known = self.known(timeout);
+    pub(crate) fn apply(&self, timeout: &mut Timeout, by_conf: &[TimeLimit]) {
+        let known = self.known(timeout, by_conf);
         if timeout.limits.is_empty() {
             timeout.limits = known;
             return;
@@ -106,7 +112,7 @@ impl LogPlan {
         }
     }
 
-    fn known(&self, timeout: &Timeout) -> Vec<TimeLimit> {
+    fn known(&self, timeout: &Timeout, by_conf: &[TimeLimit]) -> Vec<TimeLimit> {
         if timeout.kind.is_connect_timeout() {
             let of = |wanted: Option<Endpoint>| {
                 let fit = self.limits.iter().filter(move |(peer, _)| *peer == wanted);
@@ -118,7 +124,7 @@ impl LogPlan {
                 return flags;
             }
         }
-        self.conf.as_ref().map(|conf| conf.limits(timeout.kind)).unwrap_or_default()
+        by_conf.to_vec()
     }
 }
 
@@ -150,6 +156,37 @@ fn included(folder: &Path, pattern: &str) -> Result<Vec<(String, Vec<u8>)>, Stri
 /// The points that `--at` names. Their paths are inputs as well.
 pub(crate) fn named_points(options: &CaptureOptions) -> anyhow::Result<Vec<Named>> {
     options.at.iter().map(|argument| Named::parse(argument).map_err(|e| Usage(e).into())).collect()
+}
+
+/// How much may be decompressed of a file.
+pub(crate) fn limits(options: &InputOptions) -> anyhow::Result<Limits> {
+    let mut limits = Limits::default();
+    if let Some(ratio) = options.max_ratio {
+        limits.max_ratio = ratio;
+    }
+    if let Some(text) = &options.max_decompressed {
+        limits.max_output = size(text).ok_or_else(|| {
+            Usage(anyhow!("--max-decompressed {text}: expected a size such as 20G or 500M"))
+        })?;
+    }
+    if limits.max_ratio == 0 || limits.max_output == 0 {
+        bail!(Usage(anyhow!("--max-ratio and --max-decompressed: nothing could be read with 0")));
+    }
+    Ok(limits)
+}
+
+/// `4096`, `500M`, `20G`: bytes, with powers of 1024.
+fn size(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text.get(digits.len()..)? {
+        "" => 0,
+        "K" | "k" => 10,
+        "M" | "m" => 20,
+        "G" | "g" => 30,
+        "T" | "t" => 40,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 /// Output and threads.
@@ -253,6 +290,24 @@ mod tests {
         }
         for text in ["", "s", "-1s", "0", "2h", "1.5s"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_powers_of_1024() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("4096", Some(4096)),
+            ("1K", Some(1024)),
+            ("20g", Some(20 << 30)),
+            ("1T", Some(1 << 40)),
+            ("", None),
+            ("G", None),
+            ("1Gi", None),
+            ("-1", None),
+            ("99999999999T", None),
+        ] {
+            assert_eq!(size(text), expected, "{text}");
         }
     }
 

@@ -6,7 +6,8 @@ use why504_correlate::Verdict;
 use why504_handshake::Coverage;
 use why504_ingest::Skipped;
 use why504_report::{
-    AccessLine, Http504, InputNote, LogLines, PointInfo, Run, SkippedInput, Totals, ZoneInfo,
+    AccessLine, Http504, InputNote, LogLines, Logged504, PointInfo, Run, SkippedInput, Totals,
+    ZoneInfo,
 };
 
 use crate::captures::PointCapture;
@@ -146,6 +147,7 @@ fn totals(analysis: &Analysis) -> Totals {
         attempts_by_verdict: analysis.ended.clone(),
         packet_tally: packet_tally(captures),
         http_504: http_504(analysis),
+        logged_504: logged_504(analysis),
         diagnostics: diagnostics(analysis, &skipped),
         skipped,
     }
@@ -212,7 +214,7 @@ fn http_504(analysis: &Analysis) -> Option<Http504> {
             requests.entry(line.location).or_default().push(Verdict::Connected);
         }
     }
-    let mut counts = Http504 { total: analysis.logs.gateway_timeouts, ..Http504::default() };
+    let mut counts = Http504 { total: analysis.logs.access_504.total, ..Http504::default() };
     for verdicts in requests.values() {
         if verdicts.iter().any(|v| v.is_loss()) {
             counts.explained += 1;
@@ -222,6 +224,22 @@ fn http_504(analysis: &Analysis) -> Option<Http504> {
     }
     counts.undecided = counts.total.saturating_sub(counts.explained + counts.other);
     Some(counts)
+}
+
+/// What the logs say of the 504s.
+fn logged_504(analysis: &Analysis) -> Option<Logged504> {
+    analysis.inputs.of(Kind::AccessLog).next()?;
+    let tally = analysis.logs.access_504;
+    Some(Logged504 {
+        total: tally.total,
+        with_error_line: tally.with_error_line,
+        access_504: tally.cases,
+        without_upstream: tally.without_upstream,
+        after_connect: tally.after_connect,
+        untold: tally.untold,
+        copies: tally.copies,
+        beyond: tally.beyond,
+    })
 }
 
 fn access_line(line: why504_nginxlog::AccessLine) -> AccessLine {

@@ -1,11 +1,13 @@
 //! Walks the blocks of a configuration and keeps the directives of interest.
 
 use super::lexer::{LexError, Lexer, Token, line_of};
-use super::{Conf, ConfError, Included, LogTarget, NamedFormat, Scope, TimeoutSetting, duration};
+use super::{Conf, ConfError, Included, LogTarget, NamedFormat, Scope, text_of};
 use crate::log_format::LogFormat;
 
 /// nginx has no limit of its own; a file that includes itself would go on for ever.
 const MAX_DEPTH: usize = 32;
+/// nginx has no such limit either, but reads recursively; nobody nests a tenth of it.
+const MAX_BLOCKS: usize = 128;
 /// The most files that are read, against includes that multiply.
 const MAX_FILES: usize = 10_000;
 
@@ -14,6 +16,8 @@ type Load<'l> = &'l mut dyn FnMut(&str) -> Result<Vec<Included>, String>;
 struct Reader<'l> {
     conf: Conf,
     scope: Scope,
+    /// The block that is open, in the tree.
+    block: usize,
     load: Load<'l>,
     files: usize,
 }
@@ -26,7 +30,8 @@ struct Source<'a> {
 }
 
 pub(super) fn read(name: &str, text: &[u8], load: Load<'_>) -> Result<Conf, ConfError> {
-    let mut reader = Reader { conf: Conf::default(), scope: Scope::default(), load, files: 0 };
+    let (conf, scope) = (Conf::default(), Scope::default());
+    let mut reader = Reader { conf, scope, block: 0, load, files: 0 };
     reader.file(&Source { name, text, depth: 0 })?;
     Ok(reader.conf)
 }
@@ -44,15 +49,25 @@ impl Reader<'_> {
                     words.clear();
                 }
                 Token::Open if words.first().is_some_and(|w| w.ends_with(b"_by_lua_block")) => {
+                    let start = lexer.position();
                     lexer.skip_lua().map_err(|e| source.fault(e))?;
+                    let code = source.text.get(start..lexer.position()).unwrap_or_default();
+                    if let Some(name) = words.first() {
+                        self.conf.tree.lua(self.block, name, code);
+                    }
                     words.clear();
                 }
                 Token::Open => {
+                    if self.scope.0.len() >= MAX_BLOCKS {
+                        return Err(source.error(lexer.position(), "blocks are nested too deeply"));
+                    }
                     self.scope.0.push(text_of(&words.join(b" ".as_slice())));
+                    self.block = self.conf.tree.open(self.block, &words);
                     words.clear();
                 }
                 Token::Close if self.scope.0.len() > outer && words.is_empty() => {
                     self.scope.0.pop();
+                    self.block = self.conf.tree.parent(self.block);
                 }
                 Token::Close => {
                     return Err(source.error(lexer.position(), "unexpected `}`"));
@@ -91,22 +106,11 @@ impl Reader<'_> {
                 let scope = self.scope.clone();
                 self.conf.error_logs.push(LogTarget { path, format: None, scope });
             }
-            (name, Some(value)) if is_timeout(name) => {
-                let directive = text_of(name);
-                match duration::parse(value.as_bytes()) {
-                    Some(length) => {
-                        let scope = self.scope.clone();
-                        self.conf.timeouts.push(TimeoutSetting { directive, length, scope });
-                    }
-                    None => self.conf.notes.push(source.error(
-                        at,
-                        &format!(
-                            "{directive} `{value}` is no fixed length of time, so it is not used"
-                        ),
-                    )),
+            _ => {
+                if let Some(reason) = self.conf.tree.directive(self.block, words) {
+                    self.conf.notes.push(source.error(at, &reason));
                 }
             }
-            _ => {}
         }
         Ok(())
     }
@@ -143,18 +147,4 @@ impl Source<'_> {
     fn fault(&self, (at, reason): LexError) -> ConfError {
         self.error(at, &reason)
     }
-}
-
-fn is_timeout(name: &[u8]) -> bool {
-    let protocols: [&[u8]; 7] =
-        [b"proxy", b"grpc", b"fastcgi", b"uwsgi", b"scgi", b"memcached", b"lua_socket"];
-    let ends: [&[u8]; 3] = [b"_connect_timeout", b"_read_timeout", b"_send_timeout"];
-    protocols
-        .iter()
-        .filter_map(|protocol| name.strip_prefix(*protocol))
-        .any(|rest| ends.contains(&rest))
-}
-
-fn text_of(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

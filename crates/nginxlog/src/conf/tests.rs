@@ -1,6 +1,8 @@
 //! Configurations written by hand.
 
 use super::*;
+use why504_model::Span;
+
 use proptest::prelude::*;
 
 fn read(text: &str) -> Result<Conf, ConfError> {
@@ -8,7 +10,7 @@ fn read(text: &str) -> Result<Conf, ConfError> {
 }
 
 #[test]
-fn formats_logs_and_timeouts_with_their_scopes() {
+fn formats_and_logs_with_their_scopes() {
     let conf = read(
         r#"
         error_log logs/error.log warn; # the main one
@@ -41,25 +43,8 @@ fn formats_logs_and_timeouts_with_their_scopes() {
     assert_eq!(conf.error_logs[0].path, "logs/error.log");
     let logs: Vec<_> = conf.access_logs.iter().map(|l| l.format.as_deref()).collect();
     assert_eq!(logs, [Some("lab"), Some("combined")]);
-    let scope = ["http", "server", r"location ~ ^/(?<n>\d{1,3})/$"].map(String::from);
-    assert_eq!(
-        conf.timeouts[2],
-        TimeoutSetting {
-            directive: "grpc_connect_timeout".into(),
-            length: Span::from_secs(90),
-            scope: Scope(scope.to_vec()),
-        }
-    );
     assert_eq!(conf.notes.len(), 1);
     assert_eq!(conf.notes[0].line, 19);
-    let limits = |kind| -> Vec<Span> { conf.limits(kind).iter().map(|l| l.at_most).collect() };
-    assert_eq!(
-        limits(TimeoutKind::UpstreamConnectTimeout),
-        [Span::from_secs(5), Span::from_secs(90)]
-    );
-    assert_eq!(limits(TimeoutKind::LuaConnectTimeout), [Span::from_millis(300)]);
-    assert_eq!(limits(TimeoutKind::UpstreamReadTimeout), [Span::from_secs(60)]);
-    assert_eq!(limits(TimeoutKind::ConnectRefused), []);
 }
 
 #[test]
@@ -67,15 +52,21 @@ fn includes_come_from_the_caller_and_inherit_the_scope() {
     let text = b"http { include conf.d/*.conf; include missing; }";
     let conf = Conf::read("nginx.conf", text, &mut |pattern| match pattern {
         "conf.d/*.conf" => Ok(vec![
-            ("a.conf".into(), b"proxy_connect_timeout 1s;".to_vec()),
-            ("b.conf".into(), b"server { proxy_connect_timeout 2s; }".to_vec()),
+            ("a.conf".into(), b"server { access_log a; }".to_vec()),
+            ("b.conf".into(), b"access_log b;".to_vec()),
         ]),
         other => Err(format!("{other} does not exist")),
     })
     .expect("a sound configuration");
-    let depths: Vec<_> = conf.timeouts.iter().map(|t| t.scope.0.len()).collect();
-    assert_eq!(depths, [1, 2]);
+    assert_eq!(conf.access_logs[0].scope.0, ["http", "server"]);
+    assert_eq!(conf.access_logs[1].scope.0, ["http"]);
     assert_eq!(conf.notes[0].to_string(), "nginx.conf:1: include missing: missing does not exist");
+}
+
+#[test]
+fn blocks_do_not_nest_without_end() {
+    let error = read(&"a {".repeat(1000)).expect_err("too deep");
+    assert!(error.reason.contains("too deeply"), "{error}");
 }
 
 #[test]
@@ -89,11 +80,11 @@ fn a_cycle_of_includes_ends() {
 fn the_output_of_nginx_t_includes_itself() {
     let text = "nginx: the configuration file /etc/nginx/nginx.conf syntax is ok\n\
         # configuration file /etc/nginx/nginx.conf:\nhttp { include conf.d/*.conf; }\n\n\
-        # configuration file /etc/nginx/conf.d/a.conf:\nproxy_connect_timeout 1s;\n\
-        # configuration file /etc/nginx/other/b.conf:\nproxy_connect_timeout 2s;\n";
+        # configuration file /etc/nginx/conf.d/a.conf:\naccess_log a;\n\
+        # configuration file /etc/nginx/other/b.conf:\naccess_log b;\n";
     let conf = read(text).expect("a sound dump");
-    let lengths: Vec<_> = conf.timeouts.iter().map(|t| t.length).collect();
-    assert_eq!(lengths, [Span::from_secs(1)]);
+    let paths: Vec<_> = conf.access_logs.iter().map(|log| log.path.as_str()).collect();
+    assert_eq!(paths, ["a"]);
 }
 
 #[test]

@@ -376,13 +376,7 @@ fn other_504s_are_counted() {
             "c=0.001 r=2.000 s=504 a=10.0.0.1:80",
             Access504Tally { after_connect: 1, ..none },
         ),
-        (
-            &[],
-            FORMAT,
-            504,
-            "c=- r=2.000 s=502 a=10.0.0.1:80",
-            Access504Tally { after_connect: 1, ..none },
-        ),
+        (&[], FORMAT, 504, "c=- r=2.000 s=502 a=10.0.0.1:80", Access504Tally { untold: 1, ..none }),
         (&[], FORMAT, 504, "c=- r=- s=- a=-", Access504Tally { without_upstream: 1, ..none }),
         (
             &[],
@@ -406,9 +400,41 @@ fn other_504s_are_counted() {
         assert_eq!(tally, expected, "{tries}");
         assert_eq!(found.len() as u64, tally.cases);
     }
-    let without = FORMAT.replace("$upstream_connect_time", "$unknown");
-    let (_, tally) = unlogged(&[], &without, &[access(2_500, 2_000, 504, timed_out)]);
-    assert_eq!(tally, Access504Tally { untold: 1, ..none });
+    for lacking in [vec!["upstream_addr"], vec!["upstream_connect_time", "upstream_response_time"]]
+    {
+        let format = lacking.iter().fold(FORMAT.to_owned(), |f, name| f.replace(name, "unknown"));
+        let (_, tally) = unlogged(&[], &format, &[access(2_500, 2_000, 504, timed_out)]);
+        assert_eq!(tally, Access504Tally { untold: 1, ..none }, "{lacking:?}");
+    }
+}
+
+/// What the formats that products ship with can and cannot say of a 504 without an error line.
+#[test]
+fn well_known_formats_tell_of_a_504_what_they_can() {
+    let ingress = "192.0.2.1 - - [22/Nov/2026:07:18:26 +0000] \"GET / HTTP/2.0\" 504 562 \"-\" \"x\" \
+        1100 8.000 [ns-svc-80] [] 10.0.0.1:80, 10.0.0.2:80 : 10.0.0.3:80 0, 0 : 0 \
+        1.000, 2.000 : 5.000 504, 504 : 504 a7c9";
+    let apisix = "192.0.2.1 - - [22/Nov/2026:07:18:26 +0000] a.example \"GET / HTTP/1.1\" 504 562 5.000 \
+        \"-\" \"x\" 10.0.0.3:80 504 5.000 \"http://up/\" \"a7c9\"";
+    let kong = "192.0.2.1 - - [22/Nov/2026:07:18:26 +0000] \"GET / HTTP/1.1\" 504 562 \"-\" \"x\" \
+        kong_request_id: \"a7c9\"";
+    for (format, line) in [("ingress-nginx", ingress), ("apisix", apisix)] {
+        let (found, tally) = unlogged(&[], format, &[line.to_owned()]);
+        assert_eq!(tally, Access504Tally { total: 1, cases: 1, ..Access504Tally::default() });
+        let timeout = found.first().expect("a case").timeout(TimeoutId(0));
+        // Neither has a connect time: the answer may have been what timed out.
+        assert_eq!(timeout.kind, TimeoutKind::Access504Unclear, "{format}");
+        assert_eq!(timeout.peer.map(|p| p.to_string()).as_deref(), Some("10.0.0.3:80"));
+        // The time is that of `$time_local`, a second wide; the last try took 5 s.
+        let (start, _) = timeout.start.expect("a start");
+        assert!(start.contains(Timestamp::from_parts(BASE + 1, 500_000_000)), "{start:?}");
+        assert_eq!(start.length(), Span::from_millis(1_010));
+        let [limit] = timeout.limits.as_slice() else { panic!("{:?}", timeout.limits) };
+        assert_eq!(limit.at_most, Span::from_millis(5_001));
+    }
+    let (found, tally) = unlogged(&[], "kong", &[kong.to_owned()]);
+    assert!(found.is_empty());
+    assert_eq!(tally, Access504Tally { total: 1, untold: 1, ..Access504Tally::default() });
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The 504s of an access log that no error line tells of: the error log is missing, was rotated
 //! away, or is set to a higher level.
 //!
-//! Only what the access line alone shows to be a connect timeout is taken: the try has the status
-//! 504 and an address, and its connect time, which the format must have, is `-`. Everything else
-//! is counted.
+//! Taken is what the access line alone shows to be a connect timeout: the try has the status 504
+//! and an address, and its connect time is `-`. Where the format has no connect time (as those of
+//! ingress-nginx and APISIX) but response times, the connect or the answer timed out; the captures
+//! have to tell. Everything else is counted.
 
 use why504_model::{
     Endpoint, Interval, Location, StartBasis, TimeLimit, Timeout, TimeoutId, TimeoutKind,
@@ -33,6 +34,8 @@ pub struct Access504 {
     pub start: Option<(Interval, StartBasis)>,
     /// How long the timer was, where the line tells.
     pub limits: Vec<TimeLimit>,
+    /// The line shows that it was the connect that timed out, not the answer.
+    pub connecting: bool,
     /// `$pid`.
     pub worker: Option<u32>,
     /// `$connection`.
@@ -56,9 +59,10 @@ pub struct Access504Tally {
     pub with_error_line: u64,
     /// No upstream with an address was tried: Lua code or nginx made the answer.
     pub without_upstream: u64,
-    /// The connect succeeded, or no try has the status 504.
+    /// The connect of the try that timed out had succeeded.
     pub after_connect: u64,
-    /// The format has no connect time, or no time of its own, so the line does not tell.
+    /// The line does not tell: the format has no upstream address, or neither connect nor response
+    /// times, or no time of its own, or no try has the status 504.
     pub untold: u64,
     /// The same request in another access log.
     pub copies: u64,
@@ -144,15 +148,24 @@ impl Access504 {
         let time = record.time.ok_or(Not::Untold)?;
         let tries = tries(record);
         if tries.iter().all(|one| one.peer.is_none()) {
-            return Err(Not::WithoutUpstream);
+            return Err(if record.has_upstream_addr { Not::WithoutUpstream } else { Not::Untold });
         }
-        let timed_out = |one: &Try| one.status == Some(504) && one.connect.is_none();
-        let found = tries.iter().enumerate().rev().find(|(_, one)| timed_out(one));
-        let (index, this) = found.ok_or(Not::AfterConnect)?;
-        if !record.has_connect_time {
+        let last = tries.len().saturating_sub(1);
+        // Without `$upstream_status` the last try is the one whose outcome the client got.
+        let timed_out = |(index, one): &(usize, &Try)| match one.status {
+            None => record.upstream_status.is_empty() && *index == last,
+            status => status == Some(504),
+        };
+        let of_504 = || tries.iter().enumerate().rev().filter(timed_out);
+        let connecting = of_504().find(|(_, one)| one.connect.is_none());
+        let Some((index, this)) = connecting else {
+            return Err(if of_504().next().is_some() { Not::AfterConnect } else { Not::Untold });
+        };
+        let peer = this.peer.ok_or(Not::WithoutUpstream)?;
+        let connecting = record.has_connect_time;
+        if !connecting && this.response.is_none() {
             return Err(Not::Untold);
         }
-        let peer = this.peer.ok_or(Not::WithoutUpstream)?;
         let status = record.status;
         let access = AccessLine { location, status, request_time: record.request_time, time };
         let failed = try_failed(&access, &tries, index);
@@ -177,6 +190,7 @@ impl Access504 {
             logged,
             start,
             limits: this.response.map(limit_of).into_iter().collect(),
+            connecting,
             worker: record.pid,
             connection: record.connection,
             client: record.remote_addr.map(<[u8]>::to_vec).map(short),
@@ -185,12 +199,17 @@ impl Access504 {
         })
     }
 
+    /// Whether the line tells the connect from the answer.
+    pub fn kind(&self) -> TimeoutKind {
+        if self.connecting { TimeoutKind::Access504 } else { TimeoutKind::Access504Unclear }
+    }
+
     /// The case as numbers.
     pub fn timeout(&self, id: TimeoutId) -> Timeout {
         Timeout {
             id,
             location: self.access.location,
-            kind: TimeoutKind::Access504,
+            kind: self.kind(),
             never_sent: false,
             peer: Some(self.peer),
             logged: self.logged,

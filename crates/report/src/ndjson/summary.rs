@@ -16,6 +16,7 @@ pub(super) struct SummaryLine<'a> {
     cases: Cases,
     unrelated_read_timeouts: usize,
     http_504: Option<Http504>,
+    logged_504: Option<Logged504>,
     attempts: Attempts,
     packets: Packets<'a>,
     zone: Zone<'a>,
@@ -47,6 +48,18 @@ struct Http504 {
     explained: u64,
     other: u64,
     undecided: u64,
+}
+
+#[derive(Serialize)]
+struct Logged504 {
+    total: u64,
+    with_error_line: u64,
+    access_504: u64,
+    without_upstream: u64,
+    after_connect: u64,
+    untold: u64,
+    copies: u64,
+    beyond: u64,
 }
 
 #[derive(Serialize)]
@@ -133,6 +146,16 @@ pub(super) fn line<'a>(run: &Run<'a>) -> SummaryLine<'a> {
             explained: c.explained,
             other: c.other,
             undecided: c.undecided,
+        }),
+        logged_504: totals.logged_504.map(|c| Logged504 {
+            total: c.total,
+            with_error_line: c.with_error_line,
+            access_504: c.access_504,
+            without_upstream: c.without_upstream,
+            after_connect: c.after_connect,
+            untold: c.untold,
+            copies: c.copies,
+            beyond: c.beyond,
         }),
         attempts: attempts(run),
         packets: Packets { total: totals.packets, tally: &totals.packet_tally },

@@ -10,7 +10,7 @@ use super::header::plural;
 use super::losses::percent;
 use crate::moment::grouped;
 use crate::page::{Page, inked};
-use crate::run::Run;
+use crate::run::{Logged504, Run};
 use crate::style::Ink;
 use crate::visible::visible;
 
@@ -45,6 +45,9 @@ fn seen_by_users(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
         );
         page.field(2, "504s", &text)?;
     }
+    if let Some(logged) = totals.logged_504.filter(|logged| logged.total > 0) {
+        page.field(2, "", &by_log(logged))?;
+    }
     if totals.attempts > 0 {
         let share = percent(
             usize::try_from(totals.near_misses).unwrap_or(usize::MAX),
@@ -69,6 +72,25 @@ fn seen_by_users(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
         page.field(2, "packets", &text)?;
     }
     Ok(())
+}
+
+/// `12 = 8 with a line in an error log + 4 in the access log alone`.
+pub(super) fn by_log(logged: Logged504) -> String {
+    let parts = [
+        (logged.with_error_line, "with a line in an error log"),
+        (logged.access_504, "that the access log alone tells of"),
+        (logged.without_upstream, "answered without an upstream"),
+        (logged.after_connect, "after the connect"),
+        (logged.untold, "of which the access line does not tell"),
+        (logged.copies, "logged twice"),
+        (logged.beyond, "beyond what is kept"),
+    ];
+    let counted: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{} {what}", grouped(*count)))
+        .collect();
+    format!("{} = {}", grouped(logged.total), counted.join(" + "))
 }
 
 pub(super) fn not_used(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::ending::log_place;
+use super::ending::{by_log, log_place};
 use crate::limit;
 use crate::moment::{LocalClock, duration, grouped};
 use crate::page::{Page, inked, plain};
@@ -52,5 +52,9 @@ pub fn timeouts(run: &Run<'_>, style: &Style, out: &mut dyn Write) -> io::Result
             run.zone.chosen
         ),
         Ink::Faint,
-    )
+    )?;
+    match run.totals.logged_504.filter(|logged| logged.total > 0) {
+        Some(logged) => page.wrapped(0, 2, &format!("504s: {}", by_log(logged)), Ink::Faint),
+        None => Ok(()),
+    }
 }

@@ -173,4 +173,7 @@ fn tallies_add_up() {
     assert_eq!(packets["total"].as_u64(), Some(sum(&packets["tally"])), "{packets}");
     let answers = &summary["http_504"];
     assert_eq!(answers["total"].as_u64().map(|total| 2 * total), Some(sum(answers)), "{answers}");
+    let logged = &summary["logged_504"];
+    assert_eq!(logged["total"], answers["total"]);
+    assert_eq!(logged["total"].as_u64().map(|total| 2 * total), Some(sum(logged)), "{logged}");
 }

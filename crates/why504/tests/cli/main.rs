@@ -7,6 +7,7 @@
 mod bad_input;
 mod contract;
 mod incident;
+mod logs;
 mod same_bytes;
 mod truth;
 mod usage;
