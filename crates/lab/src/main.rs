@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use why504_lab::judge::{self, Limits, Mode};
 use why504_lab::netlab;
 use why504_lab::scenario::Scenario;
+use why504_lab::simulate::{self, Simulate};
 use why504_lab::traffic::{self, Traffic};
 use why504_lab::truth;
 
@@ -60,6 +61,8 @@ enum Task {
     },
     /// Write a big made-up capture for benchmarks, and its counts as FILE.truth.json
     Traffic(Traffic),
+    /// Measure the join by made-up incidents with truth, in this process
+    Simulate(Simulate),
     /// Install what `run` needs (Debian packages) where it is missing; needs root
     Install,
     /// Send the load of a scenario (started by `run`, inside the gateway's namespace)
@@ -100,6 +103,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Traffic(traffic) => {
             println!("{}", serde_json::to_string(&traffic::generate(&traffic)?)?);
         }
+        Task::Simulate(asked) => simulate::simulate(&asked, |text| println!("{text}"))?,
         Task::Install => return install(),
         Task::Client { scenario } => {
             let load = netlab::client::client(&Scenario::load(&scenario)?)?;
