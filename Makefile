@@ -3,8 +3,9 @@
 CARGO ?= cargo
 # Where the judged incidents lie, when there are any beside the checkout.
 SETS ?= ../shared/sets
-# What `make lab` plays; `make lab SCENARIOS=crates/lab/scenarios/*.toml` plays all, in six minutes.
+# What `make lab` plays, and how many seconds of each at most; `make lab-all` plays all of everything.
 SCENARIOS ?= crates/lab/scenarios/synack_lost.toml crates/lab/scenarios/healthy.toml
+LAB_SECONDS ?= 8
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LAB_OUT ?= $(TARGET)/lab
@@ -22,7 +23,7 @@ CARGO_QUIET := $(if $(V),,--quiet)
 NEXTEST_QUIET := $(if $(V),,--cargo-quiet --status-level fail --final-status-level fail)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt clippy arrows no-std rustdoc deny msrv docs bench lab judge-sets \
+.PHONY: help demo test check fmt clippy arrows no-std rustdoc deny msrv docs bench lab lab-all judge-sets \
   build build-lab ci clean
 
 help: ## This list
@@ -81,9 +82,13 @@ lab: build build-lab ## Play incidents with real nginx and real loss, and judge 
 	$(Q)if [ "$$(id -u)" -ne 0 ]; then \
 	  echo 'skipped: the lab makes network namespaces, which needs root'; \
 	else \
-	  $(LAB) install && rm -rf $(LAB_OUT) && $(LAB) run $(SCENARIOS) --out $(LAB_OUT) && \
+	  $(LAB) install && rm -rf $(LAB_OUT) && $(LAB) run $(SCENARIOS) --at-most $(LAB_SECONDS) --out $(LAB_OUT) && \
 	  $(LAB) judge $(LAB_OUT) --why504 $(WHY504) $(LAB_LIMITS) --json $(LAB_OUT)/judge.json; \
 	fi
+
+lab-all: ## Play every scenario in full (45 minutes, root), with the limits of large sets
+	$(Q)$(MAKE) --no-print-directory lab SCENARIOS='$(wildcard crates/lab/scenarios/*.toml)' LAB_SECONDS=3600 \
+	  LAB_OUT=$(LAB_OUT)-all LAB_LIMITS=
 
 judge-sets: build build-lab ## Judge why504 by incidents beside the checkout (SETS=DIR)
 	$(Q)if [ -d $(SETS) ]; then $(LAB) judge $(SETS) --why504 $(WHY504); \

@@ -13,6 +13,7 @@ pub mod netlab;
 pub mod packet;
 pub mod pcap;
 pub mod random;
+pub mod rewrite;
 pub mod scenario;
 pub mod simulate;
 pub mod traffic;

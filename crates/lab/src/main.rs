@@ -1,9 +1,10 @@
 //! The lab's command line. `make lab` calls `install`, `run` and `judge`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -32,6 +33,9 @@ enum Task {
         /// Folder that gets one folder for each scenario
         #[arg(long)]
         out: PathBuf,
+        /// Play no scenario longer than this
+        #[arg(long, value_name = "SECONDS")]
+        at_most: Option<f64>,
     },
     /// Run why504 over sets and compare what it says with their truth
     Judge {
@@ -78,6 +82,19 @@ enum Task {
         never_accept: bool,
         listen: Vec<SocketAddr>,
     },
+    /// Give back packets of a TUN device later or changed (started by `run`)
+    #[command(hide = true)]
+    Forward {
+        device: String,
+        #[arg(long)]
+        delay_ms: u64,
+        /// Address of the server whose connections get other sequence numbers
+        #[arg(long)]
+        rewrite_for: Option<Ipv4Addr>,
+    },
+    /// Leave connections behind that the upstream still has (started by `run`)
+    #[command(hide = true)]
+    Leftovers { scenario: PathBuf },
     /// Remove the namespaces of a run when it ends (started by `run`)
     #[command(hide = true)]
     Janitor { prefix: String },
@@ -95,7 +112,7 @@ fn main() -> ExitCode {
 
 fn perform(task: Task) -> Result<ExitCode> {
     match task {
-        Task::Run { scenarios, out } => return run(&scenarios, &out),
+        Task::Run { scenarios, out, at_most } => return run(&scenarios, &out, at_most),
         Task::Judge { sets, why504, mode, json, limits } => {
             return judge_sets(&sets, &why504, &mode, json.as_deref(), &limits);
         }
@@ -113,6 +130,13 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Server { never_accept, listen } => {
             netlab::server::server(&listen, never_accept, || println!("listening"))?;
         }
+        Task::Forward { device, delay_ms, rewrite_for } => {
+            let delay = Duration::from_millis(delay_ms);
+            netlab::forwarder::forward(&device, delay, rewrite_for, || println!("forwarding"))?;
+        }
+        Task::Leftovers { scenario } => {
+            println!("{}", netlab::leftovers::leave(&Scenario::load(&scenario)?)?);
+        }
         Task::Janitor { prefix } => netlab::janitor(&prefix)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -125,7 +149,7 @@ fn is_root() -> bool {
     uid.and_then(|ids| ids.split_whitespace().nth(1)) == Some("0")
 }
 
-fn run(scenarios: &[PathBuf], out: &std::path::Path) -> Result<ExitCode> {
+fn run(scenarios: &[PathBuf], out: &std::path::Path, at_most: Option<f64>) -> Result<ExitCode> {
     if !is_root() {
         println!("skipped: the lab makes network namespaces, which needs root");
         // An empty folder lets a `judge` that follows say that there is nothing to judge.
@@ -136,8 +160,11 @@ fn run(scenarios: &[PathBuf], out: &std::path::Path) -> Result<ExitCode> {
     if removed > 0 {
         println!("removed {removed} namespaces of an earlier run that died");
     }
-    let loaded: Vec<Scenario> =
+    let mut loaded: Vec<Scenario> =
         scenarios.iter().map(|path| Scenario::load(path)).collect::<Result<_>>()?;
+    for scenario in &mut loaded {
+        scenario.seconds = scenario.seconds.min(at_most.unwrap_or(f64::INFINITY));
+    }
     let mut code = ExitCode::SUCCESS;
     for (path, scenario) in scenarios.iter().zip(&loaded) {
         let name = path.file_stem().context("a scenario needs a name")?.to_string_lossy();

@@ -1,7 +1,7 @@
 //! Decodes a captured frame as far as the TCP header, or the TCP header that an ICMP error quotes.
 //!
 //! Knows the link types that the lab's own captures use (Ethernet, Linux cooked v1 and v2, raw IP,
-//! loopback, NFLOG). No options, no checksums, no extension headers: our packets have none.
+//! loopback, NFLOG). No options but timestamps, no checksums, no extension headers: our packets have none.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -36,6 +36,8 @@ pub struct Tcp {
     pub ack: u32,
     /// Flags byte, see [`flag`] (0 in a quoted header that was cut after 8 bytes).
     pub flags: u8,
+    /// Value and echo of the timestamps option (RFC 7323), where it is there and not cut.
+    pub timestamps: Option<(u32, u32)>,
 }
 
 impl Tcp {
@@ -161,7 +163,23 @@ fn tcp(src: IpAddr, dst: IpAddr, bytes: &[u8]) -> Option<Tcp> {
         seq: be32(bytes, 4)?,
         ack: be32(bytes, 8).unwrap_or(0),
         flags: bytes.get(13).copied().unwrap_or(0),
+        timestamps: timestamps(bytes),
     })
+}
+
+/// Finds the timestamps among the options of a TCP header (RFC 9293 section 3.1: kind, length, data;
+/// kinds 0 and 1 are one byte).
+fn timestamps(header: &[u8]) -> Option<(u32, u32)> {
+    let end = usize::from(header.get(12)? >> 4) * 4;
+    let mut options = header.get(20..end.min(header.len()))?;
+    loop {
+        match *options.first()? {
+            0 => return None,
+            1 => options = options.get(1..)?,
+            8 => return Some((be32(options, 2)?, be32(options, 6)?)),
+            _ => options = options.get(usize::from(*options.get(1)?).max(2)..)?,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -185,7 +203,17 @@ mod tests {
             seq: 7,
             ack: 0,
             flags: flag::SYN,
+            timestamps: None,
         }
+    }
+
+    #[test]
+    fn timestamps_are_found_behind_other_options() {
+        let mut header = vec![0; 12];
+        header.extend([0xa0, 2, 0, 0, 0, 0, 0, 0]);
+        header.extend([2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 7, 0, 0, 0, 9, 1, 3, 3, 7]);
+        assert_eq!(timestamps(&header), Some((7, 9)));
+        assert_eq!(timestamps(&header[..30]), None);
     }
 
     #[test]

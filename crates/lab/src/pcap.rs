@@ -188,6 +188,16 @@ pub fn shift_clock(bytes: &mut [u8], offset_ns: i64, drift_ppm: f64) -> Result<(
     Ok(())
 }
 
+/// Takes back what [`shift_clock`] did to the time stamps of a file's frames.
+pub fn right_clock(frames: &mut [Frame], offset_ns: i64, drift_ppm: f64) {
+    let Some(first) = frames.first().map(|frame| frame.time_ns) else { return };
+    for frame in frames {
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+        let elapsed = ((frame.time_ns - first) as f64 / (1.0 + drift_ppm / 1e6)) as i64;
+        frame.time_ns = first - offset_ns + elapsed;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

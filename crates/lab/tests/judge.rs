@@ -84,6 +84,7 @@ fn limits() -> Limits {
         max_wrong_sure: 0,
         min_right_sure: 0.98,
         min_one_attempt: 0.95,
+        min_decided: 0.0,
         max_wrong_attempt: 0,
         apart: Vec::new(),
     }

@@ -14,6 +14,10 @@ pub struct Limits {
     /// Share of exact timeouts with exactly one attempt, mode `both`
     #[arg(long, default_value_t = 0.95)]
     pub min_one_attempt: f64,
+    /// Share of the timeouts that the gateway's packets decide with the true verdict at a sure
+    /// grade, mode `gateway`
+    #[arg(long, default_value_t = 0.95)]
+    pub min_decided: f64,
     /// Cases with one attempt that is not the true one, at most, mode `both`
     #[arg(long, default_value_t = 0)]
     pub max_wrong_attempt: usize,
@@ -69,6 +73,17 @@ impl Limits {
                 violations.push(format!("{at}: exit status {}", score.exit_status));
             }
         }
+        let mut alone = self.total(judgements, Mode::Gateway, false);
+        alone.add(&self.total(judgements, Mode::Gateway, true));
+        if share(alone.decided, alone.decidable) < self.min_decided {
+            violations.push(format!(
+                "from the gateway alone only {} of {} that its packets decide are decided; {:.1} % \
+                 are demanded",
+                alone.decided,
+                alone.decidable,
+                self.min_decided * 100.0
+            ));
+        }
         let total = self.total(judgements, Mode::Both, false);
         for (what, part, least) in [
             ("the true verdict at a sure grade", total.right_sure(), self.min_right_sure),
@@ -96,6 +111,7 @@ mod tests {
             max_wrong_sure: 0,
             min_right_sure: 0.98,
             min_one_attempt: 0.95,
+            min_decided: 0.95,
             max_wrong_attempt: 0,
             apart: vec!["hard".into()],
         }

@@ -13,14 +13,18 @@ mod table;
 mod tallies;
 mod tool;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use limits::Limits;
-pub use score::{Score, Wrong};
+pub use score::{Kind, Score, Wrong};
+
 pub use table::render;
+
+use score::Differs;
 
 use crate::truth;
 
@@ -65,24 +69,22 @@ pub struct Judgement {
     pub score: Score,
 }
 
-/// What of a set's `truth.json` matters for judging it.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-struct SetFacts {
-    #[serde(default)]
-    nat: bool,
-}
-
 /// Runs the binary `why504` over the set in `folder` and scores what it says.
 pub fn judge(folder: &Path, mode: Mode, why504: &Path) -> Result<Judgement> {
     let rows = truth::read(folder)?;
     let settings = truth::Settings::read(folder)?;
-    let nat = set_facts(folder).nat;
+    let decidable = match mode {
+        Mode::Gateway => truth::decided_by_gateway(folder, &settings, &rows)?,
+        _ => BTreeSet::new(),
+    };
     let call = tool::Call::new(why504, folder, mode, &settings, &rows)?;
     let answer = call.run(&[])?;
     let output = output::parse(&answer.stdout)?;
-    // Behind NAT the upstream alone shows other addresses than the truth, which is the gateway's.
-    let translated = nat && mode == Mode::Upstream;
-    let mut score = score::score(&rows, &output, translated);
+    // The truth has the gateway's addresses and numbers; the upstream alone may show others.
+    let alone = mode == Mode::Upstream;
+    let differs =
+        Differs { addresses: settings.translated && alone, isn: settings.isn_rewrite && alone };
+    let mut score = score::score(&rows, &output, differs, &decidable);
     score.exit_status = answer.status;
     score.seconds = answer.seconds;
     score.evidence = evidence::check(folder, &output.cases);
@@ -90,15 +92,6 @@ pub fn judge(folder: &Path, mode: Mode, why504: &Path) -> Result<Judgement> {
     score.unstable = call.instabilities(&answer.stdout)?;
     let set = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
     Ok(Judgement { set, mode, score })
-}
-
-fn set_facts(folder: &Path) -> SetFacts {
-    #[derive(Deserialize)]
-    struct File {
-        args: SetFacts,
-    }
-    let text = std::fs::read_to_string(folder.join("truth.json")).unwrap_or_default();
-    serde_json::from_str::<File>(&text).map(|file| file.args).unwrap_or_default()
 }
 
 /// The folders below or equal to `paths` that hold a `truth.jsonl`.

@@ -1,6 +1,6 @@
 //! Compares the tool's cases with the truth, row by row of the error log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -37,6 +37,34 @@ pub struct Counts {
     pub wrong: usize,
 }
 
+/// How the tool did on the timeouts of one cause and mechanism.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Kind {
+    /// Exact rows.
+    pub exact: usize,
+    /// The true verdict at a sure grade.
+    pub right_sure: usize,
+    /// The true verdict at any grade.
+    pub right: usize,
+    /// Of these, with the true mechanism, where the truth knows one.
+    pub mechanism: usize,
+    /// Rows that the packets decide, and how many of them are right and sure.
+    pub decidable: usize,
+    /// See `decidable`.
+    pub decided: usize,
+}
+
+impl Kind {
+    fn add(&mut self, other: Self) {
+        self.exact += other.exact;
+        self.right_sure += other.right_sure;
+        self.right += other.right;
+        self.mechanism += other.mechanism;
+        self.decidable += other.decidable;
+        self.decided += other.decided;
+    }
+}
+
 /// How the tool did on one set.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Score {
@@ -56,6 +84,13 @@ pub struct Score {
     pub one_attempt: usize,
     /// Every one of these that is not the true attempt.
     pub wrong_attempt: Vec<Wrong>,
+    /// Exact rows of which the packets that the tool was given decide the cause; counted for the
+    /// gateway alone.
+    pub decidable: usize,
+    /// Of these, rows with the true verdict at a sure grade.
+    pub decided: usize,
+    /// By cause and mechanism of the truth.
+    pub by_mechanism: BTreeMap<String, Kind>,
     /// Verdicts by truth.
     pub confusion: BTreeMap<String, BTreeMap<String, usize>>,
     /// The frames that the tool cites.
@@ -95,6 +130,11 @@ impl Score {
         self.wrong_sure.extend(other.wrong_sure.iter().cloned());
         self.one_attempt += other.one_attempt;
         self.wrong_attempt.extend(other.wrong_attempt.iter().cloned());
+        self.decidable += other.decidable;
+        self.decided += other.decided;
+        for (name, kind) in &other.by_mechanism {
+            self.by_mechanism.entry(name.clone()).or_default().add(*kind);
+        }
         for (truth, verdicts) in &other.confusion {
             for (verdict, count) in verdicts {
                 *self
@@ -112,8 +152,46 @@ impl Score {
     }
 }
 
-/// Scores `output` by `rows`; with `translated`, clients' addresses are not those of the truth.
-pub(super) fn score(rows: &[Row], output: &Output, translated: bool) -> Score {
+impl Score {
+    fn count_kind(&mut self, truth: &Attempt, case: Option<&Case>, decidable: bool) {
+        let name = match &truth.mechanism {
+            Some(mechanism) => format!("{} {mechanism}", truth.cause),
+            None => truth.cause.clone(),
+        };
+        let right = case.filter(|case| case.verdict == truth.cause);
+        let sure = right.is_some_and(|case| SURE.contains(&case.grade.as_str()));
+        let same = right
+            .is_some_and(|case| truth.mechanism.is_none() || case.mechanism == truth.mechanism);
+        let one = Kind {
+            exact: 1,
+            right_sure: usize::from(sure),
+            right: usize::from(right.is_some()),
+            mechanism: usize::from(same),
+            decidable: usize::from(decidable),
+            decided: usize::from(decidable && sure),
+        };
+        self.decidable += one.decidable;
+        self.decided += one.decided;
+        self.by_mechanism.entry(name).or_default().add(one);
+    }
+}
+
+/// What of an attempt the tool cannot say as the truth has it, from the files that it was given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Differs {
+    /// Addresses and client ports.
+    pub(super) addresses: bool,
+    /// Sequence numbers.
+    pub(super) isn: bool,
+}
+
+/// Scores `output` by `rows`; `decidable` are the lines that the packets decide.
+pub(super) fn score(
+    rows: &[Row],
+    output: &Output,
+    differs: Differs,
+    decidable: &BTreeSet<u64>,
+) -> Score {
     let mut score = Score::default();
     let mut cases: BTreeMap<u64, &Case> = BTreeMap::new();
     for case in &output.cases {
@@ -133,15 +211,16 @@ pub(super) fn score(rows: &[Row], output: &Output, translated: bool) -> Score {
         let by_verdict = score.confusion.entry(truth.cause.clone()).or_default();
         *by_verdict.entry(verdict.to_owned()).or_default() += 1;
         match case {
-            Some(case) => score_case(&mut score, row.line, truth, case, translated),
+            Some(case) => score_case(&mut score, row.line, truth, case, differs),
             None => score.missing.push(row.line),
         }
+        score.count_kind(truth, case, decidable.contains(&row.line));
     }
     score.extra = cases.len();
     score
 }
 
-fn score_case(score: &mut Score, line: u64, truth: &Attempt, case: &Case, translated: bool) {
+fn score_case(score: &mut Score, line: u64, truth: &Attempt, case: &Case, differs: Differs) {
     let wrong = |reason: String| Wrong {
         line,
         truth: truth.cause.clone(),
@@ -159,13 +238,17 @@ fn score_case(score: &mut Score, line: u64, truth: &Attempt, case: &Case, transl
             score.wrong_sure.push(wrong(case.reason.clone()));
         }
     }
-    let Some(attempt) = &case.attempt else { return };
+    let Some(attempt) = &case.attempt else {
+        // Of a SYN that was never sent there is none to name.
+        score.one_attempt += usize::from(truth.cause == "no_syn_sent");
+        return;
+    };
     score.one_attempt += 1;
-    let server = attempt.isn == truth.isn && attempt.server_port == truth.dport;
+    let server = (attempt.isn == truth.isn || differs.isn) && attempt.server_port == truth.dport;
     let client = attempt.client == truth.src
         && attempt.client_port == truth.sport
         && attempt.server == truth.dst;
-    if !(server && (client || translated)) {
+    if !(server && (client || differs.addresses)) {
         score.wrong_attempt.push(wrong(format!(
             "it is {}:{} isn {}, not {}:{} isn {}",
             truth.src, truth.sport, truth.isn, attempt.client, attempt.client_port, attempt.isn
@@ -187,7 +270,7 @@ mod tests {
 
     fn judged(cases: &[String], rows: &[Row]) -> Score {
         let text = format!("{{\"type\":\"run\"}}\n{}\n{}\n", cases.join("\n"), samples::SUMMARY);
-        score(rows, &parse(text.as_bytes()).unwrap(), false)
+        score(rows, &parse(text.as_bytes()).unwrap(), Differs::default(), &BTreeSet::from([1, 4]))
     }
 
     #[test]
@@ -208,6 +291,8 @@ mod tests {
         assert_eq!((score.exact, score.right(), score.right_sure()), (4, 1, 1));
         assert_eq!(score.wrong_sure.iter().map(|wrong| wrong.line).collect::<Vec<_>>(), [2]);
         assert_eq!(score.wrong_attempt.iter().map(|wrong| wrong.line).collect::<Vec<_>>(), [3]);
+        assert_eq!((score.decidable, score.decided), (2, 1));
+        assert_eq!(score.by_mechanism["synack_lost"].right_sure, 1);
         assert_eq!((score.missing, score.extra, score.one_attempt), (vec![4], 1, 3));
     }
 }

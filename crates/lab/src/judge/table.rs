@@ -46,6 +46,8 @@ pub fn render(judgements: &[Judgement], limits: &Limits) -> String {
         let mut all = total;
         all.add(&apart);
         grades(&mut text, &all);
+        decided(&mut text, &all);
+        mechanisms(&mut text, &all);
         confusion(&mut text, &all);
         for judgement in &of_mode {
             faults(&mut text, judgement);
@@ -87,6 +89,43 @@ fn grades(text: &mut String, score: &Score) {
     );
 }
 
+fn decided(text: &mut String, score: &Score) {
+    if score.decidable > 0 {
+        let _ = writeln!(
+            text,
+            "  the packets decide {} of these; decided are {} ({:.1} %)",
+            score.decidable,
+            score.decided,
+            share(score.decided, score.decidable) * 100.0
+        );
+    }
+}
+
+fn mechanisms(text: &mut String, score: &Score) {
+    let width = score.by_mechanism.keys().map(String::len).max().unwrap_or(0).max(20);
+    let _ = writeln!(
+        text,
+        "  {:<width$} {:>6} {:>12} {:>7} {:>15} {:>18}",
+        "cause and mechanism",
+        "exact",
+        "right, sure",
+        "right",
+        "with mechanism",
+        "decided/decidable"
+    );
+    for (name, kind) in &score.by_mechanism {
+        let decided = match kind.decidable {
+            0 => "-".to_owned(),
+            all => format!("{}/{all}", kind.decided),
+        };
+        let _ = writeln!(
+            text,
+            "  {:<width$} {:>6} {:>12} {:>7} {:>15} {:>18}",
+            name, kind.exact, kind.right_sure, kind.right, kind.mechanism, decided
+        );
+    }
+}
+
 fn confusion(text: &mut String, score: &Score) {
     let verdicts: BTreeSet<&String> = score.confusion.values().flat_map(|row| row.keys()).collect();
     let width = score.confusion.keys().map(String::len).max().unwrap_or(0).max(8);
@@ -107,7 +146,7 @@ fn confusion(text: &mut String, score: &Score) {
 
 fn faults(text: &mut String, judgement: &Judgement) {
     let Judgement { set, score, .. } = judgement;
-    for wrong in &score.wrong_sure {
+    for wrong in score.wrong_sure.iter().take(SHOWN) {
         let mechanism = wrong.mechanism.as_deref().unwrap_or("-");
         let _ = writeln!(
             text,

@@ -3,7 +3,10 @@
 pub mod client;
 mod command;
 mod conf;
+mod detour;
+pub mod forwarder;
 mod install;
+pub mod leftovers;
 mod namespaces;
 mod plan;
 mod processes;

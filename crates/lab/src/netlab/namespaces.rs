@@ -23,6 +23,10 @@ const PREFIX: &str = "w504-";
 pub(super) struct Addresses {
     pub(super) gateway: &'static str,
     pub(super) upstream: &'static str,
+    /// An address that nobody has and that is turned into the upstream's, where that is asked for.
+    pub(super) virtual_upstream: &'static str,
+    /// An address of the gateway's own link that nobody has.
+    pub(super) absent: &'static str,
     gateway_router: &'static str,
     upstream_router: &'static str,
     prefix_length: u8,
@@ -34,6 +38,8 @@ impl Addresses {
             Self {
                 gateway: "fd77:1::2",
                 upstream: "fd77:2::2",
+                virtual_upstream: "fd77:9::9",
+                absent: "fd77:1::1:250",
                 gateway_router: "fd77:1::1",
                 upstream_router: "fd77:2::1",
                 prefix_length: 64,
@@ -42,6 +48,8 @@ impl Addresses {
             Self {
                 gateway: "10.77.1.2",
                 upstream: "10.77.2.2",
+                virtual_upstream: "10.77.9.9",
+                absent: "10.77.1.250",
                 gateway_router: "10.77.1.1",
                 upstream_router: "10.77.2.1",
                 prefix_length: 24,
@@ -185,6 +193,15 @@ impl Namespaces {
         // Every rejected SYN gets its ICMP error; the kernel would limit them to a few a second.
         sysctl(&self.router, "net.ipv4.icmp_ratelimit=0")?;
         sysctl(&self.router, "net.ipv6.icmp.ratelimit=0")?;
+        if scenario.nat_ports > 0 {
+            // Sooner than the upstream host forgets, so that a public port is given away too early.
+            let timeout = "net.netfilter.nf_conntrack_tcp_timeout";
+            sysctl(&self.router, &format!("{timeout}_syn_sent=3"))?;
+            sysctl(&self.router, &format!("{timeout}_syn_recv=3"))?;
+        }
+        for setting in &scenario.upstream_sysctl {
+            sysctl(&self.upstream, setting)?;
+        }
         if scenario.ephemeral_ports > 0 {
             let last = 40_000_u32 + u32::from(scenario.ephemeral_ports) - 1;
             sysctl(&self.gateway, &format!("net.ipv4.ip_local_port_range=40000 {last}"))?;

@@ -22,7 +22,7 @@ pub struct Request {
 pub fn plan(scenario: &Scenario) -> Vec<Request> {
     let mut random = Random::new(scenario.seed);
     let weights: Vec<u32> = scenario.upstream.iter().map(|up| up.weight).collect();
-    let routes = [scenario.routes.proxy, scenario.routes.pool, scenario.routes.lua];
+    let (kinds, shares): (Vec<&str>, Vec<u32>) = scenario.routes.weights().into_iter().unzip();
     let mut at = 0.0;
     let mut requests = Vec::new();
     let mut proxied: u16 = 0;
@@ -35,22 +35,23 @@ pub fn plan(scenario: &Scenario) -> Vec<Request> {
         let n = requests.len();
         let Some(up) = scenario.upstream.get(random.weighted(&weights)) else { return requests };
         let port = up.port;
-        let target = match random.weighted(&routes) {
-            0 => {
+        let kind = kinds.get(random.weighted(&shares)).copied().unwrap_or("pool");
+        let target = match kind {
+            "proxy" => {
                 proxied = (proxied + 1) % scenario.proxy_bind_ports;
                 format!("/proxy/{port}?bind={}&i={n}", FIRST_BIND_PORT + proxied)
             }
-            1 => format!("/pool/{port}?i={n}"),
-            _ => {
+            "pool" => format!("/pool/{port}?i={n}"),
+            lua => {
                 let timeouts = &scenario.lua_connect_timeouts_ms;
                 let choice = random.below(u32::try_from(timeouts.len()).unwrap_or(1)) as usize;
                 let timeout = timeouts.get(choice).copied().unwrap_or(500);
                 if scenario.lua_source_mark {
                     marked += 1;
                     let source = source_mark(scenario.ipv6, marked);
-                    format!("/lua/{port}?t={timeout}&i={n}&src={source}")
+                    format!("/{lua}/{port}?t={timeout}&i={n}&src={source}")
                 } else {
-                    format!("/lua/{port}?t={timeout}&i={n}")
+                    format!("/{lua}/{port}?t={timeout}&i={n}")
                 }
             }
         };

@@ -6,15 +6,19 @@
 
 use std::fmt::Write;
 
-use crate::scenario::{Behaviour, Scenario, Upstream};
+use super::namespaces::Addresses;
+use crate::scenario::{Behaviour, Dnat, Scenario, Upstream};
 
 /// The NFLOG group that dropped packets are logged to.
 pub(super) const NFLOG_GROUP: u16 = 5;
 
-const SYN: &str = "tcp flags & (syn|ack|rst) == syn";
-const SYNACK: &str = "tcp flags & (syn|ack|rst) == syn|ack";
+pub(super) const SYN: &str = "tcp flags & (syn|ack|rst) == syn";
+pub(super) const SYNACK: &str = "tcp flags & (syn|ack|rst) == syn|ack";
 const RST: &str = "tcp flags & rst == rst";
 const NOT_SYN: &str = "tcp flags & syn == 0x0";
+
+/// The first public port where the masquerade has few.
+const NAT_PORT: u16 = 30_000;
 
 /// What a rule does with a packet.
 fn drop_it() -> String {
@@ -26,7 +30,7 @@ fn family(scenario: &Scenario) -> (&'static str, &'static str) {
 }
 
 /// The hash of a connection, 0..100, from the packet's side that is the client.
-fn hash(scenario: &Scenario, client: &str) -> String {
+pub(super) fn hash(scenario: &Scenario, client: &str) -> String {
     let (ip, _) = family(scenario);
     let (address, port) = if client == "source" { ("saddr", "sport") } else { ("daddr", "dport") };
     let seed = 1 + scenario.seed % 0xffff;
@@ -35,7 +39,7 @@ fn hash(scenario: &Scenario, client: &str) -> String {
 
 /// The router's rule set.
 pub(super) fn router(scenario: &Scenario) -> String {
-    let (ip, address_type) = family(scenario);
+    let (_, address_type) = family(scenario);
     let mut script = String::from("table inet lab {\n");
     let _ = writeln!(
         script,
@@ -44,14 +48,9 @@ pub(super) fn router(scenario: &Scenario) -> String {
     );
     let mut to_upstream = String::new();
     let mut to_client = String::new();
-    for up in &scenario.upstream {
-        let mut low = 0;
-        for (behaviour, percent) in Scenario::behaviours(up) {
-            let share = Share { percent, low, mixed: !up.mix.is_empty() };
-            low += percent;
-            to_upstream.push_str(&towards_upstream(scenario, up, behaviour, share));
-            to_client.push_str(&towards_client(ip, up, behaviour, share));
-        }
+    for (up, behaviour, share) in shares(scenario) {
+        to_upstream.push_str(&towards_upstream(scenario, up, behaviour, share));
+        to_client.push_str(&towards_client(scenario, up, behaviour, share));
     }
     let _ = write!(
         script,
@@ -59,22 +58,73 @@ pub(super) fn router(scenario: &Scenario) -> String {
          \x20chain to_client {{\n  meta mark set {}\n{to_client} }}\n\
          \x20chain forward {{ type filter hook forward priority 0;\n\
          \x20 iifname gw0 meta l4proto tcp jump to_upstream\n\
-         \x20 iifname up0 meta l4proto tcp jump to_client\n }}\n",
+         \x20 iifname up0 meta l4proto tcp jump to_client\n{} }}\n",
         hash(scenario, "source"),
         hash(scenario, "destination"),
+        icmp_lost(scenario),
     );
-    if scenario.nat {
-        script.push_str(
-            " chain nat { type nat hook postrouting priority 100; oifname up0 masquerade; }\n",
-        );
-    }
+    script.push_str(&translation(scenario));
     script.push_str("}\n");
     script
 }
 
+/// Drops the errors of the upstream host. They quote the SYN, which no hash reaches: a scenario in
+/// which one connection loses its error loses them all.
+fn icmp_lost(scenario: &Scenario) -> String {
+    if scenario.behaviours_met().any(|behaviour| behaviour == Behaviour::IcmpLost) {
+        format!("  iifname up0 meta l4proto {{ icmp, icmpv6 }} {}\n", drop_it())
+    } else {
+        String::new()
+    }
+}
+
+fn translation(scenario: &Scenario) -> String {
+    let mut chains = String::new();
+    if scenario.nat {
+        // Port by port in turn would hide the reuse that few ports are there for.
+        let ports = match scenario.nat_ports {
+            0 => String::new(),
+            count => format!("to :{NAT_PORT}-{}", u32::from(NAT_PORT) + u32::from(count) - 1),
+        };
+        let _ = writeln!(
+            chains,
+            " chain source {{ type nat hook postrouting priority 100; oifname up0 meta l4proto tcp \
+             masquerade {ports}; }}"
+        );
+    }
+    if scenario.dnat == Some(Dnat::Router) {
+        let _ = writeln!(
+            chains,
+            " chain destination {{ type nat hook prerouting priority -100; {} }}",
+            virtual_address(scenario)
+        );
+    }
+    chains
+}
+
+/// The rule that turns the virtual address into the upstream's.
+fn virtual_address(scenario: &Scenario) -> String {
+    let (ip, _) = family(scenario);
+    let to = Addresses::of(scenario);
+    format!("{ip} daddr {} meta l4proto tcp dnat {ip} to {};", to.virtual_upstream, to.upstream)
+}
+
+/// Every port's behaviours, each with its share of the port's connections.
+pub(super) fn shares(scenario: &Scenario) -> Vec<(&Upstream, Behaviour, Share)> {
+    let mut shares = Vec::new();
+    for up in &scenario.upstream {
+        let mut low = 0;
+        for (behaviour, percent) in Scenario::behaviours(up) {
+            shares.push((up, behaviour, Share { percent, low, mixed: !up.mix.is_empty() }));
+            low += percent;
+        }
+    }
+    shares
+}
+
 /// Which part of a port's traffic a behaviour takes.
 #[derive(Clone, Copy)]
-struct Share {
+pub(super) struct Share {
     percent: u32,
     /// First hash value of a mixed behaviour.
     low: u32,
@@ -83,7 +133,7 @@ struct Share {
 
 impl Share {
     /// The condition on the connection's hash.
-    fn by_connection(self) -> String {
+    pub(super) fn by_connection(self) -> String {
         match self.percent {
             0 => "meta mark > 100".to_owned(),
             percent => format!("meta mark {}-{}", self.low, self.low + percent - 1),
@@ -119,6 +169,7 @@ fn towards_upstream(s: &Scenario, up: &Upstream, behaviour: Behaviour, share: Sh
         Behaviour::SynLost => format!("{port} {SYN} {} {drop}\n", share.by_packet()),
         Behaviour::MixedDrop => format!("{port} {SYN} {} {drop}\n", share.both_ways()),
         Behaviour::AckLost => format!("{port} {NOT_SYN} {} {drop}\n", share.by_connection()),
+        Behaviour::StaleConnection => format!("{port} {RST} {} {drop}\n", share.by_connection()),
         Behaviour::IcmpProhibited => {
             let kind = if s.ipv6 { "icmpv6" } else { "icmp" };
             format!("{port} {} reject with {kind} type admin-prohibited\n", share.by_connection())
@@ -127,14 +178,19 @@ fn towards_upstream(s: &Scenario, up: &Upstream, behaviour: Behaviour, share: Sh
     }
 }
 
-fn towards_client(ip: &str, up: &Upstream, behaviour: Behaviour, share: Share) -> String {
+fn towards_client(s: &Scenario, up: &Upstream, behaviour: Behaviour, share: Share) -> String {
     let port = format!("  tcp sport {}", up.port);
     let drop = drop_it();
     match behaviour {
         Behaviour::SynackLost => format!("{port} {SYNACK} {} {drop}\n", share.by_packet()),
         Behaviour::MixedDrop => format!("{port} {SYNACK} {} {drop}\n", share.both_ways()),
         Behaviour::ReplyLost => format!("{port} {RST} {} {drop}\n", share.by_packet()),
+        // Any number that the client cannot have asked for.
+        Behaviour::WrongAck => {
+            format!("{port} {SYNACK} {} tcp ackseq set 12345\n", share.by_connection())
+        }
         Behaviour::SynackFirstLost => {
+            let (ip, _) = family(s);
             let tuple = format!("{ip} daddr . tcp dport . tcp sport");
             format!(
                 "{port} {SYNACK} {} {tuple} != @answered add @answered {{ {tuple} }} {drop}\n",
@@ -145,46 +201,73 @@ fn towards_client(ip: &str, up: &Upstream, behaviour: Behaviour, share: Share) -
     }
 }
 
-/// The upstream host's rule set: what a silent or half-deaf host does not want to hear.
+/// The upstream host's rule set: what a silent, half-deaf or unwilling host does.
 pub(super) fn upstream(scenario: &Scenario) -> String {
-    host(scenario, "source", |up, behaviour, share| {
-        let which = match behaviour {
-            Behaviour::ServerSilent => "",
-            Behaviour::AckIgnored => NOT_SYN,
-            _ => return String::new(),
-        };
-        format!("  tcp dport {} {which} {} drop\n", up.port, share.by_connection())
-    })
-}
-
-/// The gateway's rule set: the SYN+ACKs that it does not want to hear.
-pub(super) fn gateway(scenario: &Scenario) -> String {
-    host(scenario, "destination", |up, behaviour, share| match behaviour {
-        Behaviour::SynackNotAccepted => {
-            format!("  tcp sport {} {SYNACK} {} drop\n", up.port, share.by_connection())
+    let mut input = String::new();
+    let mut output = String::new();
+    for (up, behaviour, share) in shares(scenario) {
+        let from_client = format!("  tcp dport {}", up.port);
+        let chosen = share.by_connection();
+        match behaviour {
+            Behaviour::ServerSilent => writeln!(input, "{from_client} {chosen} drop"),
+            Behaviour::AckIgnored => writeln!(input, "{from_client} {NOT_SYN} {chosen} drop"),
+            // A port of its own has nobody who listens; in a mix somebody does.
+            Behaviour::Refused | Behaviour::ReplyLost if share.mixed => {
+                writeln!(input, "{from_client} {SYN} {chosen} reject with tcp reset")
+            }
+            Behaviour::IcmpLost => {
+                writeln!(input, "{from_client} {SYN} {chosen} reject with icmpx admin-prohibited")
+            }
+            Behaviour::ServerOutputDrop => {
+                writeln!(output, "  tcp sport {} {SYNACK} {chosen} drop", up.port)
+            }
+            _ => Ok(()),
         }
-        _ => String::new(),
-    })
-}
-
-/// A host's rule set for what arrives; captures on that host still show it.
-fn host(
-    scenario: &Scenario,
-    client: &str,
-    rule: impl Fn(&Upstream, Behaviour, Share) -> String,
-) -> String {
-    let mut rules = String::new();
-    for up in &scenario.upstream {
-        let mut low = 0;
-        for (behaviour, percent) in Scenario::behaviours(up) {
-            let share = Share { percent, low, mixed: !up.mix.is_empty() };
-            low += percent;
-            rules.push_str(&rule(up, behaviour, share));
-        }
+        .expect("a String takes any text");
     }
+    let input = chain(scenario, "input", "source", &input);
+    let output = chain(scenario, "output", "destination", &output);
+    format!("table inet lab {{\n{input}{output}}}\n")
+}
+
+/// The gateway's rule set: the SYN+ACKs that it does not want to hear, and the SYNs that it does not
+/// want to send. What it does not send is logged, for the truth.
+pub(super) fn gateway(scenario: &Scenario) -> String {
+    let mut input = String::new();
+    let mut output = String::new();
+    for (up, behaviour, share) in shares(scenario) {
+        let chosen = share.by_connection();
+        match behaviour {
+            Behaviour::SynackNotAccepted => {
+                writeln!(input, "  tcp sport {} {SYNACK} {chosen} drop", up.port)
+            }
+            Behaviour::ClientOutputDrop => {
+                writeln!(output, "  tcp dport {} {SYN} {chosen} {}", up.port, drop_it())
+            }
+            _ => Ok(()),
+        }
+        .expect("a String takes any text");
+    }
+    let input = chain(scenario, "input", "destination", &input);
+    let output = chain(scenario, "output", "source", &output);
+    let mut nat = String::new();
+    if scenario.dnat == Some(Dnat::Gateway) {
+        let rule = virtual_address(scenario);
+        let _ = writeln!(nat, " chain nat {{ type nat hook output priority -100; {rule} }}");
+    }
+    format!("table inet lab {{\n{input}{output}{nat}}}\n")
+}
+
+/// A host's rules for what arrives or leaves; captures on that host show what arrives and is
+/// dropped, and do not show what is dropped before it leaves.
+fn chain(scenario: &Scenario, hook: &str, client: &str, rules: &str) -> String {
+    if rules.is_empty() {
+        return String::new();
+    }
+    let device = if hook == "input" { "iifname" } else { "oifname" };
     format!(
-        "table inet lab {{\n chain input {{ type filter hook input priority 0;\n\
-         \x20 meta l4proto != tcp accept\n  iifname lo accept\n  meta mark set {}\n{rules} }}\n}}\n",
+        " chain {hook} {{ type filter hook {hook} priority 0;\n\
+         \x20 meta l4proto != tcp accept\n  {device} lo accept\n  meta mark set {}\n{rules} }}\n",
         hash(scenario, client)
     )
 }

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 
 use super::namespaces::{Addresses, Namespaces, sysctl};
 use super::processes::Process;
-use super::{command, conf, rules};
-use crate::scenario::{Behaviour, Scenario};
+use super::{command, conf, detour, rules};
+use crate::scenario::{Behaviour, ClockError, Scenario};
 use crate::{pcap, truth};
 
 /// What a run made.
@@ -41,8 +41,11 @@ pub fn run(scenario: &Scenario, name: &str, out: &Path) -> Result<Outcome> {
     let load = play(scenario, &namespaces, &folder, &work)?;
     drop(namespaces);
 
-    shift_upstream_clock(scenario, &folder.join("upstream.pcap"))?;
     std::fs::remove_dir_all(&work)?;
+    shift_clock(scenario.upstream_clock, &folder.join("upstream.pcap"))?;
+    for capture in truth::gateway_captures(&folder)? {
+        shift_clock(scenario.gateway_clock, &capture)?;
+    }
     let settings = truth::Settings::of(scenario);
     truth::write_settings(&folder, scenario, &settings)?;
     let truth = truth::write(&folder, &settings)?;
@@ -59,11 +62,26 @@ fn play(scenario: &Scenario, at: &Namespaces, folder: &Path, work: &Path) -> Res
     nft(&at.gateway, &rules::gateway(scenario))?;
 
     let servers = start_servers(scenario, at, work)?;
+    let forwarders = detour::open(scenario, at, work)?;
     let me = std::env::current_exe()?.display().to_string();
     let upstream = Addresses::of(scenario).upstream.parse::<IpAddr>()?;
     let closed = SocketAddr::from((upstream, 1)).to_string();
     command::run(&["ip", "netns", "exec", &at.gateway, &me, "reach", &closed])?;
+    let leftovers = || {
+        if scenario.behaviours_met().any(|behaviour| behaviour == Behaviour::StaleConnection) {
+            let words = [me.as_str(), "leftovers", "scenario.toml"];
+            let leftovers = Process::start(&at.gateway, "leftovers", &words, work, &[])?;
+            leftovers.finish(Duration::from_mins(2))?;
+        }
+        Ok::<_, anyhow::Error>(())
+    };
+    if scenario.leftovers_before_capture {
+        leftovers()?;
+    }
     let captures = start_captures(scenario, at, folder, work)?;
+    if !scenario.leftovers_before_capture {
+        leftovers()?;
+    }
     let prefix = folder.display().to_string();
     let words = ["nginx", "-p", &prefix, "-c", "conf/nginx.conf", "-e", "error.log"];
     let zone = [("TZ", scenario.timezone.as_str())];
@@ -80,7 +98,7 @@ fn play(scenario: &Scenario, at: &Namespaces, folder: &Path, work: &Path) -> Res
     for capture in captures {
         capture.stop("INT")?;
     }
-    drop(servers);
+    drop((servers, forwarders));
     Ok(load.trim().to_owned())
 }
 
@@ -90,11 +108,13 @@ fn start_servers(scenario: &Scenario, at: &Namespaces, work: &Path) -> Result<Ve
     let host = if scenario.ipv6 { format!("[{address}]") } else { address.to_owned() };
     let mut serving = vec![me.clone(), "server".to_owned()];
     let mut holding = vec![me, "server".to_owned(), "--never-accept".to_owned()];
+    let mut deferred = Vec::new();
     for up in &scenario.upstream {
         let listen = format!("{host}:{}", up.port);
         match up.behaviour {
-            Some(Behaviour::Refused | Behaviour::ReplyLost) => {}
+            Some(Behaviour::Refused | Behaviour::ReplyLost | Behaviour::ArpFailure) => {}
             Some(Behaviour::AcceptOverflow) => holding.push(listen),
+            Some(Behaviour::DeferAccept) => deferred.push(listen),
             _ => serving.push(listen),
         }
     }
@@ -111,6 +131,12 @@ fn start_servers(scenario: &Scenario, at: &Namespaces, work: &Path) -> Result<Ve
         let mut server = Process::start(&at.upstream, name, &words, work, &[])?;
         server.wait_for("listening", Duration::from_secs(5))?;
         servers.push(server);
+    }
+    if !deferred.is_empty() {
+        std::fs::write(work.join("deferred.conf"), conf::deferred(&deferred))?;
+        let prefix = work.display().to_string();
+        let words = ["nginx", "-p", &prefix, "-c", "deferred.conf", "-e", "deferred.log"];
+        servers.push(Process::start(&at.upstream, "deferred", &words, work, &[])?);
     }
     Ok(servers)
 }
@@ -132,22 +158,24 @@ fn start_captures(
     let rotating = capture.rotate_seconds > 0;
     let gateway_file = file(if rotating { "gateway-%Y%m%d%H%M%S.pcap" } else { "gateway.pcap" });
     // The users' requests to 127.0.0.1 also pass `any`.
-    let filter = "(tcp and not port 80) or icmp or icmp6";
+    let filter = "(tcp and not port 80) or icmp or icmp6 or arp";
     let mut processes = Vec::new();
     for (name, namespace, device, target) in [
         ("tcpdump-gateway", &at.gateway, gateway_device, gateway_file),
         ("tcpdump-upstream", &at.upstream, "eth0", file("upstream.pcap")),
         ("tcpdump-dropped", &at.router, group.as_str(), file("dropped.pcap")),
+        ("tcpdump-unsent", &at.gateway, group.as_str(), file("unsent.pcap")),
     ] {
+        let rules_log = device.starts_with("nflog");
         let mut words = vec!["tcpdump", "-U", "-n", "-Z", "root", "-B", "16384"];
         words.extend(["-i", device, "-w", &target]);
-        if name != "tcpdump-dropped" {
+        if !rules_log {
             words.extend(["-s", &snaplen, "--immediate-mode", precision.as_str()]);
         }
         if rotating && name == "tcpdump-gateway" {
             words.extend(["-G", &rotate]);
         }
-        if name != "tcpdump-dropped" {
+        if !rules_log {
             words.push(filter);
         }
         let mut process = Process::start(namespace, name, &words, work, &[("TZ", "UTC")])?;
@@ -157,14 +185,11 @@ fn start_captures(
     Ok(processes)
 }
 
-fn shift_upstream_clock(scenario: &Scenario, path: &Path) -> Result<()> {
-    let clock = scenario.upstream_clock;
-    if clock == crate::scenario::ClockError::default() {
+fn shift_clock(clock: ClockError, path: &Path) -> Result<()> {
+    if clock == ClockError::default() {
         return Ok(());
     }
     let mut bytes = std::fs::read(path)?;
-    #[expect(clippy::cast_possible_truncation, reason = "an offset of seconds, in nanoseconds")]
-    let offset = (clock.offset_seconds * 1e9) as i64;
-    pcap::shift_clock(&mut bytes, offset, clock.drift_ppm)?;
+    pcap::shift_clock(&mut bytes, clock.offset_ns(), clock.drift_ppm)?;
     Ok(std::fs::write(path, bytes)?)
 }

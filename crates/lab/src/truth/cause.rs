@@ -2,8 +2,10 @@
 //! follows from them with perfect knowledge.
 
 use super::Attempt;
+use super::gateway::GatewayAttempt;
 use super::logs::ErrorLine;
-use super::packets::{GatewayAttempt, Packets, UpstreamAttempt};
+use super::packets::Packets;
+use super::upstream::UpstreamAttempt;
 
 /// How many losses of an attempt the router's own capture confirms.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,22 +21,28 @@ pub(super) fn describe(
     attempt: &GatewayAttempt,
     packets: &Packets,
 ) -> Option<(Attempt, Losses)> {
-    #[expect(clippy::cast_possible_truncation, reason = "a timeout of seconds, in nanoseconds")]
-    let deadline = attempt.start() + (error.connect_timeout * 1e9) as i64;
+    let deadline = deadline(error, attempt);
     let before = |times: &[i64]| times.iter().filter(|time| **time <= deadline).count();
     let nothing = UpstreamAttempt::default();
     let upstream = packets.upstream.get(&attempt.key()).unwrap_or(&nothing);
-    let syns: Vec<i64> = attempt.syns.iter().map(|(time, ..)| *time).collect();
+    let syns: Vec<i64> = attempt.syns.iter().map(|syn| syn.time).collect();
+    let synacks: Vec<i64> = attempt.synacks.iter().map(|synack| synack.time).collect();
+    let foreign_acks: Vec<i64> = attempt.foreign_acks.iter().map(|(time, _)| *time).collect();
     let facts = Facts {
         syn_sent: before(&syns),
         syn_arrived: before(&upstream.syns),
         syn_late: upstream.syns.len() - before(&upstream.syns),
         synack_sent: before(&upstream.synacks),
         synack_sent_late: upstream.synacks.len() - before(&upstream.synacks),
-        synack_arrived_late: attempt.synacks.len() - before(&attempt.synacks),
-        synack_arrived: before(&attempt.synacks),
-        acknowledged: before(&attempt.acks) > 0,
-        foreign_ack: before(&attempt.foreign_acks) > 0,
+        synack_arrived_late: synacks.len() - before(&synacks),
+        synack_arrived: before(&synacks),
+        synack_changed: attempt
+            .odd_synacks
+            .iter()
+            .any(|odd| odd.time <= deadline && upstream.server_isns.contains(&odd.isn)),
+        acknowledged: !synacks.is_empty() && !attempt.acks.is_empty(),
+        foreign_ack: before(&foreign_acks) > 0,
+        foreign_ack_sent: before(&upstream.foreign_acks) > 0,
         refusal_sent: before(&upstream.refusals) > 0,
         ack_arrived: upstream.acks.first().copied(),
         last_synack_sent: upstream.synacks.last().copied(),
@@ -58,15 +66,23 @@ pub(super) fn describe(
         dport: attempt.dport,
         isn: attempt.isn,
         cause: cause.to_owned(),
+        mechanism: mechanism(cause, &facts, upstream, packets).map(str::to_owned),
         n_syn: facts.syn_sent,
         syn_t,
         syn_arrived: facts.syn_arrived,
         synack_sent: facts.synack_sent,
         // Repetitions after one that was in time are not late: the client had its answer.
-        late_synack: if facts.synack_arrived > 0 { 0 } else { attempt.synacks.len() },
-        gw_frames: attempt.syns.iter().map(|(_, file, frame)| (file.clone(), *frame)).collect(),
+        late_synack: if facts.synack_arrived > 0 { 0 } else { synacks.len() },
+        gw_frames: attempt.syns.iter().map(|syn| (syn.file.clone(), syn.frame)).collect(),
     };
     Some((described, losses))
+}
+
+/// When the timer that `error` reports was to expire.
+pub(super) fn deadline(error: &ErrorLine, attempt: &GatewayAttempt) -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "a timeout of seconds, in nanoseconds")]
+    let timeout = (error.connect_timeout * 1e9) as i64;
+    attempt.start().saturating_add(timeout)
 }
 
 /// What the cause depends on; counts are up to the deadline.
@@ -79,8 +95,13 @@ struct Facts {
     synack_sent_late: usize,
     synack_arrived_late: usize,
     synack_arrived: usize,
+    /// A SYN+ACK of the server arrived in time with another acknowledgment number.
+    synack_changed: bool,
+    /// The client answered a SYN+ACK, whenever it came: it still had the socket then.
     acknowledged: bool,
+    /// An ACK of another connection arrived, or was sent at least.
     foreign_ack: bool,
+    foreign_ack_sent: bool,
     refusal_sent: bool,
     ack_arrived: Option<i64>,
     last_synack_sent: Option<i64>,
@@ -92,8 +113,8 @@ fn cause(what: &str, facts: &Facts) -> Option<&'static str> {
         "connect() failed (111" => "refused",
         "connect() failed (113" | "connect() failed (13" => "icmp_rejected",
         "lua tcp socket read timed out" | "while reading response header" => after_connect(facts),
-        _ if facts.synack_arrived > 0 && facts.acknowledged => "gateway_stall",
-        _ if facts.synack_arrived > 0 => "synack_not_accepted",
+        _ if facts.acknowledged => "gateway_stall",
+        _ if facts.synack_arrived > 0 || facts.synack_changed => "synack_not_accepted",
         _ if facts.syn_arrived == 0 => match facts.syn_late {
             0 => "syn_lost",
             all if all >= facts.syn_sent => "synack_late",
@@ -106,9 +127,46 @@ fn cause(what: &str, facts: &Facts) -> Option<&'static str> {
         }
         _ if facts.refusal_sent => "reply_lost",
         _ if facts.foreign_ack => "stale_connection",
+        _ if facts.foreign_ack_sent => "reply_lost",
         // Answered after the deadline without having been asked again.
         _ if facts.synack_sent_late > 0 && facts.syn_late == 0 => "synack_late",
         _ => "server_silent",
+    })
+}
+
+/// How it came about, where the counts alone say so: of a delay, where the handshake was when the
+/// deadline passed; of another connection's answer, what that connection was.
+fn mechanism(
+    cause: &str,
+    facts: &Facts,
+    upstream: &UpstreamAttempt,
+    packets: &Packets,
+) -> Option<&'static str> {
+    match cause {
+        "synack_late" if facts.syn_arrived == 0 => Some("syn_delayed"),
+        "synack_late" if facts.synack_sent == 0 => Some("server_slow"),
+        "synack_late" => Some("late_path"),
+        "synack_lost" if facts.syn_arrived < facts.syn_sent => Some("mixed"),
+        "synack_not_accepted" if facts.synack_changed => Some("synack_bad_ack"),
+        "stale_connection" => held_by(upstream, packets),
+        _ => None,
+    }
+}
+
+/// What held the port: the newest attempt before this one that the server answered.
+fn held_by(attempt: &UpstreamAttempt, packets: &Packets) -> Option<&'static str> {
+    let mut holder = packets.upstream.get(&attempt.before?)?;
+    // A chain is as long as the run at most; each step is an older attempt.
+    for _ in 0..packets.upstream.len() {
+        if !holder.synacks.is_empty() {
+            break;
+        }
+        holder = packets.upstream.get(&holder.before?)?;
+    }
+    Some(match (holder.acks.is_empty(), holder.closed) {
+        (true, _) => "port_reuse_synrecv",
+        (false, true) => "close_wait",
+        (false, false) => "established",
     })
 }
 
@@ -134,8 +192,10 @@ mod tests {
         synack_sent_late: 0,
         synack_arrived_late: 0,
         synack_arrived: 0,
+        synack_changed: false,
         acknowledged: false,
         foreign_ack: false,
+        foreign_ack_sent: false,
         refusal_sent: false,
         ack_arrived: None,
         last_synack_sent: None,
@@ -164,6 +224,8 @@ mod tests {
                 connect,
                 Facts { synack_arrived: 1, acknowledged: true, ..facts(1, 1, false) },
             ),
+            ("synack_not_accepted", connect, Facts { synack_changed: true, ..facts(1, 1, false) }),
+            ("reply_lost", connect, Facts { foreign_ack_sent: true, ..facts(1, 0, false) }),
             ("reply_lost", connect, Facts { refusal_sent: true, ..facts(1, 0, false) }),
             ("synack_late", connect, Facts { syn_late: 1, ..facts(0, 0, false) }),
             ("synack_late", connect, Facts { synack_arrived_late: 1, ..facts(1, 1, false) }),

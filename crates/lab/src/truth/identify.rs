@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::Settings;
+use super::gateway::GatewayAttempt;
 use super::logs::{Access, ErrorLine};
-use super::packets::{GatewayAttempt, Packets};
+use super::packets::Packets;
+use super::{Attempt, Settings};
 
 const MS: i64 = 1_000_000;
 
@@ -12,39 +13,115 @@ const MS: i64 = 1_000_000;
 const MARKED: u16 = 20_000;
 const MARKED_END: u16 = 32_000;
 
+/// What a line was about.
+pub(super) enum Found<'a> {
+    /// An attempt that the gateway's capture shows.
+    Sent(&'a GatewayAttempt),
+    /// One of which no SYN ever left, as far as it is known.
+    Unsent(Attempt),
+}
+
 /// The one attempt that `error` is about and how that is known; `None` when it is not certain.
 pub(super) fn attempt<'a>(
     error: &ErrorLine,
     access: &Access,
     packets: &'a Packets,
     settings: &Settings,
-) -> Option<(&'a GatewayAttempt, &'static str)> {
-    let gateway: IpAddr = settings.gateway_address().parse().ok()?;
-    let marked = error.bind.is_some() || error.source.is_some();
-    let source = error.source.as_ref().map_or(Some(gateway), |text| text.parse().ok())?;
-    let (from, to) = window(error);
-    let fitting: Vec<&GatewayAttempt> = packets
-        .gateway
-        .iter()
-        .filter(|attempt| attempt.dport == error.port && attempt.src == source)
-        .filter(|attempt| match error.bind {
-            Some(port) => attempt.sport == port,
-            None => !(MARKED..MARKED_END).contains(&attempt.sport),
-        })
-        .filter(|attempt| (from..=to).contains(&attempt.start()))
-        .filter(|attempt| outcome_fits(error, attempt))
-        .collect();
-    if let ([only], true) = (&fitting[..], marked) {
-        return Some((only, "mark"));
+) -> Option<(Found<'a>, &'static str)> {
+    let mark = Mark::of(error, settings)?;
+    let sent: Vec<&GatewayAttempt> =
+        packets.gateway.iter().filter(|attempt| mark.fits(attempt)).collect();
+    if mark.certain && sent.is_empty() {
+        return unsent(error, packets, settings, &mark).map(|found| (Found::Unsent(found), "mark"));
+    }
+    let fitting: Vec<&GatewayAttempt> =
+        sent.iter().copied().filter(|attempt| outcome_fits(error, attempt)).collect();
+    match (&fitting[..], &sent[..], mark.certain) {
+        // A worker that is late calls a handshake timed out that was complete in time.
+        ([only], _, true) | ([], [only], true) => return Some((Found::Sent(only), "mark")),
+        _ => {}
+    }
+    if settings.stalls {
+        return None;
     }
     // The request's start is known to the millisecond; the SYN leaves in the same turn of the loop.
     let start = access.starts.get(&error.key)?;
     let close = (start - 4 * MS)..=(start + 10 * MS);
     let mut near = fitting.iter().filter(|attempt| close.contains(&attempt.start()));
     match (near.next(), near.next()) {
-        (Some(only), None) => Some((only, "access")),
+        (Some(only), None) => Some((Found::Sent(only), "access")),
         _ => None,
     }
+}
+
+/// What an attempt must look like to be the one of a line.
+struct Mark {
+    source: IpAddr,
+    /// The local port, where the request asked for one.
+    bind: Option<u16>,
+    port: u16,
+    window: (i64, i64),
+    /// Whether the request says what no other request near it says.
+    certain: bool,
+}
+
+impl Mark {
+    fn of(error: &ErrorLine, settings: &Settings) -> Option<Self> {
+        let gateway: IpAddr = settings.gateway_address().parse().ok()?;
+        Some(Self {
+            source: error.source.as_ref().map_or(Some(gateway), |text| text.parse().ok())?,
+            bind: error.bind,
+            port: error.port,
+            window: window(error),
+            certain: error.bind.is_some() || error.source.is_some(),
+        })
+    }
+
+    fn fits(&self, attempt: &GatewayAttempt) -> bool {
+        attempt.dport == self.port
+            && attempt.src == self.source
+            && match self.bind {
+                Some(port) => attempt.sport == port,
+                None => !(MARKED..MARKED_END).contains(&attempt.sport),
+            }
+            && (self.window.0..=self.window.1).contains(&attempt.start())
+    }
+}
+
+/// An attempt that was never sent: the gateway's filter dropped its SYNs and logged them, or nobody
+/// has its address.
+fn unsent(
+    error: &ErrorLine,
+    packets: &Packets,
+    settings: &Settings,
+    mark: &Mark,
+) -> Option<Attempt> {
+    if error.what.starts_with("connect() failed") {
+        return None;
+    }
+    let mut logged = packets.unsent.iter().filter(|attempt| mark.fits(attempt));
+    let (dst, sport, isn) = match (logged.next(), logged.next()) {
+        (Some(only), None) => (only.dst.to_string(), only.sport, only.isn),
+        (None, _) if settings.absent.contains(&error.port) => {
+            (String::new(), error.bind.unwrap_or(0), 0)
+        }
+        _ => return None,
+    };
+    Some(Attempt {
+        src: mark.source.to_string(),
+        sport,
+        dst,
+        dport: error.port,
+        isn,
+        cause: "no_syn_sent".to_owned(),
+        mechanism: None,
+        n_syn: 0,
+        syn_t: 0.0,
+        syn_arrived: 0,
+        synack_sent: 0,
+        late_synack: 0,
+        gw_frames: Vec::new(),
+    })
 }
 
 /// When the first SYN can have been sent: before the logged second by the timeout, or, for read
@@ -66,7 +143,7 @@ fn outcome_fits(error: &ErrorLine, attempt: &GatewayAttempt) -> bool {
     #[expect(clippy::cast_possible_truncation, reason = "a timeout of seconds, in nanoseconds")]
     let deadline = attempt.start() + (error.connect_timeout * 1e9) as i64;
     // A SYN+ACK that the client did not acknowledge was no answer to it.
-    let answered = attempt.synacks.iter().any(|time| *time < deadline)
+    let answered = attempt.synacks.iter().any(|synack| synack.time < deadline)
         && attempt.acks.iter().any(|time| *time < deadline);
     match error.what {
         "connect() failed (111" => !attempt.refusals.is_empty(),

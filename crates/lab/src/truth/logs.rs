@@ -102,7 +102,7 @@ fn error(line: u64, text: &str, zone_seconds: i64, settings: &Settings) -> Optio
     let path = request.split(' ').nth(1)?.split('?').next()?;
     let mut parts = path.split('/').skip(1);
     let (kind, port) = (parts.next()?, parts.next()?.parse().ok()?);
-    let connect_timeout = if kind == "lua" {
+    let connect_timeout = if ["lua", "quiet", "stalled"].contains(&kind) {
         f64::from(argument(request, "t").and_then(|text| text.parse::<u16>().ok()).unwrap_or(500))
             / 1000.0
     } else {
@@ -128,10 +128,15 @@ mod tests {
 
     use super::*;
 
+    fn settings() -> Settings {
+        let text = "description = 'x'\nseconds = 1\nrate = 1\n\
+                    [[upstream]]\nport = 8001\nbehaviour = 'healthy'\n";
+        Settings::of(&crate::scenario::Scenario::parse(text).unwrap())
+    }
+
     #[test]
     fn an_error_line_and_its_access_line() {
-        let settings =
-            Settings { timezone: "Asia/Shanghai".into(), ipv6: false, proxy_connect_timeout: 2.0 };
+        let settings = settings();
         let access = access(
             "127.0.0.1 - - [22/Nov/2026:15:58:28 +0800] \"GET /proxy/8001?bind=20003&i=5 \
              HTTP/1.1\" 504 1 \"-\" \"lab/1\" rt=2.001 uct=- msec=1795334308.110 conn=9 rid=ab\n",
@@ -152,7 +157,7 @@ mod tests {
     /// The year 0 has no nanosecond of a 64-bit epoch; the property below found it.
     #[test]
     fn a_time_beyond_the_epoch_is_passed_over() {
-        let settings = Settings { timezone: "UTC".into(), ipv6: false, proxy_connect_timeout: 2.0 };
+        let settings = settings();
         let line = "0 0 0 0 0 0         [error] 1#1: *0 lua tcp socket connect timed out, client: , \
                     request: \"GET /lua/0?t=0&bind=0 HTTP/1.1\"";
         assert_eq!(errors(line, 0, &settings), []);
@@ -163,8 +168,7 @@ mod tests {
         fn any_text_is_read_or_passed_over(
             time in "[0-9/: ]{0,22}", number in "[0-9+.-]{0,24}", rest in ".{0,60}",
         ) {
-            let settings =
-                Settings { timezone: "UTC".into(), ipv6: false, proxy_connect_timeout: 2.0 };
+            let settings = settings();
             let _ = access(&format!(
                 "a [{time} {number}] \"GET {rest}\" rt={number} msec={number} conn={number} {rest}"
             ));

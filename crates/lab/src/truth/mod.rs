@@ -8,19 +8,24 @@
 
 mod agreement;
 mod cause;
+mod decidable;
+mod gateway;
 mod identify;
 mod logs;
 mod packets;
+mod settings;
+mod upstream;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use identify::Found;
 use serde::{Deserialize, Serialize};
 
 pub use agreement::{Agreement, compare};
-
-use crate::scenario::Scenario;
+pub use decidable::decided_by_gateway;
+pub use settings::{Settings, write_settings};
 
 /// One line of `truth.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +64,9 @@ pub struct Attempt {
     pub isn: u32,
     /// A verdict of the product's vocabulary, with both captures and perfect knowledge.
     pub cause: String,
+    /// How that came about, in the product's word, where the packets leave no doubt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mechanism: Option<String>,
     /// SYNs that left the gateway before the deadline.
     pub n_syn: usize,
     /// Time of the first, seconds since the epoch.
@@ -71,30 +79,6 @@ pub struct Attempt {
     pub late_synack: usize,
     /// File and frame of each SYN at the gateway.
     pub gw_frames: Vec<(String, u64)>,
-}
-
-/// What must be known about a set to find its truth; from `truth.json`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// Time zone of the error log.
-    pub timezone: String,
-    /// Whether gateway and upstream talk IPv6.
-    pub ipv6: bool,
-    /// Connect timeout of proxied requests, seconds.
-    pub proxy_connect_timeout: f64,
-}
-
-#[derive(Deserialize)]
-struct SettingsFile {
-    args: Arguments,
-}
-
-#[derive(Deserialize)]
-struct Arguments {
-    tz: String,
-    #[serde(default)]
-    v6: bool,
-    proxy_connect_timeout: Option<f64>,
 }
 
 /// Figures of a truth that was written.
@@ -115,77 +99,24 @@ pub struct Summary {
     pub drops_unconfirmed: usize,
 }
 
-impl Settings {
-    /// Those of a scenario.
-    pub fn of(scenario: &Scenario) -> Self {
-        Self {
-            timezone: scenario.timezone.clone(),
-            ipv6: scenario.ipv6,
-            proxy_connect_timeout: f64::from(scenario.proxy_connect_timeout_ms) / 1000.0,
-        }
-    }
-
-    /// Reads `truth.json` of a set.
-    pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("truth.json");
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        let SettingsFile { args } = serde_json::from_str(&text)
-            .with_context(|| format!("{} is not as expected", path.display()))?;
-        Ok(Self {
-            timezone: args.tz,
-            ipv6: args.v6,
-            proxy_connect_timeout: args.proxy_connect_timeout.unwrap_or(2.0),
-        })
-    }
-
-    fn gateway_address(&self) -> &'static str {
-        if self.ipv6 { "fd77:1::2" } else { "10.77.1.2" }
-    }
-}
-
-/// Writes `truth.json`: the scenario's settings and the behaviour of each port.
-pub fn write_settings(folder: &Path, scenario: &Scenario, settings: &Settings) -> Result<()> {
-    let ports: BTreeMap<String, serde_json::Value> = scenario
-        .upstream
-        .iter()
-        .map(|up| (up.port.to_string(), serde_json::json!(Scenario::behaviours(up))))
-        .collect();
-    let mixed = scenario.upstream.iter().any(|up| !up.mix.is_empty());
-    let value = serde_json::json!({
-        "args": {
-            "seconds": scenario.seconds, "rps": scenario.rate, "seed": scenario.seed,
-            "nat": scenario.nat, "tz": settings.timezone, "v6": settings.ipv6,
-            "any": scenario.capture.any, "rotate": scenario.capture.rotate_seconds,
-            "snaplen": scenario.capture.snaplen, "mix": mixed,
-            "proxy_connect_timeout": settings.proxy_connect_timeout,
-        },
-        "description": scenario.description,
-        "ports": ports,
-        "note": "behaviour and percent by upstream port; dropped.pcap holds what the router dropped",
-    });
-    let text = serde_json::to_string_pretty(&value)? + "\n";
-    Ok(std::fs::write(folder.join("truth.json"), text)?)
-}
-
 /// Works out the truth of the set in `folder`.
 pub fn derive(folder: &Path, settings: &Settings) -> Result<(Vec<Row>, Summary)> {
-    let read = |name: &str| {
-        let path = folder.join(name);
-        let bytes =
-            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok::<_, anyhow::Error>(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let access = logs::access(&read("access.log")?);
-    let errors = logs::errors(&read("error.log")?, access.zone_seconds, settings);
-    let packets = packets::Packets::read(folder)?;
+    let (access, errors) = read_logs(folder, settings)?;
+    let packets = packets::Packets::read(folder, settings)?;
     let reused = packets.gateway.iter().filter(|attempt| !attempt.foreign_acks.is_empty());
     let mut summary = Summary { reused_ports: reused.count(), ..Summary::default() };
     let mut rows = Vec::new();
     for error in &errors {
         let found = identify::attempt(error, &access, &packets, settings);
-        let found = found
-            .and_then(|(attempt, how)| Some((cause::describe(error, attempt, &packets)?, how)));
+        let found = found.and_then(|(found, how)| {
+            let described = match found {
+                Found::Sent(attempt) => cause::describe(error, attempt, &packets)?,
+                Found::Unsent(attempt) => (attempt, cause::Losses::default()),
+            };
+            // What nobody logged may have been lost elsewhere, or not at all.
+            let doubtful = settings.losses_logged && described.1.unconfirmed > 0;
+            (!doubtful).then_some((described, how))
+        });
         let how = found.as_ref().map(|(_, how)| (*how).to_owned());
         let attempt = found.map(|(described, _)| described);
         summary.rows += 1;
@@ -207,6 +138,18 @@ pub fn derive(folder: &Path, settings: &Settings) -> Result<(Vec<Row>, Summary)>
         });
     }
     Ok((rows, summary))
+}
+
+fn read_logs(folder: &Path, settings: &Settings) -> Result<(logs::Access, Vec<logs::ErrorLine>)> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        let bytes =
+            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok::<_, anyhow::Error>(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let access = logs::access(&read("access.log")?);
+    let errors = logs::errors(&read("error.log")?, access.zone_seconds, settings);
+    Ok((access, errors))
 }
 
 /// Works out the truth of the set in `folder` and writes `truth.jsonl`.

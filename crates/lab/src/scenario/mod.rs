@@ -4,11 +4,15 @@
 //! its seed, except the kernel's own choices (ephemeral ports, sequence numbers, which packet of a
 //! lossy direction is dropped).
 
+mod behaviour;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+
+pub use behaviour::Behaviour;
 
 /// A whole scenario file.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -47,6 +51,16 @@ pub struct Scenario {
     /// Whether the router masquerades: the upstream host then sees the router's address.
     #[serde(default)]
     pub nat: bool,
+    /// How many public ports the masquerade shares out; 0 leaves the kernel's choice. Few ports mean
+    /// that one is given to the next client while the upstream still waits for the last.
+    #[serde(default)]
+    pub nat_ports: u16,
+    /// Where a virtual address is turned into the upstream's; nginx then connects to the virtual one.
+    #[serde(default)]
+    pub dnat: Option<Dnat>,
+    /// Whether the router gives every connection other sequence numbers, as some firewalls do.
+    #[serde(default)]
+    pub isn_rewrite: bool,
     /// Whether gateway and upstream talk IPv6.
     #[serde(default)]
     pub ipv6: bool,
@@ -59,6 +73,21 @@ pub struct Scenario {
     /// The upstream host's wrong clock, applied to its capture afterwards.
     #[serde(default)]
     pub upstream_clock: ClockError,
+    /// The gateway's wrong clock, applied to its captures afterwards; nginx logs by the right one.
+    #[serde(default)]
+    pub gateway_clock: ClockError,
+    /// Kernel parameters of the upstream host, as `sysctl` takes them.
+    #[serde(default)]
+    pub upstream_sysctl: Vec<String>,
+    /// nginx's `accept_mutex on`: I/O is then handled after expired timers.
+    #[serde(default)]
+    pub accept_mutex: bool,
+    /// How long a request of the kind `stalled` blocks its worker, milliseconds.
+    #[serde(default = "default_stall")]
+    pub stall_ms: u32,
+    /// Whether the connections that `stale_connection` leaves behind are older than the captures.
+    #[serde(default)]
+    pub leftovers_before_capture: bool,
     /// The upstream ports and what goes wrong on each.
     pub upstream: Vec<Upstream>,
 }
@@ -76,11 +105,40 @@ pub struct Routes {
     /// A Lua cosocket.
     #[serde(default)]
     pub lua: u32,
+    /// A Lua cosocket that connects and waits for the server to speak first.
+    #[serde(default)]
+    pub quiet: u32,
+    /// A Lua cosocket whose worker is blocked as soon as its SYN has left.
+    #[serde(default)]
+    pub stalled: u32,
+}
+
+impl Routes {
+    /// The path that asks for each kind, and its weight.
+    pub fn weights(self) -> [(&'static str, u32); 5] {
+        [
+            ("proxy", self.proxy),
+            ("pool", self.pool),
+            ("lua", self.lua),
+            ("quiet", self.quiet),
+            ("stalled", self.stalled),
+        ]
+    }
+}
+
+/// Who turns the virtual address into the upstream's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dnat {
+    /// The router: the gateway's capture shows the virtual address.
+    Router,
+    /// The gateway's own filter: only the logs show it.
+    Gateway,
 }
 
 impl Default for Routes {
     fn default() -> Self {
-        Self { proxy: 4, pool: 1, lua: 5 }
+        Self { proxy: 4, pool: 1, lua: 5, quiet: 0, stalled: 0 }
     }
 }
 
@@ -114,6 +172,15 @@ pub struct ClockError {
     pub drift_ppm: f64,
 }
 
+impl ClockError {
+    /// The offset in nanoseconds.
+    pub fn offset_ns(self) -> i64 {
+        #[expect(clippy::cast_possible_truncation, reason = "an offset of seconds, in nanoseconds")]
+        let offset = (self.offset_seconds * 1e9) as i64;
+        offset
+    }
+}
+
 /// One upstream port.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -129,61 +196,12 @@ pub struct Upstream {
     /// connections) that it happens to.
     #[serde(default = "hundred")]
     pub percent: u32,
+    /// How long the behaviours that delay a packet hold it back, milliseconds.
+    #[serde(default = "default_delay")]
+    pub delay_ms: u32,
     /// Percent of the connections for each of several behaviours; the rest is healthy.
     #[serde(default)]
     pub mix: BTreeMap<Behaviour, u32>,
-}
-
-/// What can happen to a connection.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Deserialize,
-    Serialize,
-    clap::ValueEnum,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Behaviour {
-    /// Nothing.
-    Healthy,
-    /// The router drops SYN+ACKs.
-    SynackLost,
-    /// The router drops SYNs.
-    SynLost,
-    /// The router drops everything from the client after its SYN, for chosen connections.
-    AckLost,
-    /// The router drops the first SYN+ACK of a connection and lets the later ones pass.
-    SynackFirstLost,
-    /// The router drops SYNs and SYN+ACKs.
-    MixedDrop,
-    /// The upstream host's packet filter drops what arrives, for chosen connections.
-    ServerSilent,
-    /// The upstream's accept queue is full: nobody accepts.
-    AcceptOverflow,
-    /// Nobody listens: the upstream host answers with RST.
-    Refused,
-    /// The router answers with an ICMP error, for chosen connections.
-    IcmpProhibited,
-    /// The upstream host's packet filter drops what follows the SYN, for chosen connections: the
-    /// ACK arrives and is not heard.
-    AckIgnored,
-    /// The gateway's own packet filter drops SYN+ACKs, for chosen connections.
-    SynackNotAccepted,
-    /// Nobody listens, and the router drops the RSTs.
-    ReplyLost,
-}
-
-impl Behaviour {
-    /// Whether it can be one of several on a port: those that the listening socket decides cannot.
-    pub fn can_be_mixed(self) -> bool {
-        !matches!(self, Self::AcceptOverflow | Self::Refused | Self::ReplyLost)
-    }
 }
 
 fn utc() -> String {
@@ -197,6 +215,12 @@ fn default_lua_timeouts() -> Vec<u32> {
 }
 fn default_bind_ports() -> u16 {
     8000
+}
+fn default_stall() -> u32 {
+    700
+}
+fn default_delay() -> u32 {
+    700
 }
 fn default_linger() -> f64 {
     4.0
@@ -230,8 +254,8 @@ impl Scenario {
         if !(0.0..=3600.0).contains(&self.seconds) || !(0.01..=2000.0).contains(&self.rate) {
             bail!("seconds must be at most 3600 and rate between 0.01 and 2000");
         }
-        if self.routes.proxy + self.routes.pool + self.routes.lua == 0 {
-            bail!("routes: at least one of proxy, pool, lua must have a weight");
+        if self.routes.weights().iter().all(|(_, weight)| *weight == 0) {
+            bail!("routes: at least one kind must have a weight");
         }
         if self.lua_connect_timeouts_ms.is_empty() || self.proxy_bind_ports == 0 {
             bail!("lua_connect_timeouts_ms and proxy_bind_ports must not be empty");
@@ -241,6 +265,13 @@ impl Scenario {
         }
         if self.upstream.iter().map(|up| up.weight).sum::<u32>() == 0 {
             bail!("at least one [[upstream]] must have a weight");
+        }
+        let delays = self.behaviours_met().any(Behaviour::holds_back_on_the_way);
+        if delays && (self.nat || self.dnat.is_some() || self.isn_rewrite) {
+            bail!("a packet takes one detour at the router, and none where addresses change there");
+        }
+        if self.isn_rewrite && (self.nat || self.dnat.is_some() || self.ipv6) {
+            bail!("isn_rewrite is for IPv4 without NAT: the truth turns the numbers back");
         }
         for up in &self.upstream {
             self.check_upstream(up).with_context(|| format!("upstream port {}", up.port))?;
@@ -252,6 +283,9 @@ impl Scenario {
         if up.port < 1024 || up.percent > 100 {
             bail!("the port must be 1024 or above and percent at most 100");
         }
+        if !(1..=20_000).contains(&up.delay_ms) {
+            bail!("delay_ms must be between 1 and 20000");
+        }
         if up.behaviour.is_some() != up.mix.is_empty() {
             bail!("exactly one of `behaviour` and `mix` is needed");
         }
@@ -261,8 +295,7 @@ impl Scenario {
         if let Some(bad) = up.mix.keys().find(|behaviour| !behaviour.can_be_mixed()) {
             bail!("{bad:?} belongs to the whole port and cannot be part of a `mix`");
         }
-        let by_upstream = [Behaviour::ServerSilent, Behaviour::AckIgnored];
-        if self.nat && by_upstream.iter().any(|behaviour| up.mix.contains_key(behaviour)) {
+        if self.nat && up.mix.keys().any(|behaviour| behaviour.acts_at_upstream()) {
             bail!("behind NAT the upstream host cannot make the same choice as the router");
         }
         Ok(())
@@ -274,6 +307,11 @@ impl Scenario {
             Some(behaviour) => vec![(behaviour, up.percent)],
             None => up.mix.iter().map(|(behaviour, percent)| (*behaviour, *percent)).collect(),
         }
+    }
+
+    /// Every behaviour of every port.
+    pub fn behaviours_met(&self) -> impl Iterator<Item = Behaviour> {
+        self.upstream.iter().flat_map(Self::behaviours).map(|(behaviour, _)| behaviour)
     }
 
     /// Every connect timeout that can be in force, milliseconds, sorted.
@@ -307,7 +345,8 @@ mod tests {
             "[[upstream]]\nport = 80\nbehaviour = 'healthy'\n",
             "[[upstream]]\nport = 8001\nbehaviour = 'healthy'\nmix = { syn_lost = 5 }\n",
             "[[upstream]]\nport = 8001\nmix = { syn_lost = 60, synack_lost = 60 }\n",
-            "[[upstream]]\nport = 8001\nmix = { refused = 10 }\n",
+            "[[upstream]]\nport = 8001\nmix = { accept_overflow = 10 }\n",
+            "nat = true\n[[upstream]]\nport = 8001\nbehaviour = 'syn_delayed'\n",
             "[[upstream]]\nport = 8001\nbehaviour = 'no_such'\n",
             "nonsense = 1\n[[upstream]]\nport = 8001\nbehaviour = 'healthy'\n",
         ] {

@@ -1,0 +1,99 @@
+//! What can happen to a connection, and where the lab makes it happen.
+
+use serde::{Deserialize, Serialize};
+
+/// What can happen to a connection.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Deserialize,
+    Serialize,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Behaviour {
+    /// Nothing.
+    Healthy,
+    /// The router drops SYN+ACKs.
+    SynackLost,
+    /// The router drops SYNs.
+    SynLost,
+    /// The router drops everything from the client after its SYN, for chosen connections.
+    AckLost,
+    /// The router drops the first SYN+ACK of a connection and lets the later ones pass.
+    SynackFirstLost,
+    /// The router drops SYNs and SYN+ACKs.
+    MixedDrop,
+    /// The router holds SYNs back, for chosen connections.
+    SynDelayed,
+    /// The router holds SYN+ACKs back, for chosen connections.
+    SynackDelayed,
+    /// The router holds every packet back, in both directions, for chosen connections.
+    PathDelayed,
+    /// The router changes the acknowledgment number of SYN+ACKs, for chosen connections.
+    WrongAck,
+    /// The router answers with an ICMP error, for chosen connections.
+    IcmpProhibited,
+    /// The upstream host's packet filter drops what arrives, for chosen connections.
+    ServerSilent,
+    /// The upstream host's packet filter drops the SYN+ACKs of its own stack, for chosen
+    /// connections: no capture shows them.
+    ServerOutputDrop,
+    /// The upstream host's stack gets the SYN late, after it was captured, for chosen connections.
+    ServerSlow,
+    /// The upstream's accept queue is full: nobody accepts.
+    AcceptOverflow,
+    /// The upstream waits for data before it takes a connection (`TCP_DEFER_ACCEPT`).
+    DeferAccept,
+    /// The upstream host answers with RST: nobody listens, or, in a mix, its filter rejects.
+    Refused,
+    /// As `refused`, and the router drops the RSTs.
+    ReplyLost,
+    /// The upstream host's filter answers with an ICMP error, and the router drops these errors.
+    IcmpLost,
+    /// The upstream host's packet filter drops what follows the SYN, for chosen connections: the
+    /// ACK arrives and is not heard.
+    AckIgnored,
+    /// The upstream still has a connection from the same address and port, and the RST that would
+    /// end it is lost at the router, for chosen connections.
+    StaleConnection,
+    /// The gateway's own packet filter drops SYN+ACKs, for chosen connections.
+    SynackNotAccepted,
+    /// The gateway's own packet filter drops SYNs, for chosen connections: no capture shows them.
+    ClientOutputDrop,
+    /// The peer is an address on the gateway's own link that nobody has: no SYN is ever sent.
+    ArpFailure,
+}
+
+impl Behaviour {
+    /// Whether it can be one of several on a port: those that the listening socket, the address or
+    /// the state of the whole host decides cannot.
+    pub fn can_be_mixed(self) -> bool {
+        !matches!(self, Self::AcceptOverflow | Self::DeferAccept | Self::ArpFailure)
+    }
+
+    /// Whether the upstream host's filter chooses the connections.
+    pub fn acts_at_upstream(self) -> bool {
+        matches!(
+            self,
+            Self::ServerSilent
+                | Self::ServerOutputDrop
+                | Self::ServerSlow
+                | Self::AckIgnored
+                | Self::Refused
+                | Self::ReplyLost
+                | Self::IcmpLost
+        )
+    }
+
+    /// Whether the router holds packets back.
+    pub fn holds_back_on_the_way(self) -> bool {
+        matches!(self, Self::SynDelayed | Self::SynackDelayed | Self::PathDelayed)
+    }
+}
