@@ -22,8 +22,10 @@ Q := $(if $(V),,@)
 CARGO_QUIET := $(if $(V),,--quiet)
 NEXTEST_QUIET := $(if $(V),,--cargo-quiet --status-level fail --final-status-level fail)
 
+FUZZ_SECONDS ?= 4
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt clippy arrows no-std rustdoc deny msrv docs bench lab lab-all judge-sets \
+.PHONY: help demo test fuzz check fmt clippy arrows no-std rustdoc deny msrv docs bench lab lab-all judge-sets \
   build build-lab ci clean
 
 help: ## This list
@@ -94,8 +96,12 @@ judge-sets: build build-lab ## Judge why504 by incidents beside the checkout (SE
 	$(Q)if [ -d $(SETS) ]; then $(LAB) judge $(SETS) --why504 $(WHY504); \
 	else echo 'skipped: there is no $(SETS)'; fi
 
+# Two minutes at most, of which most is compiling.
+fuzz: ## Run each fuzz target for a few seconds (FUZZ_SECONDS=N)
+	$(Q)ci/fuzz.sh $(abspath $(TARGET))/fuzz $(FUZZ_SECONDS)
+
 ci: ## What must pass before a change is taken
-	$(Q)MAKE='$(MAKE)' ci/steps.sh test check msrv demo lab judge-sets
+	$(Q)MAKE='$(MAKE)' ci/steps.sh test check fuzz msrv demo lab judge-sets
 
 clean: ## Remove what was built
 	$(Q)$(CARGO) clean $(CARGO_QUIET)

@@ -1,21 +1,7 @@
-//! Any bytes as a capture, through to the attempts: the tracker's tally adds up.
+//! See the body, which the tests run over the corpus as well.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use why504_capture::CaptureReader;
-use why504_handshake::{PointId, Tracker};
-use why504_model::SourceId;
+#[path = "../bodies/capture_attempts.rs"]
+mod body;
 
-fuzz_target!(|file: &[u8]| {
-    let Ok(mut reader) = CaptureReader::new(file, SourceId(0)) else { return };
-    let mut tracker = Tracker::new(PointId(0));
-    while let Some(block) = reader.next_block() {
-        block.for_each_packet(SourceId(0), |packet| tracker.push(&packet));
-    }
-    tracker.end();
-    let closed = tracker.take().len() as u64;
-    let (_, tally) = tracker.finish();
-    let sum = tally.credited + tally.established + tally.unmatched + tally.captured_twice;
-    assert_eq!(tally.packets, sum);
-    assert!(closed <= tally.packets);
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| body::run(data));

@@ -78,9 +78,14 @@ pub struct Correlation {
 
 /// Joins the timeouts of a run with its attempts and judges each. Timeouts are in the order of
 /// their log lines.
-/// `zone_known` says that the zone of the error log was named, or shown by
+/// `unzoned` are the logs whose zone was neither named nor shown by
 /// [`zone_evidence`](crate::zone_evidence); no verdict that rests on an assumed one is sure.
-pub fn correlate(timeouts: &[Timeout], points: Points<'_>, zone_known: bool) -> Correlation {
+pub fn correlate(
+    timeouts: &[Timeout],
+    points: Points<'_>,
+    unzoned: &BTreeSet<SourceId>,
+) -> Correlation {
+    let zone_known = |timeout: &Timeout| !unzoned.contains(&timeout.location.source);
     let attempts = &points.merged.attempts;
     let index = Index::new(attempts, |attempt| points.is_home(attempt));
     let clocks = log_clocks(timeouts, points);
@@ -90,7 +95,7 @@ pub fn correlate(timeouts: &[Timeout], points: Points<'_>, zone_known: bool) -> 
         .map(|timeout| {
             let (edges, mut join) = candidates_of(&index, timeout, &clocks);
             // The access log's `$msec` needs no zone.
-            if timeout.start.is_none() && !zone_known {
+            if timeout.start.is_none() && !zone_known(timeout) {
                 join.clock = LogClock::Unknown;
             }
             (edges, join)
@@ -119,7 +124,7 @@ pub fn correlate(timeouts: &[Timeout], points: Points<'_>, zone_known: bool) -> 
         } else if timeout.kind.is_read_timeout() {
             found.unrelated.push(i);
         } else {
-            let dated = timeout.start.is_some() || zone_known;
+            let dated = timeout.start.is_some() || zone_known(timeout);
             let anchored = dated && watched.contains(&timeout.location.source);
             let case = absence::without_attempt(i, timeout, join, points, &index, anchored);
             // No connect failed then, so it was the answer on a connection that was open.

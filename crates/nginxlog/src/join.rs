@@ -145,6 +145,13 @@ impl JoinCase {
 }
 
 impl JoinCase {
+    /// The same line, when more is known of its time.
+    #[must_use]
+    pub fn logged_at(mut self, logged: Interval) -> Self {
+        self.logged = logged;
+        self
+    }
+
     /// The same line under another number: ids follow the order of all logs of a run, which is
     /// known only when all are read.
     #[must_use]

@@ -71,8 +71,8 @@ pub use join::{Access504, Access504Tally, AccessJoin, AccessLine, JoinCase, Join
 pub use lines::MAX_LINE;
 pub use log_format::{Escape, FormatError, FormatFault, LogFormat};
 pub use scan::{
-    ErrorEvent, ErrorScanner, LineOutcome, LineTally, LoggedTimeout, NEEDLES, ScanEnd,
+    ErrorEvent, ErrorScanner, LineOutcome, LineTally, LoggedTimeout, NEEDLES, OneEvent, ScanEnd,
     UnfinishedLine, Unparsed, read_line,
 };
 pub use sniff::{LogKind, UnknownFormat, sniff, unknown_format};
-pub use zone::{CivilSecond, Zone, ZoneError, arrivals, teach};
+pub use zone::{BackStep, CivilSecond, Zone, ZoneError, arrivals, back_steps, teach, unfold};

@@ -6,13 +6,12 @@
 //! the events do not depend on how the bytes are cut into chunks.
 
 mod needles;
-mod recent;
 mod state;
 
 use chrono::NaiveDateTime;
 use why504_model::Interval;
 
-use crate::classify::{Classified, ClassifyError, UserPattern, classify};
+use crate::classify::{Classified, ClassifyError, Phase, UserPattern, classify};
 use crate::error::{ErrorRecord, RecordError};
 use crate::lines::{LineBlocks, MAX_LINE};
 use crate::zone::Zone;
@@ -38,6 +37,32 @@ pub struct LoggedTimeout<'a> {
     pub record: ErrorRecord<'a>,
     /// What it reports.
     pub class: Classified,
+}
+
+/// What nginx's own line about a failed connect of a cosocket and the user's line about it have in
+/// common: the second, the worker, the connection, and whether a timer or an errno ended it. Lua code
+/// runs on in the loop iteration in which the cosocket failed (lua-nginx-module
+/// src/ngx_http_lua_socket_tcp.c); a collector may turn the two lines round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OneEvent {
+    time: NaiveDateTime,
+    pid: u32,
+    connection: u64,
+    failure: bool,
+}
+
+impl LoggedTimeout<'_> {
+    /// The event, for lines of cosockets and of user code that connect for a request.
+    pub fn event(&self) -> Option<OneEvent> {
+        let Self { record, class } = self;
+        let connects = matches!(class.phase, Phase::Connect | Phase::Queue);
+        (class.cosocket && connects).then_some(OneEvent {
+            time: record.time,
+            pid: record.pid,
+            connection: record.connection?,
+            failure: class.kind.is_failure(),
+        })
+    }
 }
 
 /// Why a line that holds a needle was not understood.

@@ -3,17 +3,19 @@
 mod files;
 mod zone;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rayon::prelude::*;
 use why504_correlate::ZoneEvidence;
 use why504_ingest::Source;
-use why504_model::{Damage, Diagnostic, Location, TimeLimit, Timeout, TimeoutId, TimeoutKind};
+use why504_model::{
+    Damage, Diagnostic, Interval, Location, SourceId, TimeLimit, Timeout, TimeoutId, TimeoutKind,
+};
 use why504_nginxlog::{
     Access504, Access504Tally, AccessJoin, AccessLine, AccessScanner, AccessTally, ErrorEvent,
-    ErrorScanner, JoinCase, JoinTally, LineScope, LineTally, LoggedTimeout, Unparsed, Zone,
-    describe,
+    ErrorScanner, JoinCase, JoinTally, LineScope, LineTally, LoggedTimeout, OneEvent, Unparsed,
+    Zone, back_steps, describe, unfold,
 };
 
 use why504_report::LogText;
@@ -21,7 +23,7 @@ use why504_report::LogText;
 use crate::inputs::{Inputs, Kind};
 use crate::plan::LogPlan;
 use crate::progress::Complaints;
-pub(crate) use zone::ChosenZone;
+pub(crate) use zone::Zones;
 
 /// Lines that could not be read are named up to this number in each file; all are counted.
 const UNPARSED_NAMED: usize = 3;
@@ -40,21 +42,20 @@ pub(crate) struct Logs {
     pub(crate) join: JoinTally,
     /// Requests of the access logs that ended with a 504.
     pub(crate) access_504: Access504Tally,
-    pub(crate) zone: ChosenZone,
+    pub(crate) zones: Zones,
 }
 
 impl Logs {
-    /// Settles a zone that was assumed by what the captures show; whether it is known now.
-    pub(crate) fn settle_zone(&mut self, evidence: ZoneEvidence) -> bool {
-        let Some(first) = self.timeouts.first().map(|t| t.logged.start()) else { return true };
-        if let Some(span) = self.zone.settle(evidence, first) {
-            // A time that the access log gave in seconds since the epoch is not the zone's.
-            let zoned = |t: &&mut Timeout| t.start.is_none() && !is_access_504(t.kind);
-            for timeout in self.timeouts.iter_mut().filter(zoned) {
-                timeout.logged = timeout.logged.shifted(span);
-            }
-        }
-        !self.zone.guessed
+    /// Settles zones that were assumed by what the captures show; gives the logs whose zone is still
+    /// not known.
+    pub(crate) fn settle_zones(
+        &mut self,
+        evidence: impl Fn(&[Timeout]) -> ZoneEvidence,
+        complaints: &mut Complaints,
+    ) -> BTreeSet<SourceId> {
+        let unzoned = self.zones.settle(&mut self.timeouts, evidence);
+        self.zones.complain(complaints);
+        unzoned
     }
 }
 
@@ -72,6 +73,10 @@ struct Found {
     by_conf: Vec<TimeLimit>,
     /// Hash of the whole record: nginx may write one event to several files.
     fingerprint: u64,
+    /// What it has in common with other lines about the same event.
+    event: Option<OneEvent>,
+    /// It is a line of the user's code.
+    user_text: bool,
 }
 
 /// What one error log holds.
@@ -83,11 +88,11 @@ struct ErrorLog {
 
 /// Reads all logs of a run.
 pub(crate) fn read(inputs: &Inputs, plan: &LogPlan, complaints: &mut Complaints) -> Logs {
-    let zone = zone::choose(inputs, plan);
+    let zones = zone::choose(inputs, plan, complaints);
     let errors: Vec<&Source<Kind>> = inputs.of(Kind::ErrorLog).collect();
     let read: Vec<ErrorLog> =
-        errors.par_iter().map(|source| read_error_log(source, plan, &zone)).collect();
-    let mut logs = Logs { zone, ..Logs::default() };
+        errors.par_iter().map(|source| read_error_log(source, plan, zones.of(source.id))).collect();
+    let mut logs = Logs { zones, ..Logs::default() };
     let mut found = Vec::new();
     let mut seen = HashSet::new();
     for log in read {
@@ -127,7 +132,7 @@ fn add_lines(sum: &mut LineTally, more: LineTally) {
     sum.unparsed += more.unparsed;
 }
 
-fn read_error_log(source: &Source<Kind>, plan: &LogPlan, zone: &ChosenZone) -> ErrorLog {
+fn read_error_log(source: &Source<Kind>, plan: &LogPlan, zone: Zone) -> ErrorLog {
     let mut log = ErrorLog {
         found: Vec::new(),
         tally: LineTally::default(),
@@ -138,17 +143,58 @@ fn read_error_log(source: &Source<Kind>, plan: &LogPlan, zone: &ChosenZone) -> E
     let mut sink = |event: ErrorEvent<'_>| {
         let location = Location { source: source.id, record: event.line };
         match event.outcome {
-            Ok(timeout) => log.found.push(found(location, &event, &timeout, zone.zone, plan)),
+            Ok(timeout) => log.found.push(found(location, &event, &timeout, zone, plan)),
             Err(reason) => unparsed.push((location, event.offset, reason)),
         }
     };
     let damage = files::chunks(source, |chunk| scanner.feed(chunk, &mut sink));
     log.tally = scanner.finish(&mut sink).tally;
+    drop_retold(&mut log);
+    settle_order(source, &mut log);
     if let Some(damage) = damage {
         log.complaints.add(Damage::Partial, damage);
     }
     complain_of_unparsed(source, &unparsed, &mut log.complaints);
     log
+}
+
+/// With `lua_socket_log_errors on` a failed connect makes two lines: the cosocket's, and that of the
+/// code that got the error; the latter may be several. They are one event.
+fn drop_retold(log: &mut ErrorLog) {
+    let told: HashSet<OneEvent> =
+        log.found.iter().filter(|found| !found.user_text).filter_map(|found| found.event).collect();
+    let before = log.found.len();
+    log.found.retain(|f| !f.user_text || f.event.is_none_or(|event| !told.contains(&event)));
+    let retold = (before - log.found.len()) as u64;
+    log.tally.timeouts -= retold;
+    log.tally.other += retold;
+}
+
+/// Uses the order of the lines: the hour that a change of the clocks repeats, and clocks that were
+/// set.
+fn settle_order(source: &Source<Kind>, log: &mut ErrorLog) {
+    let mut times: Vec<Interval> = log.found.iter().map(|found| found.timeout.logged).collect();
+    unfold(&mut times);
+    for (found, time) in log.found.iter_mut().zip(&times) {
+        if found.timeout.logged != *time {
+            found.timeout.logged = *time;
+            found.case = found.case.clone().logged_at(*time);
+        }
+    }
+    let steps = back_steps(&times);
+    let Some(largest) = steps.iter().max_by_key(|step| step.by) else { return };
+    let Some(found) = log.found.get(largest.index) else { return };
+    let sentence = format!(
+        "the times go back by {:.0} s here{}: the clock was set, or lines of several logs are in one \
+         file",
+        largest.by.as_secs_f64(),
+        match steps.len() {
+            1 => String::new(),
+            all => format!(", and {} more times by less", all - 1),
+        }
+    );
+    let diagnostic = Diagnostic::new(found.timeout.location, Damage::Note, sentence);
+    log.complaints.about(&source.path, &diagnostic);
 }
 
 fn complain_of_unparsed(
@@ -196,6 +242,8 @@ fn found(
         case: JoinCase::new(id, logged, second),
         by_conf: plan.by_conf(&LineScope::of(logged)),
         fingerprint: hasher.finish(),
+        event: logged.event(),
+        user_text: logged.class.user_text,
     }
 }
 

@@ -74,8 +74,9 @@ pub(crate) fn analyse(
     analysis.merged = merge(captures.take_sightings(), &captures.path);
     let coverage = captures.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
     let points = Points { path: &captures.path, coverage: &coverage, merged: &analysis.merged };
-    let zone_known = analysis.logs.settle_zone(zone_evidence(&analysis.logs.timeouts, points));
-    analysis.correlation = correlate(&analysis.logs.timeouts, points, zone_known);
+    let evidence = |timeouts: &[Timeout]| zone_evidence(timeouts, points);
+    let unzoned = analysis.logs.settle_zones(evidence, &mut complaints);
+    analysis.correlation = correlate(&analysis.logs.timeouts, points, &unzoned);
     analysis.captures = captures;
     analysis.conclude(complaints);
     analysis
@@ -84,6 +85,7 @@ pub(crate) fn analyse(
 /// The logs alone.
 pub(crate) fn timeouts(inputs: Inputs, plan: &LogPlan, mut complaints: Complaints) -> Analysis {
     let logs = read_logs(&inputs, plan, &mut complaints);
+    logs.zones.complain(&mut complaints);
     let mut analysis = Analysis::new(inputs, Vec::new(), logs);
     analysis.outcome = complaints.outcome();
     if !analysis.inputs.sources.iter().any(|s| s.class != Kind::PassedOver) {

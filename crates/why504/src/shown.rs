@@ -249,10 +249,11 @@ fn access_line(line: why504_nginxlog::AccessLine) -> AccessLine {
 impl Logs {
     fn zone_info(&self) -> ZoneInfo {
         let moment = self.timeouts.first().map(|t| t.logged.start());
+        let shown = self.zones.shown();
         ZoneInfo {
-            name: self.zone.name.clone(),
-            chosen: self.zone.basis.to_owned(),
-            offset_seconds: moment.map_or(0, |m| self.zone.zone.offset_seconds(m)),
+            name: shown.name,
+            chosen: shown.basis.to_owned(),
+            offset_seconds: moment.map_or(0, |m| shown.zone.offset_seconds(m)),
         }
     }
 }

@@ -183,7 +183,10 @@ impl World {
     pub(crate) fn correlate(&self, given: &[u16]) -> Correlation {
         self.with_points(given, |points| {
             let shown = || zone_evidence(&self.lines, points) == ZoneEvidence::Shown;
-            correlate(&self.lines, points, !self.zone_assumed || shown())
+            let known = !self.zone_assumed || shown();
+            let logs = self.lines.iter().map(|line| line.location.source);
+            let unzoned = logs.filter(|_| !known).collect();
+            correlate(&self.lines, points, &unzoned)
         })
     }
 

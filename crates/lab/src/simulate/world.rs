@@ -1,7 +1,7 @@
 //! A made-up incident with its truth: a gateway's workers, their timers, their log, and what the
 //! two capture points saw. No nginx and no network: only what the join looks at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use why504_correlate::{Case, Correlation, Points, Verdict, correlate};
@@ -131,7 +131,7 @@ impl World {
 
     /// What the product says of it.
     pub(super) fn correlate(&self) -> Correlation {
-        self.with_points(|points| correlate(&self.timeouts, points, true))
+        self.with_points(|points| correlate(&self.timeouts, points, &BTreeSet::new()))
     }
 
     /// Whether an attempt of `merged` is the one that a line is about.

@@ -4,7 +4,6 @@
 use memchr::{memchr, memchr_iter, memrchr};
 use why504_model::Interval;
 
-use super::recent::Recent;
 use super::{ErrorEvent, LineOutcome, LineTally, UnfinishedLine, Unparsed, judge, needles};
 use crate::classify::UserPattern;
 use crate::error::{ErrorRecord, begins_record, rendered};
@@ -51,7 +50,6 @@ pub(super) struct State {
     parts: Parts,
     /// Lines come in parts, which may cut a needle, so none can be skipped unseen.
     parted: bool,
-    recent: Recent,
     tally: LineTally,
 }
 
@@ -63,7 +61,6 @@ impl State {
             open: None,
             parts: Parts::default(),
             parted: false,
-            recent: Recent::default(),
             tally: LineTally::default(),
         }
     }
@@ -206,10 +203,6 @@ impl State {
                 return false;
             }
             LineOutcome::Timeout(timeout) if !unterminated || timeout.record.is_complete() => {
-                if self.recent.repeats(&timeout) {
-                    self.other();
-                    return true;
-                }
                 self.tally.timeouts = self.tally.timeouts.saturating_add(1);
                 Ok(timeout)
             }

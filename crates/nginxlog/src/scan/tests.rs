@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use why504_model::{TimeoutKind, TimeoutKind as K};
+use why504_model::TimeoutKind;
 
 /// What an event is, without its borrows.
 type Seen = (u64, u64, Vec<u8>, Result<TimeoutKind, Unparsed>, bool);
@@ -317,40 +317,42 @@ fn the_wrappers_time_ends_the_second() {
     assert_eq!(widths, [305_000_002, 1_000_000_000]);
 }
 
+/// Which lines are about one event with the first one.
 #[test]
-fn the_users_line_about_a_logged_event_is_not_another_event() {
-    let at = |second: u32, worker: u32, connection: u32, said: &str| {
+fn the_users_line_is_of_the_same_event_as_the_cosockets() {
+    let line = |second: u32, worker: u32, connection: &str, said: &str| {
         format!(
-            "2026/11/22 07:18:{second:02} [error] {worker}#1: *{connection} {said}, client: 1.2.3.4, server: a\n"
+            "2026/11/22 07:18:{second:02} [error] {worker}#1: {connection}{said}, client: 1.2.3.4, server: a"
         )
+    };
+    let event = |line: &str| {
+        let LineOutcome::Timeout(timeout) = read_line(line.as_bytes()) else { panic!("{line}") };
+        (timeout.event(), timeout.class.user_text)
     };
     let cosocket = "lua tcp socket connect timed out, when connecting to 10.0.0.9:80";
     let user = "[lua] a.lua:7: failed to connect: timeout";
     let refused = "[lua] a.lua:7: failed to connect: connection refused";
-    let text = [
-        at(20, 1, 5, cosocket),
-        at(20, 1, 6, user), // Another connection.
-        at(20, 1, 5, user),
-        at(20, 1, 5, "[lua] b.lua:9: cannot connect to cache: timeout"),
-        at(20, 1, 5, refused), // Another error.
-        at(20, 2, 5, user),    // Another nginx.
-        at(21, 1, 5, user),    // Later.
-        at(21, 1, 5, "connect() to 10.0.0.9:80 failed (111: x)"),
-        at(21, 1, 5, refused),
-    ]
-    .concat();
-    let (seen, end) = scan(&[text.as_bytes()]);
-    let kinds: Vec<_> = seen.iter().map(|s| (s.0, s.3)).collect();
-    let expected = [
-        (1, Ok(K::LuaConnectTimeout)),
-        (2, Ok(K::UserTimeout)),
-        (5, Ok(K::ConnectRefused)),
-        (6, Ok(K::UserTimeout)),
-        (7, Ok(K::UserTimeout)),
-        (8, Ok(K::ConnectRefused)),
-    ];
-    assert_eq!(kinds, expected);
-    assert_eq!(end.tally, LineTally { total: 9, timeouts: 6, other: 3, unparsed: 0 });
+    let (told, own) = event(&line(20, 1, "*5 ", cosocket));
+    assert!(told.is_some() && !own);
+    for (second, worker, connection, said, same) in [
+        (20, 1, "*5 ", user, true),
+        (20, 1, "*5 ", "[lua] b.lua:9: cannot connect to cache: timeout", true),
+        (20, 1, "*6 ", user, false),
+        (20, 1, "*5 ", refused, false),
+        (20, 2, "*5 ", user, false),
+        (21, 1, "*5 ", user, false),
+        (20, 1, "", user, false),
+    ] {
+        let (found, user_text) = event(&line(second, worker, connection, said));
+        assert!(user_text);
+        assert_eq!(found == told, same, "{connection}{said}");
+    }
+    let failed = event(&line(21, 1, "*5 ", "connect() to 10.0.0.9:80 failed (111: x)"));
+    assert_eq!(failed.0, event(&line(21, 1, "*5 ", refused)).0);
+    // A read, and a connect of nginx's own upstream, are other events.
+    assert_eq!(event(&line(20, 1, "*5 ", "lua tcp socket read timed out")).0, None);
+    let upstream = "upstream timed out (110: x) while connecting to upstream";
+    assert_eq!(event(&line(20, 1, "*5 ", upstream)).0, None);
 }
 
 #[test]

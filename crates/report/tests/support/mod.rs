@@ -9,7 +9,7 @@
     reason = "small numbers of a scene built by hand"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use why504_correlate::{Correlation, Points, correlate};
 use why504_handshake::{Coverage, Merged, Path, PointId, Tracker, merge};
@@ -264,7 +264,7 @@ impl Scene {
         self.merged = merge(sightings, &self.path);
         let coverage = self.coverage.iter().map(|(point, seen)| (*point, seen)).collect();
         let points = Points { path: &self.path, coverage: &coverage, merged: &self.merged };
-        self.correlation = correlate(&self.timeouts, points, true);
+        self.correlation = correlate(&self.timeouts, points, &BTreeSet::new());
         self.totals.attempts = self.merged.attempts.len() as u64;
         self.totals.log_files = 1;
         self.log_lines.cases = self.correlation.cases.len() as u64;

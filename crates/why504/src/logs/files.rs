@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read};
 
-use why504_ingest::{Source, open};
+use why504_ingest::{Codec, Source, open};
 
 use crate::inputs::Kind;
 
@@ -20,6 +20,13 @@ pub(super) fn chunks(source: &Source<Kind>, mut each: impl FnMut(&[u8])) -> Opti
     let mut offset: u64 = 0;
     loop {
         match reader.read(&mut buffer) {
+            Ok(0) if source.codec == Codec::Plain && offset < source.size => {
+                return Some(format!(
+                    "{path}: it had {} bytes and ended after {offset}: it was truncated while it was \
+                     read (copytruncate?); what is missing may be in the rotated copy",
+                    source.size
+                ));
+            }
             Ok(0) => return None,
             Ok(length) => {
                 each(buffer.get(..length).unwrap_or_default());
