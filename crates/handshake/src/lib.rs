@@ -7,6 +7,7 @@
 //! * [`Tracker`] takes the packets of one point in time order and gives a [`Sighting`] for each
 //!   attempt, when it closes.
 //! * [`Path`] works out which points lie near the client and which near the server.
+//! * [`ResetWatch`] says of each RST what provoked it.
 //! * [`ClockOffset`] holds two points' clocks against each other.
 //! * [`merge()`] puts the sightings of one attempt at several points together: an [`Attempt`].
 //!
@@ -23,6 +24,7 @@ mod coverage;
 mod event;
 mod merge;
 mod path;
+mod reset;
 mod sample;
 mod sighting;
 mod tracker;
@@ -32,6 +34,7 @@ pub use coverage::{Coverage, CoverageGap};
 pub use event::{Event, EventKind, IcmpCause, Side};
 pub use merge::{Attempt, Merged, merge};
 pub use path::{Path, Place, PointId};
+pub use reset::{Reset, ResetTally, ResetWatch, Trigger};
 pub use sample::Sample;
 pub use sighting::{Closing, Sighting};
 pub use tracker::{Tally, Tracker};

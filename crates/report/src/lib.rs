@@ -21,6 +21,7 @@ mod limit;
 mod moment;
 mod page;
 mod reason;
+mod reset;
 mod run;
 mod style;
 mod visible;
@@ -32,6 +33,7 @@ pub mod text;
 pub mod verdicts_doc;
 
 pub use case_id::{case_id, case_ids};
+pub use reset::{Fate, ResetGroup, ResetKey, ResetTotals, SentReset};
 pub use run::{
     AccessLine, Captures, Http504, InputNote, LogLines, LogText, Logged504, PointInfo, Run,
     SkippedInput, Totals, ZoneInfo,

@@ -5,6 +5,7 @@
 mod attempt;
 mod case;
 mod log;
+mod reset;
 mod summary;
 
 use std::io::{self, Write};
@@ -14,6 +15,7 @@ use why504_correlate::Judgement;
 use why504_handshake::Attempt;
 
 use crate::case_id::case_ids;
+use crate::reset::SentReset;
 use crate::run::{Captures, Run};
 pub(crate) use attempt::{connect_time, is_near_miss};
 
@@ -54,6 +56,11 @@ pub fn attempt(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     write_line(&attempt::line(captures, attempt, judgement), out)
+}
+
+/// One RST of `why504 resets`.
+pub fn reset(captures: &Captures<'_>, sent: &SentReset, out: &mut dyn Write) -> io::Result<()> {
+    write_line(&reset::line(captures, sent), out)
 }
 
 /// Every logged timeout, no captures needed.

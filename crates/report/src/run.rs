@@ -6,6 +6,8 @@ use why504_correlate::{Correlation, Verdict};
 use why504_handshake::{ClockOffset, Coverage, Merged, Path, PointId};
 use why504_model::{Interval, Location, Span, Timeout, Timestamp};
 
+use crate::reset::ResetTotals;
+
 /// A finished analysis.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
@@ -109,7 +111,7 @@ pub struct LogLines {
 }
 
 /// What is only counted, and what was not used.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Totals {
     /// Log files read.
     pub log_files: usize,
@@ -123,6 +125,8 @@ pub struct Totals {
     pub attempts_by_verdict: BTreeMap<Verdict, u64>,
     /// What became of the frames, by name; adds up to `packets`.
     pub packet_tally: BTreeMap<String, u64>,
+    /// The RSTs, where they were asked for.
+    pub resets: Option<ResetTotals>,
     /// The 504s of the access logs; `None` without one.
     pub http_504: Option<Http504>,
     /// The same 504s by what the logs say of them; `None` without an access log.

@@ -11,6 +11,7 @@ mod headline;
 mod losses;
 mod packets;
 mod places;
+mod resets;
 mod timeouts;
 mod undecided;
 
@@ -26,6 +27,7 @@ pub(crate) use classes::way;
 pub use handshakes::{handshake, handshakes_header, handshakes_summary};
 pub(crate) use headline::surety_of;
 pub(crate) use packets::packet_list;
+pub use resets::resets;
 pub use timeouts::timeouts;
 
 /// The whole report.

@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Handshakes(Handshakes),
     /// Every timeout that the logs report; no captures needed
     Timeouts(Timeouts),
+    /// Every RST that a host sent, what provoked it, and whether a lost SYN+ACK is behind it
+    Resets(Handshakes),
 }
 
 /// Arguments of `report`.
@@ -66,7 +68,7 @@ pub(crate) struct Explain {
     pub(crate) report: Report,
 }
 
-/// Arguments of `handshakes`.
+/// Arguments of `handshakes` and `resets`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Handshakes {
     /// Captures, directories of them, or `-` for standard input

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use why504_capture::{CaptureSummary, DecodeTally};
-use why504_handshake::{Coverage, Path, PointId, Sample, Sighting, Tally, Tracker};
+use why504_handshake::{
+    Coverage, Path, PointId, Reset, ResetTally, ResetWatch, Sample, Sighting, Tally, Tracker,
+};
 use why504_ingest::Source;
 use why504_model::Packet;
 
@@ -35,6 +37,9 @@ pub(crate) struct PointCapture {
     pub(crate) attempts: u64,
     /// Attempts that succeeded after a SYN or SYN+ACK had been repeated.
     pub(crate) near_misses: u64,
+    /// The RSTs, where they were asked for.
+    pub(crate) resets: Vec<Reset>,
+    pub(crate) reset_tally: ResetTally,
 }
 
 /// All points.
@@ -52,6 +57,22 @@ pub(crate) enum Keep {
     Remarkable,
     /// All.
     Everything,
+    /// As `Remarkable`, and every RST.
+    Resets,
+}
+
+/// Who looks at the packets of a point as they go by.
+pub(crate) trait Follower {
+    /// The next packets, in order of time.
+    fn packets(&mut self, _packets: &[Packet]) {}
+    /// Attempts that have closed, and the tracker as it then is.
+    fn closed(&mut self, closed: Vec<Sighting>, tracker: &Tracker);
+}
+
+impl<F: FnMut(Vec<Sighting>, &Tracker)> Follower for F {
+    fn closed(&mut self, closed: Vec<Sighting>, tracker: &Tracker) {
+        self(closed, tracker);
+    }
 }
 
 /// Reads all points, in parallel.
@@ -85,28 +106,53 @@ pub(crate) fn point_id(index: usize) -> PointId {
     PointId(u16::try_from(index).unwrap_or(u16::MAX))
 }
 
+/// Keeps what is asked for of a point.
+struct Keeper {
+    keep: Keep,
+    path: Path,
+    sample: Sample,
+    kept: Vec<Sighting>,
+    resets: ResetWatch,
+}
+
+impl Follower for Keeper {
+    fn packets(&mut self, packets: &[Packet]) {
+        if self.keep == Keep::Resets {
+            packets.iter().for_each(|packet| self.resets.push(packet));
+        }
+    }
+
+    fn closed(&mut self, closed: Vec<Sighting>, _: &Tracker) {
+        for sighting in closed {
+            self.path.learn(&sighting);
+            if self.keep != Keep::Everything && sighting.is_clean() {
+                self.sample.offer(sighting);
+            } else {
+                self.kept.push(sighting);
+            }
+        }
+    }
+}
+
 fn read_point(
     id: PointId,
     sources: Vec<&Source<Kind>>,
     keep: Keep,
 ) -> (PointCapture, Path, Complaints) {
     let mut complaints = Complaints::default();
-    let mut path = Path::new([id]);
-    let mut sample = Sample::new(SAMPLE);
-    let mut kept = Vec::new();
-    let mut point = follow(id, sources, &mut complaints, |closed, _| {
-        for sighting in closed {
-            path.learn(&sighting);
-            if keep == Keep::Remarkable && sighting.is_clean() {
-                sample.offer(sighting);
-            } else {
-                kept.push(sighting);
-            }
-        }
-    });
-    kept.extend(sample.into_sightings());
-    point.sightings = kept;
-    (point, path, complaints)
+    let mut keeper = Keeper {
+        keep,
+        path: Path::new([id]),
+        sample: Sample::new(SAMPLE),
+        kept: Vec::new(),
+        resets: ResetWatch::new(id),
+    };
+    let mut point = follow(id, sources, &mut complaints, &mut keeper);
+    keeper.kept.extend(keeper.sample.into_sightings());
+    point.sightings = keeper.kept;
+    point.resets = keeper.resets.take();
+    point.reset_tally = keeper.resets.tally();
+    (point, keeper.path, complaints)
 }
 
 /// Reads one point and hands over its attempts as they close, with the tracker as it then is.
@@ -114,35 +160,37 @@ pub(crate) fn follow(
     id: PointId,
     sources: Vec<&Source<Kind>>,
     complaints: &mut Complaints,
-    mut each: impl FnMut(Vec<Sighting>, &Tracker),
+    follower: &mut impl Follower,
 ) -> PointCapture {
     let mut point = PointCapture::default();
     let mut tracker = Tracker::new(id);
     let mut stream = PointStream::open(sources, complaints);
-    let mut hand_over = |tracker: &mut Tracker| {
-        let closed = tracker.take();
-        point.attempts += closed.len() as u64;
-        point.near_misses += closed.iter().filter(|s| s.saved_by_repetition()).count() as u64;
-        each(closed, tracker);
-    };
     let mut since = 0;
     stream.for_each(|packets: &[Packet]| {
+        follower.packets(packets);
         for packet in packets {
             tracker.push(packet);
         }
         since += packets.len();
         if since >= HAND_OVER {
             since = 0;
-            hand_over(&mut tracker);
+            hand_over(&mut point, &mut tracker, follower);
         }
     });
     tracker.end();
-    hand_over(&mut tracker);
+    hand_over(&mut point, &mut tracker, follower);
     (point.frames, point.files) = stream.finish(complaints);
     (point.coverage, point.tally) = tracker.finish();
     let dropped = point.files.iter().filter_map(CaptureSummary::dropped);
     point.coverage.dropped = dropped.fold(0, u64::saturating_add);
     point
+}
+
+fn hand_over(point: &mut PointCapture, tracker: &mut Tracker, follower: &mut impl Follower) {
+    let closed = tracker.take();
+    point.attempts += closed.len() as u64;
+    point.near_misses += closed.iter().filter(|s| s.saved_by_repetition()).count() as u64;
+    follower.closed(closed, tracker);
 }
 
 impl Captures {

@@ -1,6 +1,8 @@
 //! One function for each sub-command.
 
 mod handshakes;
+mod live;
+mod resets;
 
 use std::path::PathBuf;
 
@@ -25,6 +27,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         Some(Command::Explain(options)) => explain_case(&options),
         Some(Command::Handshakes(options)) => handshakes::run(&options),
         Some(Command::Timeouts(options)) => timeouts(&options),
+        Some(Command::Resets(options)) => resets::run(&options),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use why504_correlate::{Correlation, Points, Verdict, correlate, zone_evidence};
 use why504_handshake::{Merged, merge};
 use why504_model::{Damage, Interval, Timeout};
+use why504_report::ResetTotals;
 
 use crate::captures::{self, Captures, Keep};
 use crate::exit::Outcome;
@@ -25,6 +26,8 @@ pub(crate) struct Analysis {
     pub(crate) correlation: Correlation,
     /// How all attempts ended, where all were judged.
     pub(crate) ended: BTreeMap<Verdict, u64>,
+    /// What the RSTs add up to, where they were asked for.
+    pub(crate) resets: Option<ResetTotals>,
     pub(crate) complaints: Complaints,
     pub(crate) outcome: Outcome,
 }
@@ -39,6 +42,7 @@ impl Analysis {
             merged: Merged::default(),
             correlation: Correlation::default(),
             ended: BTreeMap::new(),
+            resets: None,
             complaints: Complaints::default(),
             outcome: Outcome::Complete,
         }

@@ -43,16 +43,16 @@ pub(super) struct AttemptLine<'a> {
 
 #[derive(Serialize)]
 pub(super) struct Evidence<'a> {
-    point: &'a str,
-    file: &'a str,
-    frame: u64,
-    time: String,
-    direction: &'static str,
-    flags: String,
-    seq: u32,
-    ack: u32,
-    note: String,
-    client_port: u16,
+    pub(super) point: &'a str,
+    pub(super) file: &'a str,
+    pub(super) frame: u64,
+    pub(super) time: String,
+    pub(super) direction: &'static str,
+    pub(super) flags: String,
+    pub(super) seq: u32,
+    pub(super) ack: u32,
+    pub(super) note: String,
+    pub(super) client_port: u16,
 }
 
 pub(super) fn object<'a>(captures: &Captures<'a>, attempt: &Attempt) -> AttemptObject<'a> {

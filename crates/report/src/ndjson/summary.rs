@@ -18,6 +18,8 @@ pub(super) struct SummaryLine<'a> {
     http_504: Option<Http504>,
     logged_504: Option<Logged504>,
     attempts: Attempts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resets: Option<super::reset::Totals>,
     packets: Packets<'a>,
     zone: Zone<'a>,
     points: Vec<Point<'a>>,
@@ -158,6 +160,7 @@ pub(super) fn line<'a>(run: &Run<'a>) -> SummaryLine<'a> {
             beyond: c.beyond,
         }),
         attempts: attempts(run),
+        resets: totals.resets.as_ref().map(super::reset::totals),
         packets: Packets { total: totals.packets, tally: &totals.packet_tally },
         zone: Zone { name: &run.zone.name, chosen: &run.zone.chosen },
         points: points(run),

@@ -1,18 +1,16 @@
 //! `why504 handshakes`: every attempt with its outcome.
 //!
-//! With one capture point an attempt is judged and printed when it closes, and forgotten; what is
-//! held is what is open, and what ended badly in the last minutes, since a bare ACK may still speak
-//! of it. Several points are read to their ends first: until then their clocks are not known.
+//! With one capture point an attempt is judged and printed when it closes, and forgotten. Several points are read to their ends first: until then their clocks are not known.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use anyhow::{anyhow, bail};
 use why504_correlate::{History, Judgement, Points, Verdict, judge_attempt};
-use why504_handshake::{Attempt, Coverage, Merged, Path, PointId, Sighting, Tracker, merge};
-use why504_model::{Flow, Span, Timestamp};
+use why504_handshake::{Attempt, Coverage, Merged, PointId, Sighting, Tracker, merge};
 use why504_report::{Captures as Rendering, Style, ndjson, text};
 
+use super::live::Live;
 use super::with_named;
 use crate::args::{Format, Handshakes};
 use crate::captures::{self, Captures, Keep};
@@ -23,10 +21,6 @@ use crate::plan;
 use crate::progress::Complaints;
 use crate::run::Analysis;
 use crate::shown::{Shown, point_names};
-
-/// Attempts that did not end well stay known for this long after they closed: longer than a server
-/// keeps a request in SYN-RECEIVED.
-const REMEMBERED: Span = Span::from_secs(140);
 
 /// Runs the command. Attempts are not kept, so they go to one place only.
 pub(super) fn run(options: &Handshakes) -> anyhow::Result<Outcome> {
@@ -103,78 +97,19 @@ fn stream(
     out: &mut dyn Write,
 ) -> io::Result<Captures> {
     let id = captures::point_id(0);
-    let mut live = Live { path: Path::new([id]), ..Live::default() };
+    let mut live = Live::new();
     let mut result = Ok(());
-    let point = captures::follow(id, files.to_vec(), complaints, |closed, tracker| {
+    let mut follower = |closed: Vec<Sighting>, tracker: &Tracker| {
         if result.is_ok() {
             live.take(closed);
-            result = live.print(tracker, printer, out);
+            result = live.judge(tracker, |points, attempt, judgement| {
+                // The only point saw it: what else that point covers does not matter here.
+                printer.attempt(points, &BTreeMap::new(), attempt, judgement, out)
+            });
         }
-    });
+    };
+    let point = captures::follow(id, files.to_vec(), complaints, &mut follower);
     result.map(|()| Captures::of_one(id, point, live.path))
-}
-
-/// What is held of a stream of attempts.
-#[derive(Default)]
-struct Live {
-    path: Path,
-    /// Closed and not yet printed, by first SYN; the number tells apart what nothing else does.
-    closed: BTreeMap<(Timestamp, Flow, u32, u64), Attempt>,
-    taken: u64,
-    /// Printed, did not end well, and still able to explain a bare ACK.
-    remembered: VecDeque<Attempt>,
-}
-
-impl Live {
-    fn take(&mut self, closed: Vec<Sighting>) {
-        for sighting in closed {
-            self.path.learn(&sighting);
-            self.taken += 1;
-            let key = (sighting.first_syn(), sighting.flow, sighting.isn.0, self.taken);
-            self.closed.insert(key, sighting.into());
-        }
-    }
-
-    /// Prints the attempts before which no other can come any more.
-    fn print(
-        &mut self,
-        tracker: &Tracker,
-        printer: &mut Printer<'_>,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
-        let until = tracker.earliest_open().unwrap_or(Timestamp::MAX);
-        let mut due = Vec::new();
-        while let Some(first) = self.closed.first_entry()
-            && first.key().0 < until
-        {
-            due.push(first.remove());
-        }
-        if due.is_empty() {
-            return Ok(());
-        }
-        let now = due.last().map_or(Timestamp::MIN, Attempt::first_syn);
-        while self.remembered.front().is_some_and(|a| a.first_syn() < now - REMEMBERED) {
-            self.remembered.pop_front();
-        }
-        let doubtful = due.iter().filter(|a| !a.nearest().is_clean());
-        let merged = Merged {
-            attempts: self.remembered.iter().chain(doubtful).cloned().collect(),
-            ..Merged::default()
-        };
-        let id = captures::point_id(0);
-        let coverage = BTreeMap::from([(id, tracker.coverage())]);
-        let points = Points { path: &self.path, coverage: &coverage, merged: &merged };
-        let history = History::new(points);
-        for attempt in due {
-            let judgement = judge_attempt(points, &history, &attempt);
-            // The only point saw it: what else that point covers does not matter to the picture.
-            printer.attempt(points, &BTreeMap::new(), &attempt, &judgement, out)?;
-            if !attempt.nearest().is_clean() {
-                self.remembered.push_back(attempt);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Prints attempts and counts how they ended.

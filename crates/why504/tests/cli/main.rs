@@ -8,6 +8,7 @@ mod bad_input;
 mod contract;
 mod incident;
 mod logs;
+mod resets;
 mod same_bytes;
 mod truth;
 mod usage;

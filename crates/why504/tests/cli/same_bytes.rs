@@ -7,11 +7,13 @@ const TEXT: [&str; 4] = ["--tz", "Asia/Shanghai", "--nginx-conf", "testdata/demo
 #[test]
 fn threads_change_nothing() {
     let handshakes = ["handshakes", "--format", "ndjson", WHOLE[0], WHOLE[1], WHOLE[2], WHOLE[3]];
+    let resets = ["resets", "--format", "ndjson", WHOLE[0], WHOLE[1], WHOLE[2], WHOLE[3]];
     let timeouts = ["timeouts", "--format", "ndjson", "testdata/demo/error.log"];
     for arguments in [
         [&OPTIONS[..], &WHOLE].concat(),
         [&TEXT[..], &WHOLE].concat(),
         handshakes.to_vec(),
+        resets.to_vec(),
         timeouts.to_vec(),
     ] {
         let one = why504(&[&arguments[..], &["-j", "1"]].concat());

@@ -12,7 +12,7 @@ const DEMO: &str = "--format ndjson --tz Asia/Shanghai --nginx-conf testdata/dem
                     testdata/demo/error.log testdata/demo/access.log";
 
 /// Objects whose keys are names from the input or verdicts, not fields.
-const NAMED_BY_INPUT: [&str; 4] = ["history", "by_verdict", "by_grade", "tally"];
+const NAMED_BY_INPUT: [&str; 5] = ["history", "by_verdict", "by_grade", "by_trigger", "tally"];
 
 /// Runs every command that prints NDJSON.
 pub(crate) fn printed(root: &Path) -> BTreeSet<String> {
@@ -20,6 +20,7 @@ pub(crate) fn printed(root: &Path) -> BTreeSet<String> {
     for command in [
         format!("why504 {DEMO}"),
         "why504 handshakes --format ndjson testdata/demo/gateway.pcap".to_owned(),
+        "why504 resets --format ndjson testdata/demo/gateway.pcap".to_owned(),
         "why504 timeouts --format ndjson testdata/demo/error.log".to_owned(),
         // A file that is skipped, for the fields that say so.
         "why504 timeouts --quiet --format ndjson testdata/demo/error.log Cargo.toml".to_owned(),

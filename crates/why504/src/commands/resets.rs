@@ -1,0 +1,208 @@
+//! `why504 resets`: every RST that a host sent, what provoked it, and the fate of the attempt
+//! behind it.
+//!
+//! With one capture point a RST is printed as soon as every attempt that began before it has been
+//! judged. Several points are read to their ends first: the same RST is captured at each point on
+//! its way, and counts once.
+
+mod several;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Write};
+
+use anyhow::{anyhow, bail};
+use why504_handshake::{Attempt, Path, Reset, ResetWatch, Sighting, Tracker};
+use why504_model::{Endpoint, Packet, Timestamp};
+use why504_report::{
+    Captures as Rendering, Fate, PointInfo, ResetTotals, SentReset, Style, ndjson, text,
+};
+
+use super::live::{Live, REMEMBERED};
+use super::with_named;
+use crate::args::{Format, Handshakes};
+use crate::captures::{self, Captures, Follower};
+use crate::exit::{Outcome, Usage};
+use crate::inputs::{Inputs, Kind};
+use crate::output;
+use crate::plan;
+use crate::progress::Complaints;
+use crate::run::Analysis;
+use crate::shown::{Shown, point_names};
+
+/// RSTs that wait for the fate of an attempt; beyond that the oldest is printed without.
+const WAITING: usize = 1 << 16;
+
+/// Runs the command.
+pub(super) fn run(options: &Handshakes) -> anyhow::Result<Outcome> {
+    let named = plan::named_points(&options.captures)?;
+    let target = plan::output(&options.output)?;
+    if target.files.len() + usize::from(target.stdout.is_some()) > 1 {
+        bail!(Usage(anyhow!("resets writes RSTs as it finds them: give one --output")));
+    }
+    let mut complaints = Complaints::default();
+    let mut inputs = Inputs::find(&with_named(&options.paths, &named), &[], &mut complaints);
+    inputs.pass_over(Kind::ErrorLog, "a log; `why504 resets` reads captures", &mut complaints);
+    let mut analysis = Analysis::of_captures(inputs, &named);
+    output::write(&target, |format, style, out| {
+        list(&mut analysis, std::mem::take(&mut complaints), format, style, out)
+    })?;
+    analysis.complaints.print(target.quiet);
+    Ok(analysis.outcome)
+}
+
+fn list(
+    analysis: &mut Analysis,
+    mut complaints: Complaints,
+    format: Format,
+    style: &Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let (sources, infos) = (analysis.inputs.paths(), point_names(&analysis.points));
+    if format == Format::Ndjson {
+        ndjson::header(crate::shown::TOOL, &sources, out)?;
+    }
+    let mut printer =
+        Printer { format, sources: &sources, infos: &infos, totals: ResetTotals::default(), out };
+    let files: Vec<_> = analysis.inputs.of(Kind::Capture).collect();
+    if let [_] = analysis.points.as_slice() {
+        analysis.captures = stream(&files, &mut complaints, &mut printer)?;
+    } else {
+        (analysis.captures, analysis.merged) =
+            several::read(&analysis.points, &files, &mut complaints, &mut printer)?;
+    }
+    let totals = printer.totals;
+    analysis.resets = Some(totals);
+    analysis.conclude(complaints);
+    let shown = Shown::new(analysis);
+    let run = shown.run(analysis);
+    match format {
+        Format::Text => text::resets(&run, style, out),
+        Format::Ndjson => ndjson::summary(&run, out),
+    }
+}
+
+/// Prints RSTs and counts them.
+struct Printer<'a> {
+    format: Format,
+    sources: &'a [String],
+    infos: &'a [PointInfo],
+    totals: ResetTotals,
+    out: &'a mut dyn Write,
+}
+
+impl Printer<'_> {
+    fn print(&mut self, sent: &SentReset) -> io::Result<()> {
+        self.totals.add(sent);
+        if self.format == Format::Text {
+            return Ok(());
+        }
+        let rendering = Rendering {
+            sources: self.sources,
+            points: self.infos,
+            path: &Path::default(),
+            coverage: &BTreeMap::new(),
+            offsets: &BTreeMap::new(),
+        };
+        ndjson::reset(&rendering, sent, self.out)
+    }
+}
+
+/// What became of the attempts that did not end well, by server and ISN: a bare ACK may speak of
+/// an attempt that source NAT had put on another port.
+#[derive(Default)]
+struct Fates {
+    known: BTreeMap<(Endpoint, u32), Fate>,
+    /// In order of being known.
+    order: VecDeque<(Timestamp, (Endpoint, u32))>,
+}
+
+impl Fates {
+    fn learn(&mut self, attempt: &Attempt, fate: Fate) {
+        for sighting in attempt.sightings() {
+            let key = (sighting.flow.server, sighting.isn.0);
+            self.known.insert(key, fate);
+            self.order.push_back((attempt.first_syn(), key));
+        }
+    }
+
+    fn of(&self, reset: &Reset) -> Option<Fate> {
+        self.known.get(&(reset.flow.server, reset.about?.0)).copied()
+    }
+
+    /// Forgets attempts that no RST speaks of any more.
+    fn forget(&mut self, before: Timestamp) {
+        while let Some((time, key)) = self.order.front()
+            && *time < before
+        {
+            self.known.remove(key);
+            self.order.pop_front();
+        }
+    }
+}
+
+fn stream(
+    files: &[&why504_ingest::Source<Kind>],
+    complaints: &mut Complaints,
+    printer: &mut Printer<'_>,
+) -> io::Result<Captures> {
+    let id = captures::point_id(0);
+    let mut stream = Stream {
+        live: Live::new(),
+        watch: ResetWatch::new(id),
+        waiting: VecDeque::new(),
+        fates: Fates::default(),
+        printer,
+        result: Ok(()),
+    };
+    let point = captures::follow(id, files.to_vec(), complaints, &mut stream);
+    stream.result?;
+    stream.printer.totals.captured_twice = stream.watch.tally().captured_twice;
+    Ok(Captures::of_one(id, point, stream.live.path))
+}
+
+/// One capture point.
+struct Stream<'a, 'b> {
+    live: Live,
+    watch: ResetWatch,
+    /// In the order in which they were captured.
+    waiting: VecDeque<Reset>,
+    fates: Fates,
+    printer: &'a mut Printer<'b>,
+    result: io::Result<()>,
+}
+
+impl Follower for Stream<'_, '_> {
+    fn packets(&mut self, packets: &[Packet]) {
+        packets.iter().for_each(|packet| self.watch.push(packet));
+    }
+
+    fn closed(&mut self, closed: Vec<Sighting>, tracker: &Tracker) {
+        if self.result.is_ok() {
+            self.result = self.go_on(closed, tracker);
+        }
+    }
+}
+
+impl Stream<'_, '_> {
+    fn go_on(&mut self, closed: Vec<Sighting>, tracker: &Tracker) -> io::Result<()> {
+        self.live.take(closed);
+        self.waiting.extend(self.watch.take());
+        let fates = &mut self.fates;
+        self.live.judge(tracker, |_, attempt, judgement| {
+            if !attempt.nearest().is_clean() {
+                fates.learn(attempt, judgement.into());
+            }
+            Ok(())
+        })?;
+        let until = tracker.earliest_open().unwrap_or(Timestamp::MAX);
+        while let Some(reset) = self.waiting.front()
+            && (reset.time() < until || self.waiting.len() > WAITING)
+        {
+            self.fates.forget(reset.time() - REMEMBERED - REMEMBERED);
+            let Some(reset) = self.waiting.pop_front() else { break };
+            let fate = self.fates.of(&reset);
+            self.printer.print(&SentReset { reset, further: Vec::new(), fate })?;
+        }
+        Ok(())
+    }
+}
