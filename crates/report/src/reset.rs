@@ -89,10 +89,8 @@ impl SentReset {
             ));
         }
         match self.fate {
-            Some(fate) if self.synack_lost() => text.push_str(&format!(
-                ". A SYN+ACK of that attempt was lost ({})",
-                fate.grade.name()
-            )),
+            Some(fate) if self.synack_lost() => text
+                .push_str(&format!(". A SYN+ACK of that attempt was lost ({})", fate.grade.name())),
             Some(fate) if fate.verdict != Verdict::Connected => text.push_str(&format!(
                 ". That attempt: {} ({})",
                 crate::words::label(fate.verdict),
@@ -124,21 +122,28 @@ fn what_happened(reset: &Reset) -> String {
              earlier attempt or connection, and the RST ends that one, not the new one"
             .into(),
         Trigger::WrongAck => {
-            "the SYN+ACK acknowledged a number that was never sent: it was changed on the way".into()
+            "the SYN+ACK acknowledged a number that was never sent: it was changed on the way"
+                .into()
         }
         Trigger::Refused => {
             "nobody listens on that port, or a firewall says so in the server's name".into()
         }
-        Trigger::InWindowSyn => "a new SYN came while an earlier attempt on the same port was half \
+        Trigger::InWindowSyn => {
+            "a new SYN came while an earlier attempt on the same port was half \
              open, and its ISN fell into that attempt's window: both are gone"
-            .into(),
-        Trigger::ThirdAck => "the ACK that should have completed the handshake was refused: accept \
+                .into()
+        }
+        Trigger::ThirdAck => {
+            "the ACK that should have completed the handshake was refused: accept \
              queue full with tcp_abort_on_overflow, or the server had given the attempt up"
-            .into(),
+                .into()
+        }
         Trigger::Gone => "a packet came for a connection that the sender no longer had".into(),
-        Trigger::Aborted => "no packet provoked it: the application gave the connection up (closed \
+        Trigger::Aborted => {
+            "no packet provoked it: the application gave the connection up (closed \
              it with unread data, or SO_LINGER 0), or one of the kernel's timers did"
-            .into(),
+                .into()
+        }
         Trigger::Unseen => {
             "no packet in the capture provoked it: the capture missed that packet, or the RST is \
              not the host's own"

@@ -99,9 +99,7 @@ fn to_syn(rst: &Segment, syn: &Sent, talk: &Talk) -> Answer {
             && isn.distance_from(earlier.isn.next()) < SYN_WINDOW
     });
     match half_open {
-        Some(earlier) => {
-            Answer { trigger: Trigger::InWindowSyn, packet, about: Some(earlier.isn) }
-        }
+        Some(earlier) => Answer { trigger: Trigger::InWindowSyn, packet, about: Some(earlier.isn) },
         None => Answer { trigger: Trigger::Refused, packet, about: Some(isn) },
     }
 }

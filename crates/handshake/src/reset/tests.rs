@@ -82,12 +82,7 @@ fn the_packet_before_and_its_numbers_say_what_provoked_a_reset() {
         ),
         (
             "accept queue full with tcp_abort_on_overflow (lab I3)",
-            &[
-                (0, ">S", X, 0),
-                (0, "<S.", Y, X + 1),
-                (0, ">.", X + 1, Y + 1),
-                (0, "<R", Y + 1, 0),
-            ],
+            &[(0, ">S", X, 0), (0, "<S.", Y, X + 1), (0, ">.", X + 1, Y + 1), (0, "<R", Y + 1, 0)],
             Trigger::ThirdAck,
             Some(X),
         ),
@@ -170,8 +165,7 @@ fn a_wrong_number_is_told_from_an_older_attempt_by_the_echoed_time_stamp() {
 
 #[test]
 fn away_from_the_sender_the_answer_takes_a_round_trip() {
-    let mut packets =
-        exchange(&[(0, ">S", X, 0), (1020, "<S.", Y, X + 1), (1100, ">R", X + 1, 0)]);
+    let mut packets = exchange(&[(0, ">S", X, 0), (1020, "<S.", Y, X + 1), (1100, ">R", X + 1, 0)]);
     tcp(&mut packets[2]).ttl = 62;
     let found = watch(&packets);
     assert_eq!(found[0].trigger, Trigger::LateSynAck);

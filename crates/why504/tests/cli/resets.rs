@@ -66,7 +66,12 @@ const LAB: &[Row] = &[
         &[("in_window_syn", false)],
         &[("in_window_syn", true)],
     ),
-    ("I3_abort_on_overflow", &[("third_ack", false)], &[("third_ack", false)], &[("third_ack", false)]),
+    (
+        "I3_abort_on_overflow",
+        &[("third_ack", false)],
+        &[("third_ack", false)],
+        &[("third_ack", false)],
+    ),
     ("K_reject_tcp_reset", &[("refused", false)], &[], &[("refused", false)]),
     // The router changed the number on the way: the server's side never sent what was answered.
     (
@@ -75,7 +80,12 @@ const LAB: &[Row] = &[
         &[("none_seen", false); 5],
         &[("wrong_ack", false); 5],
     ),
-    ("V_late_synack_vs_new_syn", &[("bare_ack", true)], &[("bare_ack", true)], &[("bare_ack", true)]),
+    (
+        "V_late_synack_vs_new_syn",
+        &[("bare_ack", true)],
+        &[("bare_ack", true)],
+        &[("bare_ack", true)],
+    ),
     // SNAT: the attempt that the bare ACK speaks of had another port at the client.
     ("Y_snat_reuse", &[("bare_ack", true)], &[("bare_ack", true)], &[("bare_ack", true)]),
     ("J_third_ack_lost", &[], &[], &[]),

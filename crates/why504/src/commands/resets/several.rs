@@ -6,7 +6,7 @@ use std::io;
 use why504_correlate::{History, Points, judge_attempt};
 use why504_handshake::{Merged, Path, PointId, Reset, Side, merge};
 use why504_ingest::Source;
-use why504_model::{Endpoint, Flow};
+use why504_model::Endpoint;
 use why504_report::SentReset;
 
 use super::{Fates, Printer};
@@ -15,9 +15,9 @@ use crate::inputs::Kind;
 use crate::points::Point;
 use crate::progress::Complaints;
 
-/// What is the same of a RST at every point: the attempt (or, where it has none, the addresses),
-/// who sent it, its numbers and its flags.
-type Identity = (Result<usize, Flow>, Side, u32, u32, u8);
+/// What is the same of a RST at every point: the server as seen nearest the client, who sent it, its
+/// numbers and its flags. The client's address is not: source NAT changes it.
+type Identity = (Endpoint, Side, u32, u32, u8);
 
 /// Reads all points, judges the attempts, and prints each RST once.
 pub(super) fn read(
@@ -51,23 +51,21 @@ pub(super) fn read(
 /// Each RST with its sightings at further points, in order of time. The first one of an identity at
 /// one point is the first one at the next, and so on.
 fn once_each(resets: Vec<Reset>, merged: &Merged, path: &Path) -> Vec<(Reset, Vec<Reset>)> {
-    // Source NAT may have had the attempt that a bare ACK speaks of on another client port.
-    let mut attempts: BTreeMap<(PointId, Endpoint, u32), usize> = BTreeMap::new();
-    for (i, attempt) in merged.attempts.iter().enumerate() {
+    let mut servers: BTreeMap<(PointId, Endpoint, u32), Endpoint> = BTreeMap::new();
+    for attempt in &merged.attempts {
         for sighting in attempt.sightings() {
-            attempts.insert((sighting.point, sighting.flow.server, sighting.isn.0), i);
+            let key = (sighting.point, sighting.flow.server, sighting.isn.0);
+            servers.insert(key, attempt.flow().server);
         }
     }
     let mut groups: BTreeMap<(Identity, usize), Vec<Reset>> = BTreeMap::new();
     let mut counts: BTreeMap<(Identity, PointId), usize> = BTreeMap::new();
     for reset in resets {
-        let attempt = reset
-            .about
-            .and_then(|isn| attempts.get(&(reset.point, reset.flow.server, isn.0)))
-            .copied()
-            .ok_or(reset.flow);
+        let own = reset.flow.server;
+        let known = reset.about.and_then(|isn| servers.get(&(reset.point, own, isn.0)));
         let packet = &reset.packet;
-        let identity = (attempt, packet.side, packet.seq.0, packet.ack.0, packet.flags.0);
+        let server = known.copied().unwrap_or(own);
+        let identity = (server, packet.side, packet.seq.0, packet.ack.0, packet.flags.0);
         let nth = counts.entry((identity, reset.point)).or_default();
         *nth += 1;
         groups.entry((identity, *nth)).or_default().push(reset);
