@@ -40,7 +40,9 @@ pub(super) fn run(options: &Handshakes) -> anyhow::Result<Outcome> {
         bail!(Usage(anyhow!("resets writes RSTs as it finds them: give one --output")));
     }
     let mut complaints = Complaints::default();
-    let mut inputs = Inputs::find(&with_named(&options.paths, &named), &[], &mut complaints);
+    let paths = with_named(&options.paths, &named);
+    let limits = plan::limits(&options.inputs)?;
+    let mut inputs = Inputs::find(&paths, &[], limits, &mut complaints);
     inputs.pass_over(Kind::ErrorLog, "a log; `why504 resets` reads captures", &mut complaints);
     let mut analysis = Analysis::of_captures(inputs, &named);
     output::write(&target, |format, style, out| {
