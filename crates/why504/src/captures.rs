@@ -118,7 +118,9 @@ struct Keeper {
 impl Follower for Keeper {
     fn packets(&mut self, packets: &[Packet]) {
         if self.keep == Keep::Resets {
-            packets.iter().for_each(|packet| self.resets.push(packet));
+            for packet in packets {
+                self.resets.push(packet);
+            }
         }
     }
 

@@ -175,7 +175,9 @@ struct Stream<'a, 'b> {
 
 impl Follower for Stream<'_, '_> {
     fn packets(&mut self, packets: &[Packet]) {
-        packets.iter().for_each(|packet| self.watch.push(packet));
+        for packet in packets {
+            self.watch.push(packet);
+        }
     }
 
     fn closed(&mut self, closed: Vec<Sighting>, tracker: &Tracker) {
