@@ -36,108 +36,99 @@ fn exchange(rows: &[Row]) -> Vec<Packet> {
     rows.iter().map(|&(ms, flags, seq, ack)| wire.packet(ms, flags, seq, ack)).collect()
 }
 
+const CASES: &[(&str, &[Row], Trigger, Option<u32>)] = &[
+    (
+        "the second SYN+ACK finds the socket closed (lab F)",
+        &[(0, ">S", X, 0), (1020, "<S.", Y, X + 1), (1020, ">R", X + 1, 0)],
+        Trigger::LateSynAck,
+        Some(X),
+    ),
+    (
+        "a SYN+ACK for a SYN from before the capture",
+        &[(0, "<S.", Y, X + 1), (0, ">R", X + 1, 0)],
+        Trigger::LateSynAck,
+        Some(X),
+    ),
+    (
+        "SYN z meets the half-open x (lab C): RFC 9293 section 3.10.7.4",
+        &[(0, ">S", X, 0), (2800, ">S", Z, 0), (2801, "<.", Y + 1, X + 1), (2801, ">R", X + 1, 0)],
+        Trigger::BareAck,
+        Some(X),
+    ),
+    (
+        "SYN z meets an old connection of which nothing was captured (lab G)",
+        &[(0, ">S", Z, 0), (1, "<.", Y, 5000), (1, ">R", 5000, 0)],
+        Trigger::BareAck,
+        Some(4999),
+    ),
+    (
+        "nobody listens (RFC 9293 section 3.10.7.1)",
+        &[(0, ">S", X, 0), (1, "<R.", 0, X + 1)],
+        Trigger::Refused,
+        Some(X),
+    ),
+    (
+        "z within 64 KiB of x, 138 us later (lab L): x is what it is about",
+        &[(0, ">S", X, 0), (0, ">S", X + 2160, 0), (0, "<R.", 0, X + 2161)],
+        Trigger::InWindowSyn,
+        Some(X),
+    ),
+    (
+        "accept queue full with tcp_abort_on_overflow (lab I3)",
+        &[(0, ">S", X, 0), (0, "<S.", Y, X + 1), (0, ">.", X + 1, Y + 1), (0, "<R", Y + 1, 0)],
+        Trigger::ThirdAck,
+        Some(X),
+    ),
+    (
+        "close() with unread data: RST+ACK with the sender's own numbers",
+        &[
+            (0, ">S", X, 0),
+            (0, "<S.", Y, X + 1),
+            (0, ">.", X + 1, Y + 1),
+            (1, ">P.", X + 1, Y + 1),
+            (2, "<.", Y + 1, X + 101),
+            (40, "<R.", Y + 1, X + 101),
+        ],
+        Trigger::Aborted,
+        Some(X),
+    ),
+    (
+        "the accepted connection is dropped with SO_LINGER 0 before anything came",
+        &[(0, ">S", X, 0), (0, "<S.", Y, X + 1), (1, "<R.", Y + 1, X + 1)],
+        Trigger::Aborted,
+        Some(X),
+    ),
+    (
+        "data for a connection that the client has closed",
+        &[
+            (0, ">S", X, 0),
+            (0, "<S.", Y, X + 1),
+            (0, ">.", X + 1, Y + 1),
+            (9, ">F.", X + 1, Y + 1),
+            (10, "<P.", Y + 1, X + 2),
+            (10, ">R", X + 2, 0),
+        ],
+        Trigger::Gone,
+        Some(X),
+    ),
+    (
+        "a RST with a number that no packet here acknowledged (lab X at the server)",
+        &[(0, ">S", X, 0), (0, "<S.", Y, X + 1), (0, ">R", 12_345, 0)],
+        Trigger::Unseen,
+        None,
+    ),
+    ("a RST out of nowhere", &[(0, ">S", X, 0), (500, ">R", X + 1, 0)], Trigger::Unseen, Some(X)),
+    (
+        "on the sender's own host the answer comes at once: 400 ms later is no answer",
+        &[(0, ">S", X, 0), (100, "<S.", Y, X + 1), (500, ">R", X + 1, 0)],
+        Trigger::Unseen,
+        Some(X),
+    ),
+];
+
 #[test]
 fn the_packet_before_and_its_numbers_say_what_provoked_a_reset() {
-    let cases: &[(&str, &[Row], Trigger, Option<u32>)] = &[
-        (
-            "the second SYN+ACK finds the socket closed (lab F)",
-            &[(0, ">S", X, 0), (1020, "<S.", Y, X + 1), (1020, ">R", X + 1, 0)],
-            Trigger::LateSynAck,
-            Some(X),
-        ),
-        (
-            "a SYN+ACK for a SYN from before the capture",
-            &[(0, "<S.", Y, X + 1), (0, ">R", X + 1, 0)],
-            Trigger::LateSynAck,
-            Some(X),
-        ),
-        (
-            "SYN z meets the half-open x (lab C): RFC 9293 section 3.10.7.4",
-            &[
-                (0, ">S", X, 0),
-                (2800, ">S", Z, 0),
-                (2801, "<.", Y + 1, X + 1),
-                (2801, ">R", X + 1, 0),
-            ],
-            Trigger::BareAck,
-            Some(X),
-        ),
-        (
-            "SYN z meets an old connection of which nothing was captured (lab G)",
-            &[(0, ">S", Z, 0), (1, "<.", Y, 5000), (1, ">R", 5000, 0)],
-            Trigger::BareAck,
-            Some(4999),
-        ),
-        (
-            "nobody listens (RFC 9293 section 3.10.7.1)",
-            &[(0, ">S", X, 0), (1, "<R.", 0, X + 1)],
-            Trigger::Refused,
-            Some(X),
-        ),
-        (
-            "z within 64 KiB of x, 138 us later (lab L): x is what it is about",
-            &[(0, ">S", X, 0), (0, ">S", X + 2160, 0), (0, "<R.", 0, X + 2161)],
-            Trigger::InWindowSyn,
-            Some(X),
-        ),
-        (
-            "accept queue full with tcp_abort_on_overflow (lab I3)",
-            &[(0, ">S", X, 0), (0, "<S.", Y, X + 1), (0, ">.", X + 1, Y + 1), (0, "<R", Y + 1, 0)],
-            Trigger::ThirdAck,
-            Some(X),
-        ),
-        (
-            "close() with unread data: RST+ACK with the sender's own numbers",
-            &[
-                (0, ">S", X, 0),
-                (0, "<S.", Y, X + 1),
-                (0, ">.", X + 1, Y + 1),
-                (1, ">P.", X + 1, Y + 1),
-                (2, "<.", Y + 1, X + 101),
-                (40, "<R.", Y + 1, X + 101),
-            ],
-            Trigger::Aborted,
-            Some(X),
-        ),
-        (
-            "the accepted connection is dropped with SO_LINGER 0 before anything came",
-            &[(0, ">S", X, 0), (0, "<S.", Y, X + 1), (1, "<R.", Y + 1, X + 1)],
-            Trigger::Aborted,
-            Some(X),
-        ),
-        (
-            "data for a connection that the client has closed",
-            &[
-                (0, ">S", X, 0),
-                (0, "<S.", Y, X + 1),
-                (0, ">.", X + 1, Y + 1),
-                (9, ">F.", X + 1, Y + 1),
-                (10, "<P.", Y + 1, X + 2),
-                (10, ">R", X + 2, 0),
-            ],
-            Trigger::Gone,
-            Some(X),
-        ),
-        (
-            "a RST with a number that no packet here acknowledged (lab X at the server)",
-            &[(0, ">S", X, 0), (0, "<S.", Y, X + 1), (0, ">R", 12_345, 0)],
-            Trigger::Unseen,
-            None,
-        ),
-        (
-            "a RST out of nowhere",
-            &[(0, ">S", X, 0), (500, ">R", X + 1, 0)],
-            Trigger::Unseen,
-            Some(X),
-        ),
-        (
-            "on the sender's own host the answer comes at once: 400 ms later is no answer",
-            &[(0, ">S", X, 0), (100, "<S.", Y, X + 1), (500, ">R", X + 1, 0)],
-            Trigger::Unseen,
-            Some(X),
-        ),
-    ];
-    for (name, rows, trigger, about) in cases {
+    for (name, rows, trigger, about) in CASES {
         assert_eq!(only(&exchange(rows)), (*trigger, *about), "{name}");
     }
 }
