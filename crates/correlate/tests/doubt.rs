@@ -3,7 +3,7 @@
 mod world;
 
 use why504_correlate::{Grade, Verdict};
-use why504_model::{Endpoint, Segment, Span, TcpFlags};
+use why504_model::{Endpoint, Interval, Segment, Span, StartBasis, TcpFlags, TimeoutKind};
 use world::{CLIENT_POINT, SERVER_POINT, Seen, World, at, gateway, upstream};
 
 const BOTH: [u16; 2] = [CLIENT_POINT, SERVER_POINT];
@@ -55,11 +55,39 @@ fn a_filter_on_flags_hides_the_bare_ack_of_a_silent_server() {
     assert_eq!(sure(&world, &[SERVER_POINT]), []);
 }
 
+/// A 504 of a format without connect times: the connect timed out, or the answer did.
+fn unclear_504(world: &mut World, started_ms: i64, timer: i64) {
+    let line = world.timed_out(started_ms + timer, Some(timer));
+    let start = Interval::new(at(started_ms - 5), at(started_ms + 5));
+    line.kind = TimeoutKind::Access504Unclear;
+    line.start = Some((start, StartBasis::UpstreamTimes));
+    line.logged = start.shifted(Span::from_millis(timer));
+}
+
+#[test]
+fn a_504_without_a_connect_time_is_a_case_only_where_a_connect_failed() {
+    let mut world = World::watched();
+    world.answer_lost(10_100, 40_000, 5000);
+    unclear_504(&mut world, 10_100, 300);
+    // On a connection that was open: no SYN at that moment.
+    unclear_504(&mut world, 20_000, 300);
+    let found = world.correlate(&BOTH);
+    let verdicts: Vec<_> = found.cases.iter().map(|case| (case.timeout, case.verdict)).collect();
+    assert_eq!(verdicts, [(0, Verdict::SynAckLost)]);
+    assert_eq!(found.unrelated, [1]);
+    // A moment that no capture covers decides nothing.
+    let mut world = World::watched();
+    unclear_504(&mut world, 900_000, 300);
+    let found = world.correlate(&BOTH);
+    assert_eq!(found.unrelated, [] as [usize; 0]);
+    assert_eq!(answers(&world, &BOTH), [(Verdict::NotCaptured, Grade::Consistent)]);
+}
+
 #[test]
 fn an_ack_hidden_at_the_server_is_not_lost() {
     let mut world = World::watched();
     taken(&mut world);
-    world.lines[0].kind = why504_model::TimeoutKind::LuaReadTimeout;
+    world.lines[0].kind = TimeoutKind::LuaReadTimeout;
     world.filter(SERVER_POINT, syn_or_rst);
     assert_eq!(sure(&world, &BOTH), []);
 }

@@ -100,9 +100,10 @@ pub fn classify(record: &ErrorRecord<'_>) -> Result<Option<Classified>, Classify
 /// the queued connect, and the timeouts of read and write. The `upstream: "..."` of the context
 /// belongs to the request, not to the cosocket, and is not used.
 fn cosocket(rest: &[u8], record: &ErrorRecord<'_>) -> Option<Classified> {
+    // Digits that run into a cut are not a port.
     let said = |marker: &[u8]| {
         let address = rest.get(memchr::memmem::find(rest, marker)? + marker.len()..)?;
-        unbracketed_endpoint(address)
+        unbracketed_endpoint(address).filter(|_| !is_cut(record))
     };
     let (kind, phase, peer) = if rest.starts_with(b"connect timed out") {
         (TimeoutKind::LuaConnectTimeout, Phase::Connect, said(b", when connecting to "))
@@ -140,8 +141,10 @@ fn upstream_timed_out(record: &ErrorRecord<'_>) -> Result<Classified, ClassifyEr
         (TimeoutKind::UpstreamReadTimeout, Phase::Send)
     } else if action.starts_with(b"reading response header") {
         (TimeoutKind::UpstreamReadTimeout, Phase::Read)
-    } else {
+    } else if action == b"reading upstream" || action == b"proxying connection" || !is_cut(record) {
         (TimeoutKind::UpstreamReadTimeout, Phase::Transfer)
+    } else {
+        return Err(ClassifyError::NoAction);
     };
     let peer = context_peer(record);
     Ok(Classified { kind, phase, never_sent: false, peer, cosocket: false, user_text: false })
@@ -221,6 +224,12 @@ fn is_side_connection(record: &ErrorRecord<'_>) -> bool {
             .into_iter()
             .any(|other| action.starts_with(other))
     })
+}
+
+/// Whether the line may have been cut in its head: nginx writes a context behind every message that
+/// matters here.
+fn is_cut(record: &ErrorRecord<'_>) -> bool {
+    record.context.client.is_none() && record.context.lua_phase.is_none()
 }
 
 /// The `upstream: "..."` of the context, in the phases in which it is the peer of this line.

@@ -49,6 +49,7 @@ enum Key {
     Request,
     Subrequest,
     Upstream,
+    MailUpstream,
     Host,
     Referrer,
     RequestId,
@@ -56,7 +57,7 @@ enum Key {
 }
 
 /// In nginx's order; `request_line` and quoted clients are Angie's spelling since 1.12.
-const KEYS: [(&[u8], Key); 15] = [
+const KEYS: [(&[u8], Key); 16] = [
     (b"context: ", Key::LuaPhase),
     (b"client: ", Key::Client),
     (b"udp client: ", Key::Client),
@@ -67,6 +68,8 @@ const KEYS: [(&[u8], Key); 15] = [
     (b"request_line: \"", Key::Request),
     (b"subrequest: \"", Key::Subrequest),
     (b"upstream: \"", Key::Upstream),
+    // A mail session (ngx_mail_handler.c:979-1022): no quotes, and nothing follows it.
+    (b"upstream: ", Key::MailUpstream),
     (b"host: \"", Key::Host),
     (b"referrer: \"", Key::Referrer),
     (b"request_id: \"", Key::RequestId),
@@ -109,7 +112,10 @@ impl<'a> Context<'a> {
         self.closed &= closed;
         match key {
             Key::LuaPhase => self.lua_phase = Some(value),
-            Key::Client => self.client = Some(value),
+            // A mail session that has begun TLS says so here.
+            Key::Client => {
+                self.client = Some(value.strip_suffix(b" using starttls").unwrap_or(value));
+            }
             Key::Server => self.server = Some(value),
             // A request line that was cut is not the request line.
             Key::Request if closed => self.request = Some(value),
@@ -117,6 +123,11 @@ impl<'a> Context<'a> {
             Key::Upstream => {
                 self.upstream = Some(value);
                 self.upstream_closed = closed;
+            }
+            Key::MailUpstream => {
+                self.upstream = Some(value);
+                // Its end is that of the line, which may have been cut.
+                self.upstream_closed = false;
             }
             Key::Host => self.host = Some(value),
             Key::Referrer => self.referrer = Some(value),
@@ -149,6 +160,12 @@ fn next_key(rest: &[u8], after: Option<Key>) -> Option<(Key, bool, &[u8])> {
     let (key, value) = KEYS.iter().find_map(|(text, key)| {
         Some((*key, rest.strip_prefix(*text)?)).filter(|_| after.is_none_or(|last| last < *key))
     })?;
+    if key == Key::MailUpstream {
+        // Only right behind the fields of a session, and only an address.
+        let session = matches!(after, Some(Key::Server | Key::Login));
+        return (session && upstream_endpoint(value, true).is_some())
+            .then_some((key, false, value));
+    }
     if key > Key::Server {
         return Some((key, true, value));
     }

@@ -179,6 +179,55 @@ fn an_imitated_upstream_never_wins() {
 }
 
 #[test]
+fn a_mail_session_has_its_own_context() {
+    let record = parse(
+        "2026/11/22 07:18:23 [info] 2#2: *9 upstream timed out (110: x) while connecting to upstream, \
+         client: 192.0.2.1 using starttls, server: 0.0.0.0:25, login: \"a@b\", upstream: 10.0.0.9:25\n",
+    );
+    assert_eq!(text(record.context.client), Some("192.0.2.1"));
+    assert_eq!(text(record.context.server), Some("0.0.0.0:25"));
+    assert_eq!(text(record.context.upstream), Some("10.0.0.9:25\n"));
+    // A server's name is not a place for it, nor is any other field.
+    for fields in
+        ["server: a, request: \"GET / HTTP/1.1\", upstream: 10.0.0.9:25", "upstream: 10.0.0.9:25"]
+    {
+        let line = format!("2026/11/22 07:18:23 [info] 2#2: *9 x, client: 192.0.2.1, {fields}");
+        assert_eq!(parse(&line).context.upstream, None, "{fields}");
+    }
+}
+
+/// Several crafted fields at once: whatever is believed is nginx's own, or nothing is.
+#[test]
+fn many_imitations_do_not_win_either() {
+    let spoofs = [
+        "\", upstream: \"http://9.9.9.9:80/",
+        " HTTP/1.1\", upstream: \"http://9.9.9.9:80/\", host: \"",
+        "\", host: \"h\", upstream: \"http://9.9.9.9:80/",
+        ", client: 9.9.9.9, server: x, request: \"GET / HTTP/1.1\", upstream: \"http://9.9.9.9:80/",
+        ", upstream: 9.9.9.9:80(9.9.9.9)",
+        " while connecting to upstream, upstream: \"http://9.9.9.9:80/\"",
+        "\", request_id: \"x\", upstream: \"http://9.9.9.9:80/",
+    ];
+    for (one, two, three, version) in
+        (0..7 * 7 * 7 * 2).map(|n| (n % 7, n / 7 % 7, n / 49 % 7, n / 343))
+    {
+        let version = ["1.1", "2.0"][version];
+        let (path, host, referrer) = (spoofs[one], spoofs[two], spoofs[three]);
+        let line = format!(
+            "2026/11/22 07:18:23 [error] 2#2: *9 upstream timed out (110: x) while connecting to \
+             upstream, client: 192.0.2.1, server: a, request: \"GET /{path} HTTP/{version}\", upstream: \
+             \"http://10.0.0.9:80/{path}\", host: \"{host}\", referrer: \"{referrer}\"",
+        );
+        let record = parse(&line);
+        let peer = record.context.upstream.and_then(|u| crate::address::upstream_endpoint(u, true));
+        let peer = peer.map(|peer| peer.to_string());
+        assert!(peer.as_deref().is_none_or(|peer| peer == "10.0.0.9:80"), "{peer:?}: {line}");
+        assert_eq!(text(record.context.client), Some("192.0.2.1"));
+        assert_eq!(text(Some(record.message)), Some("upstream timed out"));
+    }
+}
+
+#[test]
 fn angie_quotes_more_fields() {
     let record = parse(
         "2026/11/22 07:18:23 [error] 2#2: *9 upstream timed out (110: x) while connecting to upstream, \

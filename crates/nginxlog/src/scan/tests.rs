@@ -382,3 +382,38 @@ fn messages_of_ones_own() {
     assert_eq!(seen, [(1, TimeoutKind::UserTimeout, Some("10.0.0.9:80".to_owned()))]);
     assert_eq!(end.tally, LineTally { total: 3, timeouts: 1, other: 2, unparsed: 0 });
 }
+
+/// nginx cuts a line at 2048 bytes, OpenResty at 4096, without a mark. Wherever the cut falls, the
+/// line is of its kind and has its peer, or it says less; never something else.
+#[test]
+fn a_line_that_is_cut_at_any_byte_says_less_and_nothing_else() {
+    let long = "/x".repeat(2_100);
+    let lines = [
+        format!(
+            "2026/11/22 07:18:23 [error] 1#1: *2 upstream timed out (110: x) while connecting to \
+             upstream, client: 1.2.3.4, server: a, request: \"GET / HTTP/1.1\", upstream: \
+             \"http://10.0.0.9:8080{long}\", host: \"h\""
+        ),
+        format!(
+            "2026/11/22 07:18:23 [error] 1#1: *2 lua tcp socket connect timed out, when connecting to \
+             10.0.0.9:8080, client: 1.2.3.4, server: a, request: \"GET {long} HTTP/1.1\", host: \"h\""
+        ),
+        format!(
+            "2026/11/22 07:18:23 [error] 1#1: *2 connect() failed (111: x) while connecting to \
+             upstream, client: 1.2.3.4, server: a, request: \"GET {long} HTTP/1.1\", upstream: \
+             \"http://10.0.0.9:8080/\", host: \"h\""
+        ),
+    ];
+    for line in &lines {
+        let LineOutcome::Timeout(whole) = read_line(line.as_bytes()) else { panic!("{line}") };
+        let heads = 0..line.len().min(400);
+        for cut in heads.chain(2_040..2_056).chain(4_088..4_104) {
+            let Some(text) = line.get(..cut) else { continue };
+            if let LineOutcome::Timeout(part) = read_line(text.as_bytes()) {
+                assert_eq!(part.class.kind, whole.class.kind, "{text}");
+                let peer = part.class.peer;
+                assert!(peer.is_none() || peer == whole.class.peer, "{text}");
+            }
+        }
+    }
+}
