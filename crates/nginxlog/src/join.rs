@@ -47,6 +47,7 @@ pub struct JoinCase {
     worker: u32,
     client: Option<TextKey>,
     request: Option<TextKey>,
+    request_id: Option<TextKey>,
 }
 
 /// The access line of a case.
@@ -104,6 +105,8 @@ pub struct AccessJoin {
     groups: Vec<Group>,
     by_connection: HashMap<u64, Vec<usize>>,
     by_client: HashMap<(TextKey, TextKey), usize>,
+    /// By the id that Kong and APISIX write into both logs.
+    by_request_id: HashMap<TextKey, usize>,
     /// Everything that was logged, for a quick refusal of lines from other days.
     span: Option<Interval>,
     /// The 504s that no case is about.
@@ -113,7 +116,7 @@ pub struct AccessJoin {
 /// The cases of one request line on one connection, or of one client on all its connections.
 #[derive(Clone, Debug)]
 struct Group {
-    /// On one connection, where requests follow each other.
+    /// One request by its id, or on one connection, where requests follow each other.
     one_connection: bool,
     request: Option<TextKey>,
     /// Indices into `cases`, in order of time and line.
@@ -140,6 +143,7 @@ impl JoinCase {
             worker: record.pid,
             client: record.context.client.map(TextKey::of),
             request: record.context.request.map(TextKey::of_request_line),
+            request_id: record.context.request_id.map(TextKey::of),
         }
     }
 }
@@ -181,6 +185,7 @@ impl AccessJoin {
             groups: Vec::new(),
             by_connection: HashMap::new(),
             by_client: HashMap::new(),
+            by_request_id: HashMap::new(),
             span: None,
             unlogged: Unlogged::default(),
         };
@@ -194,7 +199,7 @@ impl AccessJoin {
 
     fn index(&mut self, index: usize) {
         let Some(case) = self.cases.get(index) else { return };
-        let (request, length) = (case.request, case.logged.length());
+        let (request, id, length) = (case.request, case.request_id, case.logged.length());
         self.span = Some(self.span.map_or(case.logged, |span| span.hull(case.logged)));
         let groups = &mut self.groups;
         if let Some(connection) = case.connection {
@@ -204,6 +209,14 @@ impl AccessJoin {
                 join_group(groups, group, index, length);
             } else {
                 known.push(groups.len());
+                groups.push(Group::new(true, request, index, length));
+            }
+        }
+        if let Some(id) = id {
+            if let Some(group) = self.by_request_id.get(&id) {
+                join_group(groups, *group, index, length);
+            } else {
+                self.by_request_id.insert(id, groups.len());
                 groups.push(Group::new(true, request, index, length));
             }
         }
@@ -241,8 +254,12 @@ impl AccessJoin {
         found || !named
     }
 
-    /// The groups to which a line with this connection or client, and this request, may belong.
+    /// The groups to which a line with this id, or else this connection or client, and this request, may belong.
     fn groups_of(&self, record: &AccessRecord<'_>) -> Vec<usize> {
+        let id = record.request_id.map(TextKey::of);
+        if let Some(group) = id.and_then(|id| self.by_request_id.get(&id)) {
+            return vec![*group];
+        }
         let Some(connection) = record.connection else {
             let client = record.remote_addr.map(TextKey::of);
             let key = client.zip(TextKey::of_record(record));

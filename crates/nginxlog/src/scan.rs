@@ -178,6 +178,9 @@ pub struct UnfinishedLine {
 pub struct ScanEnd {
     /// Where the lines went.
     pub tally: LineTally,
+    /// How often the log says that lines were left out of it: `too many log messages, limiting`
+    /// (freenginx, Angie). Such a log is not complete.
+    pub limited: u64,
     /// The last line, if it has no line feed.
     pub unfinished: Option<UnfinishedLine>,
 }
@@ -221,7 +224,7 @@ impl ErrorScanner {
             Some((tail, len)) => Some(self.state.last_line(tail, len, sink)),
             None => self.state.end(sink),
         };
-        ScanEnd { tally: self.state.tally(), unfinished }
+        ScanEnd { tally: self.state.tally(), limited: self.state.limited(), unfinished }
     }
 }
 

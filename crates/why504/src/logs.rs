@@ -148,7 +148,17 @@ fn read_error_log(source: &Source<Kind>, plan: &LogPlan, zone: Zone) -> ErrorLog
         }
     };
     let damage = files::chunks(source, |chunk| scanner.feed(chunk, &mut sink));
-    log.tally = scanner.finish(&mut sink).tally;
+    let end = scanner.finish(&mut sink);
+    log.tally = end.tally;
+    if end.limited > 0 {
+        let sentence = format!(
+            "{}: not complete: it says {} times that too many messages were to be logged and lines \
+             were left out",
+            source.path.display(),
+            end.limited
+        );
+        log.complaints.add(Damage::Note, sentence);
+    }
     drop_retold(&mut log);
     settle_order(source, &mut log);
     if let Some(damage) = damage {

@@ -28,6 +28,8 @@ pub struct Context<'a> {
     pub host: Option<&'a [u8]>,
     /// Referer header.
     pub referrer: Option<&'a [u8]>,
+    /// The id that Kong and APISIX give a request and append to the context.
+    pub request_id: Option<&'a [u8]>,
     /// `ngx.timer`, `init_worker_by_lua*`: a Lua phase without a request.
     pub lua_phase: Option<&'a [u8]>,
     /// Every quoted field that was begun is closed.
@@ -131,6 +133,7 @@ impl<'a> Context<'a> {
             }
             Key::Host => self.host = Some(value),
             Key::Referrer => self.referrer = Some(value),
+            Key::RequestId if closed => self.request_id = Some(value),
             Key::Request | Key::Login | Key::Protocol | Key::RequestId | Key::Bytes => {}
         }
     }

@@ -467,3 +467,26 @@ fn a_504_in_two_access_logs_is_one_and_their_number_is_bounded() {
     let (total, beyond) = (2 * kept + 1, kept + 1);
     assert_eq!(tally, Access504Tally { total, cases: kept, beyond, ..Access504Tally::default() });
 }
+
+/// Kong and APISIX write an id into both logs: it joins what neither connection nor time tells apart.
+#[test]
+fn the_id_of_a_request_joins_it() {
+    let format = FORMAT.replace("$connection", "$kong_request_id");
+    let with_id = |second: u32, id: &str| {
+        format!("{}, request_id: \"{id}\"", case(second, CONNECTING, "10.0.0.1:80"))
+    };
+    // Two requests of one client at the same time, with equal targets and upstreams.
+    let cases = [with_id(2, "aa"), with_id(2, "bb"), case(2, CONNECTING, "10.0.0.1:80")];
+    let mut join = indexed(&cases);
+    let tries = "c=- r=2.000 s=504 a=10.0.0.1:80";
+    for (number, (end, id)) in (1..).zip([(2_600, "bb"), (2_500, "aa")]) {
+        let line = access(end, 2_000, 504, tries).replace(" 7 c=", &format!(" {id} c="));
+        offer(&mut join, &format, number, &line);
+    }
+    let (joined, tally) = join.finish();
+    let found: Vec<_> = joined.iter().map(|j| (j.id.0, j.access.location.record)).collect();
+    assert_eq!(found, [(0, 2), (1, 1)]);
+    near(started(&joined[0]), 500, StartBasis::UpstreamTimes);
+    near(started(&joined[1]), 600, StartBasis::UpstreamTimes);
+    assert_eq!((tally.joined, tally.without_line), (2, 1));
+}

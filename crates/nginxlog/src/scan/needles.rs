@@ -35,12 +35,16 @@ const USER_NEEDLES: [&[u8]; 10] = [
     b"cannot assign requested address",
 ];
 
-/// Finds the next needle of either kind. Only literals, which the regex crate looks for all at
+/// What freenginx and Angie write when they begin to leave lines out (`ngx_log_check_rate`).
+const LIMITING: &[u8] = b"too many log messages, limiting";
+
+/// Finds the next needle of any kind. Only literals, which the regex crate looks for all at
 /// once with vector instructions: one pass costs what a single `memmem` costs.
 static ANY: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let words: Vec<String> = NEEDLES
         .iter()
         .chain(&USER_NEEDLES)
+        .chain([&LIMITING])
         .map(|needle| regex::escape(&String::from_utf8_lossy(needle)))
         .collect();
     Regex::new(&words.join("|")).ok()
@@ -65,6 +69,11 @@ pub(super) fn has_needle(line: &[u8]) -> bool {
 /// The same for the words of user code.
 pub(super) fn has_user_needle(line: &[u8]) -> bool {
     holds_any(line, &USER_NEEDLES)
+}
+
+/// Whether lines were left out of the log here.
+pub(super) fn is_limiting(line: &[u8]) -> bool {
+    holds_any(line, &[LIMITING])
 }
 
 fn holds_any(line: &[u8], needles: &[&[u8]]) -> bool {

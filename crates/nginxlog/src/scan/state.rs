@@ -51,6 +51,8 @@ pub(super) struct State {
     /// Lines come in parts, which may cut a needle, so none can be skipped unseen.
     parted: bool,
     tally: LineTally,
+    /// How often nginx says that it left lines out.
+    limited: u64,
 }
 
 impl State {
@@ -62,7 +64,12 @@ impl State {
             parts: Parts::default(),
             parted: false,
             tally: LineTally::default(),
+            limited: 0,
         }
+    }
+
+    pub(super) fn limited(&self) -> u64 {
+        self.limited
     }
 
     pub(super) fn tally(&self) -> LineTally {
@@ -150,6 +157,7 @@ impl State {
         }
         self.close(sink);
         if !self.is_wanted(line) {
+            self.limited = self.limited.saturating_add(u64::from(needles::is_limiting(line)));
             return self.other();
         }
         let incomplete = line.len() <= MAX_LINE

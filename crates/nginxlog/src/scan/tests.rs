@@ -41,7 +41,7 @@ fn every_line_is_counted_once() {
         ]
     );
     let tally = LineTally { total: 6, timeouts: 2, other: 3, unparsed: 1 };
-    assert_eq!(end, ScanEnd { tally, unfinished: None });
+    assert_eq!(end, ScanEnd { tally, limited: 0, unfinished: None });
     for (_, offset, line, ..) in &seen {
         let at = usize::try_from(*offset).expect("small");
         assert!(text.as_bytes()[at..].starts_with(line));
@@ -416,4 +416,12 @@ fn a_line_that_is_cut_at_any_byte_says_less_and_nothing_else() {
             }
         }
     }
+}
+
+#[test]
+fn a_log_that_left_lines_out_says_so() {
+    let limiting = "2026/11/22 07:18:23 [error] 1#1: too many log messages, limiting";
+    let (seen, end) = scan(&[format!("{OTHER}\n{limiting}\n{LUA}\n{limiting}\n").as_bytes()]);
+    assert_eq!((seen.len(), end.limited), (1, 2));
+    assert_eq!(end.tally, LineTally { total: 4, timeouts: 1, other: 3, unparsed: 0 });
 }

@@ -293,6 +293,17 @@ fn two_lines_about_one_event_are_one_case() {
 }
 
 #[test]
+fn a_log_that_left_lines_out_is_named() {
+    let text = format!(
+        "{}2026/11/22 07:18:23 [error] 1#1: too many log messages, limiting\n",
+        error(10, 1, "/", "10.0.0.9:80")
+    );
+    let run = Logs::new(&[("error.log", &text)]).timeouts(&["--tz", "UTC"]);
+    assert!(run.stderr.contains("error.log: not complete"), "{}", run.stderr);
+    assert_eq!(run.status, 0);
+}
+
+#[test]
 fn standard_input_is_a_log_like_any_other() {
     let text = error(10, 1, "/", "10.0.0.9:80");
     for bytes in [text.clone().into_bytes(), gzip(text.as_bytes())] {
