@@ -7,8 +7,9 @@ use why504_model::{Endpoint, Interval, Timeout};
 use crate::candidates::{self, Index};
 use crate::case::{Case, Join};
 use crate::facts::{End, Facts, Seen};
-use crate::judge::{Doubt, judge};
+use crate::judge::{Doubt, Judgement, judge};
 use crate::view::Points;
+use crate::{Settles, Verdict};
 
 /// A line for which no attempt was found. `anchored`: the log's clock is known, and other lines
 /// of this log found their attempts, so that the absence of SYNs is their absence at that moment.
@@ -37,12 +38,27 @@ pub(crate) fn without_attempt(
         grade: judgement.grade,
         reason: judgement.row.reason,
         doubt: judgement.doubt,
-        alternatives: judgement.row.alternatives.iter().map(|&(v, s)| (v, 0, s)).collect(),
+        alternatives: alternatives(&judgement),
         join,
         probability: 1.0,
         candidates: Vec::new(),
         lost_between: None,
     }
+}
+
+/// The other verdicts that fit; a doubt about the captures leaves the possibility that they missed
+/// the attempt.
+fn alternatives(judgement: &Judgement) -> Vec<(Verdict, usize, Settles)> {
+    let mut named: Vec<_> = judgement
+        .row
+        .alternatives
+        .iter()
+        .map(|&(verdict, settles)| (verdict, 0, settles))
+        .collect();
+    if named.is_empty() && judgement.doubt.is_some() {
+        named.push((Verdict::NotCaptured, 0, Settles::BetterCoverage));
+    }
+    named
 }
 
 /// The ends that would have shown an attempt to this upstream: a point on the gateway's host,
@@ -69,6 +85,17 @@ fn ends(
         } else {
             ends.1.get_or_insert(end);
         }
+    }
+    // A file that was given counts as present. With nothing in it, it stands for the gateway where
+    // another point stands for the upstream, or is as empty.
+    let empty = || points.coverage.values().filter(|coverage| coverage.is_empty());
+    if ends.0.is_none() && empty().count() + usize::from(ends.1.is_some()) >= 2 {
+        ends.0 = empty().next().map(|coverage| End {
+            seen: Seen::default(),
+            coverage: coverage.of(peer, during),
+            acks: coverage.of_acks(peer, during),
+            exact: true,
+        });
     }
     ends
 }

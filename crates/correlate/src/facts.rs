@@ -4,6 +4,7 @@
 use why504_handshake::{CoverageGap, Event, EventKind, Side, Sighting};
 use why504_model::{Span, Timeout, TimeoutKind, Timestamp};
 
+use crate::answers;
 use crate::deadline::Deadline;
 use crate::view::Station;
 
@@ -20,7 +21,7 @@ const SLOT_EARLY: Span = Span::from_millis(10);
 const SLOT_LATE: Span = Span::from_millis(150);
 /// What comes again after this time was sent again because something was missed; sooner it may have
 /// crossed its answer, or have been captured twice.
-const AGAIN: Span = Span::from_millis(200);
+pub(crate) const AGAIN: Span = Span::from_millis(200);
 /// A RST that answers a SYN+ACK follows within a round trip; longer ones are taken as unknown.
 const ROUND_TRIP_MAX: Span = Span::from_millis(400);
 
@@ -51,8 +52,14 @@ pub enum Foreign {
     None,
     /// It acknowledges the SYN of an earlier attempt that never completed.
     Unfinished,
-    /// It acknowledges anything else: an older connection.
-    Other,
+    /// It acknowledges something that no capture shows the beginning of.
+    Unknown,
+    /// It acknowledges an older connection.
+    Established,
+    /// It acknowledges the client's FIN of an older connection that the server had not closed.
+    CloseWait,
+    /// It acknowledges the client's FIN of an older connection that both ends had closed.
+    TimeWait,
 }
 
 /// A SYN+ACK that came after the client had given up, by what it says about the ones before it.
@@ -99,10 +106,23 @@ pub struct Seen {
     pub repeated: bool,
     /// The client acknowledged a SYN+ACK.
     pub completed: bool,
-    /// The server acknowledged payload of the client, or sent some.
+    /// It did so before the deadline.
+    pub acked_in_time: bool,
+    /// A SYN+ACK came again before the client's ACK was seen here, yet that ACK echoes the first
+    /// one: the client had that one and had acknowledged it.
+    pub earlier_ack_missing: bool,
+    /// The server acknowledged payload of the client, or sent some, before the deadline.
     pub server_active: bool,
     /// SYN+ACKs that came again after the client's ACK was seen here.
     pub syn_acks_after_ack: u32,
+    /// The server's kernel answered the client's ACK with a RST: no socket took it.
+    pub ack_reset: bool,
+    /// The second SYN+ACK came when a server's timer first repeats one.
+    pub first_timer_fired: bool,
+    /// Each SYN+ACK answers and echoes a SYN of its own: the server keeps nothing in between.
+    pub cookies: bool,
+    /// SYN+ACKs with several ISNs for one SYN: several servers behind one address.
+    pub split: bool,
     /// Octets that the client sent.
     pub client_bytes: u64,
     /// The client closed about when the timer fired.
@@ -128,6 +148,9 @@ pub struct Seen {
     pub rst_after_first: bool,
     /// The same SYN came again well after a SYN+ACK had been sent.
     pub syn_after_syn_ack: bool,
+    /// A later SYN on its port fell into its window and was answered by a RST: the server still
+    /// held it half open.
+    pub reset_in_window: bool,
     /// Another attempt was half open on the same port when the SYN came.
     pub port_half_open: bool,
     /// Both ends sent SYNs.
@@ -163,6 +186,9 @@ pub struct Facts {
     pub reliable: bool,
     /// The capture ended while the attempt was open.
     pub open_at_end: bool,
+    /// A capture without plain ACKs may hide them: nothing else in it shows that answers were
+    /// missed.
+    pub acks_may_be_hidden: bool,
 }
 
 impl End {
@@ -202,6 +228,7 @@ impl Facts {
             unpaired_at_server: false,
             reliable: true,
             open_at_end: false,
+            acks_may_be_hidden: true,
         }
     }
 
@@ -218,6 +245,16 @@ impl Facts {
     /// Both ends are captured.
     pub(crate) const fn both(&self) -> bool {
         self.client.is_some() && self.server.is_some()
+    }
+
+    /// The handshake completed, as far as the end that is judged shows.
+    pub(crate) fn completed(&self) -> bool {
+        self.c().completed || self.client.is_none() && self.s().acked_in_time
+    }
+
+    /// The end that speaks for the client: its own point, or the only other one.
+    pub(crate) fn client_or_only(&self) -> Seen {
+        self.client.or(self.server).map(|end| end.seen).unwrap_or_default()
     }
 }
 
@@ -239,14 +276,8 @@ impl Asked {
 }
 
 /// What a station saw, with the deadline on that station's own clock.
-pub(crate) fn end(
-    station: &Station<'_>,
-    side: Side,
-    deadline: Option<Deadline>,
-    half_open: bool,
-) -> End {
-    let mut seen = station.sighting.map(|s| seen(s, deadline)).unwrap_or_default();
-    seen.port_half_open = half_open;
+pub(crate) fn end(station: &Station<'_>, side: Side, deadline: Option<Deadline>) -> End {
+    let seen = station.sighting.map(|s| seen(s, deadline)).unwrap_or_default();
     let exact = match side {
         Side::Client => station.at_client,
         Side::Server => station.at_server,
@@ -260,6 +291,7 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
     let in_time = |e: &&Event| e.time <= latest;
     let third = sighting.third_ack();
     let completed = third.is_some();
+    let active = |e: &Event| in_time(&e) && sighting.shows_acceptance(e);
     Seen {
         syns: count(sighting.syns()),
         syn_acks: count(sighting.syn_acks().filter(in_time)),
@@ -267,10 +299,16 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
         prompt: sighting.syn_acks().any(|e| e.time <= earliest),
         repeated: repeated(sighting),
         completed,
-        server_active: completed && sighting.events.iter().any(|e| server_activity(sighting, e)),
+        acked_in_time: third.as_ref().is_some_and(in_time),
+        earlier_ack_missing: answers::earlier_ack_missing(sighting),
+        server_active: completed && sighting.events.iter().any(active),
         syn_acks_after_ack: third.map_or(0, |ack| {
             count(sighting.syn_acks().filter(|e| e.time.since(ack.time) >= AGAIN))
         }),
+        ack_reset: answers::ack_reset(sighting),
+        first_timer_fired: answers::first_timer_fired(sighting),
+        cookies: answers::each_of_its_own(sighting),
+        split: answers::several_servers(sighting),
         client_bytes: sighting.client_bytes(),
         closed_at_deadline: closed_at(sighting, deadline),
         refused: sighting.refusal().is_some_and(|e| e.time <= latest) && !completed,
@@ -288,6 +326,7 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
         rst_after_first: rst_after(sighting, |n| n == 1)
             && sighting.client_rst().is_some_and(|rst| rst.time > latest),
         syn_after_syn_ack: syn_after_syn_ack(sighting),
+        reset_in_window: false,
         port_half_open: false,
         reverse_syn: sighting.reverse_syn().is_some(),
     }
@@ -296,17 +335,6 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
 /// Saturating count: hostile captures repeat a packet without end.
 fn count<'a>(events: impl Iterator<Item = &'a Event>) -> u32 {
     u32::try_from(events.count()).unwrap_or(u32::MAX)
-}
-
-/// The server acknowledges more than the SYN, or sends payload or FIN.
-fn server_activity(sighting: &Sighting, event: &Event) -> bool {
-    event.side == Side::Server
-        && event.about.is_none()
-        && match event.kind {
-            EventKind::Data | EventKind::Fin => true,
-            EventKind::Ack => event.ack.is_after(sighting.isn.next()),
-            _ => false,
-        }
 }
 
 /// nginx closes the connection in the loop iteration in which the timer fires.
@@ -341,7 +369,7 @@ fn rst_after(sighting: &Sighting, which: impl Fn(usize) -> bool) -> bool {
 }
 
 /// Something of the handshake came again when the first SYN+ACK had been under way for long.
-fn repeated(sighting: &Sighting) -> bool {
+pub(crate) fn repeated(sighting: &Sighting) -> bool {
     let Some(answer) = sighting.syn_acks().next() else { return false };
     sighting.syns().chain(sighting.syn_acks()).any(|e| e.time.since(answer.time) >= AGAIN)
 }

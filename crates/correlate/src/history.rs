@@ -1,12 +1,13 @@
 //! What went before on the same port: earlier attempts that a bare ACK may speak of, and that may
 //! still be half open at the server.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use why504_handshake::{Attempt, PointId, Side, Sighting};
-use why504_model::{Endpoint, Flow, Interval, Span, Timestamp};
+use why504_handshake::{Attempt, Event, EventKind, PointId, Side, Sighting};
+use why504_model::{Endpoint, Flow, Interval, SeqNumber, Span, Timestamp};
 
+use crate::answers;
 use crate::deadline::Deadline;
 use crate::facts::{self, Asked, End, Facts, Foreign, LateAnswer};
 use crate::view::{Points, Station};
@@ -16,6 +17,10 @@ use crate::view::{Points, Station};
 const HALF_OPEN: Span = Span::from_secs(67);
 /// Two points' views of one moment, clocks included, agree within this.
 const SAME_MOMENT: Span = Span::from_millis(100);
+/// A server repeats its SYN+ACK after 1 s, and a client its SYN (`TCP_TIMEOUT_INIT`), up to 5 % late.
+const REPEATED_BY: Span = Span::from_millis(1200);
+/// The receive window of a request in SYN-RECEIVED is not scaled (RFC 7323 section 2.2).
+const LARGEST_WINDOW: u32 = 65_535;
 
 /// Earlier attempts by what finds them.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +31,10 @@ pub struct History<'a> {
     by_flow: BTreeMap<(PointId, Flow), Vec<&'a Sighting>>,
     /// Attempts that only points away from the client saw, by server: first SYN at that point.
     unpaired: BTreeMap<(PointId, Endpoint), Vec<Timestamp>>,
+    /// Points where some SYN+ACK was followed by no repetition although there was time for one.
+    quiet: BTreeSet<PointId>,
+    /// Points where something of a handshake came again.
+    restless: BTreeSet<PointId>,
 }
 
 impl<'a> History<'a> {
@@ -39,6 +48,7 @@ impl<'a> History<'a> {
             }
             for sighting in attempt.sightings() {
                 history.by_flow.entry((sighting.point, sighting.flow)).or_default().push(sighting);
+                history.listen(points, sighting);
             }
             let nearest = attempt.nearest();
             if !points.saw_at_client(nearest) {
@@ -69,7 +79,9 @@ impl<'a> History<'a> {
         let at = |station: &Station<'_>, side: Side| {
             let there = deadline
                 .map(|d| Deadline { within: points.at_point_of(attempt, station.point, d.within) });
-            let mut end = facts::end(station, side, there, self.half_open(station));
+            let mut end = facts::end(station, side, there);
+            end.seen.port_half_open = self.half_open(station);
+            end.seen.reset_in_window = self.reset_in_window(station);
             end.seen.foreign_ack = self.foreign(station);
             end
         };
@@ -85,6 +97,9 @@ impl<'a> History<'a> {
                 .any(|s| s.closing == why504_handshake::Closing::OpenAtEnd),
             ..Facts::blank()
         };
+        facts.acks_may_be_hidden = client.or(server).is_none_or(|station| {
+            self.quiet.contains(&station.point) || !self.restless.contains(&station.point)
+        });
         if let Some(station) = client {
             facts.late = late(points, station, c, attempt);
         }
@@ -103,13 +118,65 @@ impl<'a> History<'a> {
     /// What a bare ACK that answered this attempt speaks of.
     fn foreign(&self, station: &Station<'_>) -> Foreign {
         let Some(sighting) = station.sighting else { return Foreign::None };
-        let mut foreign = Foreign::None;
-        for isn in sighting.foreign_acks().filter_map(|e| e.about) {
-            let key = (sighting.flow.server, isn.0);
-            let earlier = self.unfinished.get(&key).is_some_and(|t| *t <= sighting.first_syn());
-            foreign = if earlier { Foreign::Unfinished } else { Foreign::Other };
+        let Some(ack) = sighting.foreign_acks().last() else { return Foreign::None };
+        let key = (sighting.flow.server, ack.ack.previous().0);
+        let earlier = self.unfinished.get(&key).is_some_and(|t| *t <= sighting.first_syn());
+        if earlier { Foreign::Unfinished } else { self.older_connection(sighting, ack) }
+    }
+
+    /// What is left of a connection of which a bare ACK speaks, by what its FINs were.
+    fn older_connection(&self, sighting: &Sighting, ack: &Event) -> Foreign {
+        let before =
+            |other: &&&Sighting| other.first_syn() < sighting.first_syn() && other.completed();
+        let list = self.by_flow.get(&(sighting.point, sighting.flow));
+        let Some(old) = list.and_then(|list| list.iter().rfind(before)) else {
+            // A full socket of Linux counts its IP identifications; a request and a TIME-WAIT entry
+            // answer with 0 (IPv4; NAT keeps it).
+            let counted = ack.ip_id.is_some_and(|id| id != 0);
+            return if counted { Foreign::Established } else { Foreign::Unknown };
+        };
+        let fin = |side| {
+            old.events
+                .iter()
+                .filter(move |e| e.side == side && e.kind == EventKind::Fin && e.about.is_none())
+        };
+        if !fin(Side::Client).any(|e| after(e) == ack.ack) {
+            Foreign::Established
+        } else if fin(Side::Server).next().is_some() {
+            Foreign::TimeWait
+        } else {
+            Foreign::CloseWait
         }
-        foreign
+    }
+
+    /// Notes whether a point shows that SYN+ACKs were missed, or that they were not.
+    fn listen(&mut self, points: Points<'_>, sighting: &Sighting) {
+        let Some(answer) = sighting.syn_acks().last() else { return };
+        let end = points.coverage.get(&sighting.point).and_then(|c| c.span).map(Interval::end);
+        if facts::repeated(sighting) {
+            self.restless.insert(sighting.point);
+        } else if end.is_some_and(|end| end.since(answer.time) >= REPEATED_BY) {
+            self.quiet.insert(sighting.point);
+        }
+    }
+
+    /// Whether a later SYN on this 4-tuple was reset because it fell into the window of this attempt
+    /// (`tcp_check_req`): the server still held it half open.
+    fn reset_in_window(&self, station: &Station<'_>) -> bool {
+        let Some(sighting) = station.sighting else { return false };
+        let answered = sighting.syn_acks().next().is_some() && !sighting.completed();
+        let began = sighting.first_syn();
+        let later = self.by_flow.get(&(sighting.point, sighting.flow));
+        answered
+            && later.into_iter().flatten().any(|other| {
+                let beyond = other.isn.distance_from(sighting.isn.next());
+                other.first_syn() > began
+                    && other.first_syn().since(began) <= HALF_OPEN
+                    && beyond <= LARGEST_WINDOW
+                    && other.isn != sighting.isn
+                    && other.refusal().is_some()
+                    && other.syn_acks().next().is_none()
+            })
     }
 
     /// Whether the server still held an earlier, unanswered attempt on this 4-tuple.
@@ -123,6 +190,7 @@ impl<'a> History<'a> {
                     && other.first_syn() < began
                     && other.syn_acks().next().is_some()
                     && !other.completed()
+                    && !answers::each_of_its_own(other)
                     && other.client_rst().is_none_or(|rst| rst.time >= began)
                     && other.syns().last().is_some_and(|s| began.since(s.time) <= HALF_OPEN)
             })
@@ -146,6 +214,11 @@ impl<'a> History<'a> {
             times.get(from).is_some_and(|t| there.contains(*t))
         })
     }
+}
+
+/// The sequence number after a segment with FIN.
+fn after(fin: &Event) -> SeqNumber {
+    SeqNumber(fin.seq.0.wrapping_add(fin.payload_len)).next()
 }
 
 /// The stations that stand for the two ends.

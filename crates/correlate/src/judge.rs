@@ -9,7 +9,7 @@ mod table;
 
 use why504_handshake::CoverageGap;
 
-use crate::{Facts, Grade, Mechanism, Settles, Verdict};
+use crate::{Facts, Foreign, Grade, Mechanism, Settles, Verdict};
 pub use table::rows;
 
 /// At which ends a row needs absence to be evidence.
@@ -150,20 +150,51 @@ fn mechanism(row: &Row, facts: &Facts) -> Option<Mechanism> {
 }
 
 fn refinement(row: &Row, facts: &Facts) -> Option<Mechanism> {
-    let reuse = facts.c().foreign_ack == crate::Foreign::Unfinished
-        || facts.s().foreign_ack == crate::Foreign::Unfinished
-        || facts.s().port_half_open;
-    let refinable = matches!(row.verdict, Verdict::SynAckLost | Verdict::ServerSilent);
-    if row.mechanism.is_some() || !refinable {
-        row.mechanism
-    } else if reuse {
-        Some(Mechanism::PortReuseSynRecv)
-    } else if row.verdict == Verdict::SynAckLost && facts.both() && facts.s().syns < facts.c().syns
-    {
-        Some(Mechanism::Mixed)
+    row.mechanism.or_else(|| match row.verdict {
+        Verdict::SynAckLost | Verdict::ServerSilent if reuse(facts) => {
+            Some(Mechanism::PortReuseSynRecv)
+        }
+        Verdict::SynAckLost => synack_lost(facts),
+        Verdict::StaleConnection | Verdict::Connected => held(facts),
+        Verdict::AckIgnored => Some(if facts.s().first_timer_fired {
+            Mechanism::AcceptQueueOverflow
+        } else {
+            Mechanism::DeferAccept
+        }),
+        Verdict::Refused if facts.client.is_none() && facts.s().port_half_open => {
+            Some(Mechanism::InWindowReuse)
+        }
+        _ => None,
+    })
+}
+
+/// An earlier attempt was half open on the port.
+fn reuse(facts: &Facts) -> bool {
+    facts.c().foreign_ack == Foreign::Unfinished
+        || facts.s().foreign_ack == Foreign::Unfinished
+        || facts.s().port_half_open
+}
+
+fn synack_lost(facts: &Facts) -> Option<Mechanism> {
+    if facts.s().cookies {
+        Some(Mechanism::SynCookies)
+    } else if facts.s().split {
+        Some(Mechanism::LbSplit)
     } else {
-        None
+        (facts.both() && facts.s().syns < facts.c().syns).then_some(Mechanism::Mixed)
     }
+}
+
+/// What the server's bare ACK showed it to hold on this port.
+fn held(facts: &Facts) -> Option<Mechanism> {
+    let of = |foreign| match foreign {
+        Foreign::None | Foreign::Unknown => None,
+        Foreign::Unfinished => Some(Mechanism::PortReuseSynRecv),
+        Foreign::Established => Some(Mechanism::Established),
+        Foreign::CloseWait => Some(Mechanism::CloseWait),
+        Foreign::TimeWait => Some(Mechanism::TimeWait),
+    };
+    of(facts.s().foreign_ack).or_else(|| of(facts.c().foreign_ack))
 }
 
 fn doubt(row: &Row, facts: &Facts) -> Option<Doubt> {

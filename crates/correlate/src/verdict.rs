@@ -61,6 +61,18 @@ pub enum Mechanism {
     PortReuseSynRecv,
     /// The server still held an established connection on this port.
     Established,
+    /// The server still held a connection on this port that only the client had closed.
+    CloseWait,
+    /// The server remembered a connection on this port that both ends had closed.
+    TimeWait,
+    /// The server answered each SYN afresh and kept nothing: SYN cookies, or a SYN proxy.
+    SynCookies,
+    /// Two servers behind one address answered the same SYN.
+    LbSplit,
+    /// The ACK found no place in the accept queue.
+    AcceptQueueOverflow,
+    /// The server waits for payload before it takes the connection (`TCP_DEFER_ACCEPT`).
+    DeferAccept,
     /// The SYN was on its way for longer than the deadline.
     SynDelayed,
     /// The server took longer than the deadline to answer.
@@ -175,6 +187,12 @@ impl Mechanism {
             Self::Mixed => "mixed",
             Self::PortReuseSynRecv => "port_reuse_synrecv",
             Self::Established => "established",
+            Self::CloseWait => "close_wait",
+            Self::TimeWait => "time_wait",
+            Self::SynCookies => "syn_cookies",
+            Self::LbSplit => "lb_split",
+            Self::AcceptQueueOverflow => "accept_queue_overflow",
+            Self::DeferAccept => "defer_accept",
             Self::SynDelayed => "syn_delayed",
             Self::ServerSlow => "server_slow",
             Self::LatePath => "late_path",

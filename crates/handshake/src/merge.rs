@@ -4,7 +4,7 @@
 //! and leaves both alone. Two attempts towards one server that share an ISN by chance are told
 //! apart by their 4-tuple, then by time.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use why504_model::{Endpoint, Flow, SeqNumber, Span, Timestamp};
@@ -90,7 +90,8 @@ impl Attempt {
 }
 
 /// Puts the sightings of all points together.
-pub fn merge(sightings: Vec<Sighting>, path: &Path) -> Merged {
+pub fn merge(mut sightings: Vec<Sighting>, path: &Path) -> Merged {
+    agree_on_the_client(&mut sightings);
     let mut groups: BTreeMap<(Endpoint, u32), Vec<Sighting>> = BTreeMap::new();
     for sighting in sightings {
         groups.entry((sighting.flow.server, sighting.isn.0)).or_default().push(sighting);
@@ -107,6 +108,24 @@ pub fn merge(sightings: Vec<Sighting>, path: &Path) -> Merged {
     let reliability = reliability(&attempts, path);
     let shared = shared(&attempts);
     Merged { attempts, offsets, shared, reliability }
+}
+
+/// When both ends connect at once, each point takes for the client the end whose SYN it saw first.
+/// A point that saw both SYNs follows one that saw the other end's only.
+fn agree_on_the_client(sightings: &mut [Sighting]) {
+    let crossed = |s: &Sighting| s.reverse_syn().map(|syn| (s.flow.reversed(), syn.seq.0));
+    if sightings.iter().all(|s| crossed(s).is_none()) {
+        return;
+    }
+    let plain: BTreeSet<(Flow, u32)> =
+        sightings.iter().filter(|s| crossed(s).is_none()).map(|s| (s.flow, s.isn.0)).collect();
+    for sighting in sightings {
+        if let Some(other) = crossed(sighting)
+            && plain.contains(&other)
+        {
+            sighting.swap_ends(SeqNumber(other.1));
+        }
+    }
 }
 
 fn shared(attempts: &[Attempt]) -> BTreeMap<(PointId, PointId), u64> {

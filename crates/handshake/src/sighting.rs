@@ -102,15 +102,34 @@ impl Sighting {
     }
 
     /// Whether a SYN or SYN+ACK had to be repeated before the handshake was completed: a near miss.
+    /// It is completed when the server acknowledges what follows; until then a SYN+ACK that comes
+    /// again says that the client's ACK had not arrived.
     /// What comes twice within a moment was captured twice (`-i any`, mirrors, several VLANs).
     pub fn saved_by_repetition(&self) -> bool {
         let Some(third) = self.third_ack().map(|e| e.time) else { return false };
+        let accepted = self.events.iter().find(|e| self.shows_acceptance(e));
+        if accepted.is_none() && self.server_rst().is_some() {
+            return false;
+        }
+        let completed = accepted.map_or(third, |e| e.time.max(third));
         let sent_again = |first: Option<&Event>, event: &Event| {
             let first = first.map_or(event.time, |e| e.time);
-            event.time <= third && event.time.since(first) >= SENT_AGAIN
+            event.time <= completed && event.time.since(first) >= SENT_AGAIN
         };
         self.syns().any(|e| sent_again(self.syns().next(), e))
             || self.syn_acks().any(|e| sent_again(self.syn_acks().next(), e))
+    }
+
+    /// Whether a packet shows that the server had the client's ACK: it acknowledges more than the
+    /// SYN, or sends payload or FIN.
+    pub fn shows_acceptance(&self, event: &Event) -> bool {
+        event.side == Side::Server
+            && event.about.is_none()
+            && match event.kind {
+                EventKind::Data | EventKind::Fin => true,
+                EventKind::Ack => event.ack.is_after(self.isn.next()),
+                _ => false,
+            }
     }
 
     /// Bare ACKs of the server that speak of another attempt or connection on this 4-tuple: the
@@ -165,6 +184,18 @@ impl Sighting {
     /// A SYN from the server's side: both ends connect at once (RFC 9293 section 3.5, figure 8).
     pub fn reverse_syn(&self) -> Option<&Event> {
         self.events.iter().find(|e| e.is(Side::Server, EventKind::Syn))
+    }
+
+    /// The same packets with the other end taken for the client, whose SYN had this ISN.
+    pub(crate) fn swap_ends(&mut self, isn: SeqNumber) {
+        self.flow = self.flow.reversed();
+        self.isn = isn;
+        for event in &mut self.events {
+            event.side = match event.side {
+                Side::Client => Side::Server,
+                Side::Server => Side::Client,
+            };
+        }
     }
 
     /// When the client closed a connection that it had: its FIN, or a RST after the third ACK.

@@ -121,6 +121,12 @@ pub(crate) const fn mechanism(mechanism: Mechanism) -> &'static str {
         Mechanism::WrongAck => "it acknowledged a wrong number",
         Mechanism::SimultaneousOpen => "both ends connected at once",
         Mechanism::InWindowReuse => "ISN inside the window of a half-open attempt",
+        Mechanism::CloseWait => "port still held by a connection that the server had not closed",
+        Mechanism::TimeWait => "port still remembered after an old connection was closed",
+        Mechanism::SynCookies => "the server kept nothing of the SYN: SYN cookies, or a SYN proxy",
+        Mechanism::LbSplit => "two servers behind one address answered",
+        Mechanism::AcceptQueueOverflow => "the server's accept queue was full",
+        Mechanism::DeferAccept => "the server waits for data first: TCP_DEFER_ACCEPT",
         Mechanism::OpenAtEnd => "the capture ended first",
     }
 }

@@ -41,12 +41,19 @@ fn third_step(f: &Facts) -> bool {
 fn answered_acks_hidden(f: &Facts) -> bool {
     let end = f.client.or(f.server);
     f.late == LateAnswer::None
+        && f.acks_may_be_hidden
         && end.is_some_and(|end| {
             end.acks == Err(CoverageGap::NoAcks)
                 && end.seen.syn_acks > 0
                 && !end.seen.repeated
                 && !end.seen.rst_after_first
+                && !end.seen.reset_in_window
         })
+}
+
+/// A read timer fired after the server had acknowledged what was sent: its ACKs had got through.
+fn recovered(f: &Facts) -> bool {
+    f.asked != Asked::Outcome && (f.c().server_active || f.s().server_active)
 }
 
 /// A SYN+ACK reached the client after it had given up.

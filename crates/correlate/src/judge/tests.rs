@@ -213,12 +213,57 @@ fn third_step() -> Vec<Expectation> {
         ),
         (
             with(read(both()), |f| {
-                at_server(f).completed = true;
+                at_server(f).acked_in_time = true;
                 at_server(f).syn_acks_after_ack = 2;
             }),
             "ack_ignored",
             Verdict::AckIgnored,
             Proven,
+        ),
+        (
+            // It took payload in time after all: the read timer fired for something else.
+            with(read(both()), |f| {
+                let seen = at_server(f);
+                (seen.acked_in_time, seen.syn_acks_after_ack, seen.server_active) = (true, 2, true);
+            }),
+            "connected_active",
+            Verdict::Connected,
+            Signature,
+        ),
+        (
+            // Without a log there is no time by which it must have recovered.
+            with(read(both()), |f| {
+                f.asked = Asked::Outcome;
+                let seen = at_server(f);
+                (seen.acked_in_time, seen.syn_acks_after_ack, seen.server_active) = (true, 2, true);
+            }),
+            "ack_ignored",
+            Verdict::AckIgnored,
+            Proven,
+        ),
+        (
+            with(read(both()), |f| {
+                (at_server(f).acked_in_time, at_server(f).ack_reset) = (true, true);
+            }),
+            "ack_reset",
+            Verdict::AckIgnored,
+            Consistent,
+        ),
+        (
+            with(read(both()), |f| {
+                (at_server(f).acked_in_time, at_server(f).earlier_ack_missing) = (true, true);
+            }),
+            "ack_lost_at_first",
+            Verdict::AckLost,
+            Proven,
+        ),
+        (
+            with(read(upstream_only()), |f| {
+                (at_server(f).acked_in_time, at_server(f).earlier_ack_missing) = (true, true);
+            }),
+            "ack_unheard_at_server",
+            Verdict::AckLost,
+            Consistent,
         ),
         (
             with(read(gateway_only()), |f| at_client(f).syn_acks_after_ack = 1),
@@ -233,7 +278,7 @@ fn third_step() -> Vec<Expectation> {
             Signature,
         ),
         (
-            with(read(both()), |f| at_server(f).completed = true),
+            with(read(both()), |f| at_server(f).acked_in_time = true),
             "connected_heard",
             Verdict::Connected,
             Proven,
@@ -331,8 +376,8 @@ fn both_ends() -> Vec<Expectation> {
         ),
         (
             with(both(), |f| {
-                at_server(f).foreign_ack = Foreign::Other;
-                at_client(f).foreign_ack = Foreign::Other;
+                at_server(f).foreign_ack = Foreign::Established;
+                at_client(f).foreign_ack = Foreign::Established;
             }),
             "stale",
             Verdict::StaleConnection,
@@ -416,6 +461,15 @@ fn one_end() -> Vec<Expectation> {
             Verdict::ReplyLost,
             Consistent,
         ),
+        (
+            with(upstream_only(), |f| {
+                f.asked = Asked::Outcome;
+                at_server(f).server_rst = true;
+            }),
+            "refused_unheard",
+            Verdict::Refused,
+            Consistent,
+        ),
         (upstream_only(), "silent_at_server", Verdict::ServerSilent, Proven),
         (
             with(upstream_only(), |f| {
@@ -480,6 +534,40 @@ fn loss_in_both_directions_and_a_held_port_are_named() {
     let judgement = judge(&limited);
     assert_eq!(judgement.verdict(), Verdict::ServerSilent);
     assert_eq!(judgement.mechanism, Some(Mechanism::PortReuseSynRecv));
+}
+
+#[test]
+fn what_the_server_held_and_why_it_ignored_the_ack_are_named() {
+    for (foreign, mechanism) in [
+        (Foreign::Unknown, None),
+        (Foreign::Unfinished, Some(Mechanism::PortReuseSynRecv)),
+        (Foreign::Established, Some(Mechanism::Established)),
+        (Foreign::CloseWait, Some(Mechanism::CloseWait)),
+        (Foreign::TimeWait, Some(Mechanism::TimeWait)),
+    ] {
+        let stale = with(both(), |f| {
+            at_server(f).foreign_ack = foreign;
+            at_client(f).foreign_ack = foreign;
+        });
+        assert_eq!(judge(&stale).mechanism, mechanism);
+        // The connect that succeeded after that says the same.
+        let saved = with(stale, |f| (f.asked, at_client(f).completed) = (Asked::Outcome, true));
+        assert_eq!(
+            (judge(&saved).verdict(), judge(&saved).mechanism),
+            (Verdict::Connected, mechanism)
+        );
+    }
+    for (first_timer_fired, mechanism) in
+        [(true, Mechanism::AcceptQueueOverflow), (false, Mechanism::DeferAccept)]
+    {
+        let ignored = with(both(), |f| {
+            f.asked = Asked::Outcome;
+            let seen = at_server(f);
+            (seen.acked_in_time, seen.syn_acks_after_ack) = (true, 1);
+            seen.first_timer_fired = first_timer_fired;
+        });
+        assert_eq!(judge(&ignored).mechanism, Some(mechanism));
+    }
 }
 
 /// product.md section 4: an attempt still open when the capture ends says so in its mechanism.

@@ -167,6 +167,17 @@ pub(super) static ROWS: &[Row] = &[
         reason: "the server answered with a bare ACK for an earlier attempt or connection on this port",
     },
     Row {
+        name: "refused_unheard",
+        applies: |f| f.asked == Asked::Outcome && f.s().server_rst,
+        when: "seen from the server alone, without a log: it answered the SYN with a RST",
+        verdict: Verdict::Refused,
+        mechanism: None,
+        grade: Grade::Consistent,
+        need: Need::Nothing,
+        alternatives: &[(Verdict::ReplyLost, GatewayCapture)],
+        reason: "the server answered the SYN with a RST; whether that reached the gateway only its capture can show",
+    },
+    Row {
         name: "reply_at_server",
         applies: |f| f.s().server_rst || f.s().icmp,
         when: "seen from the server alone: it answered with RST or ICMP, and nginx logged a timeout",

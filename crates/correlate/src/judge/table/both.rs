@@ -89,7 +89,7 @@ pub(super) static ROWS: &[Row] = &[
         },
         when: "both ends captured; a bare ACK for an older connection was the only answer",
         verdict: Verdict::StaleConnection,
-        mechanism: Some(Mechanism::Established),
+        mechanism: None,
         grade: Grade::Proven,
         need: Need::Server,
         alternatives: &[],

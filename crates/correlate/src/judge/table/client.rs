@@ -1,7 +1,7 @@
 //! What the client's end shows positively, and the third step.
 
-use super::{answered_acks_hidden, third_step};
-use crate::facts::{Asked, LateAnswer};
+use super::{answered_acks_hidden, recovered, third_step};
+use crate::facts::{Asked, Facts, LateAnswer};
 use crate::judge::{Need, Row};
 use crate::verdict::Settles::{
     AccessLog, BetterCoverage, GatewayCapture, Timestamps, UpstreamCapture,
@@ -58,10 +58,11 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "stalled",
         applies: |f| {
+            let end = f.client_or_only();
             f.asked == Asked::Connect
-                && f.c().completed
-                && f.c().client_bytes == 0
-                && f.c().closed_at_deadline
+                && f.completed()
+                && end.client_bytes == 0
+                && end.closed_at_deadline
         },
         when: "a connect timeout, yet the client acknowledged the SYN+ACK in time, sent nothing and closed at the deadline",
         verdict: Verdict::GatewayStall,
@@ -72,30 +73,13 @@ pub(super) static ROWS: &[Row] = &[
         reason: "the kernel had completed the handshake in time; nginx looked at the socket only after its timer had fired",
     },
     Row {
-        name: "ack_lost",
-        applies: |f| {
-            third_step(f)
-                && f.both()
-                && f.c().completed
-                && f.s().syn_acks + f.s().late_syn_acks > 0
-                && !f.s().completed
-        },
-        when: "the client acknowledged the SYN+ACK; no acknowledgement or data reached the server's point",
-        verdict: Verdict::AckLost,
-        mechanism: None,
-        grade: Grade::Proven,
-        need: Need::ServerAcks,
-        alternatives: &[],
-        reason: "the client took the SYN+ACK, and neither its ACK nor its data reached the server",
-    },
-    Row {
         name: "ack_ignored",
         applies: |f| {
             third_step(f)
                 && f.server.is_some()
-                && f.s().completed
+                && f.s().acked_in_time
                 && f.s().syn_acks_after_ack > 0
-                && !f.s().server_active
+                && !recovered(f)
         },
         when: "the ACK reached the server's point and the server went on repeating SYN+ACKs",
         verdict: Verdict::AckIgnored,
@@ -106,13 +90,58 @@ pub(super) static ROWS: &[Row] = &[
         reason: "the ACK arrived and the server went on repeating its SYN+ACK: accept queue full, or defer_accept",
     },
     Row {
+        name: "ack_reset",
+        applies: |f| third_step(f) && f.s().acked_in_time && f.s().ack_reset,
+        when: "the ACK reached the server's point, and a RST of its kernel answered it at once: no socket took it",
+        verdict: Verdict::AckIgnored,
+        mechanism: Some(Mechanism::AcceptQueueOverflow),
+        grade: Grade::Consistent,
+        need: Need::Nothing,
+        alternatives: &[(Verdict::Connected, UpstreamCapture)],
+        reason: "the ACK arrived and the server's kernel reset it at once: accept queue full with tcp_abort_on_overflow, or its request was gone",
+    },
+    Row {
+        name: "ack_lost",
+        applies: |f| {
+            third_step(f)
+                && f.both()
+                && f.c().completed
+                && f.s().syn_acks + f.s().late_syn_acks > 0
+                && !f.s().acked_in_time
+        },
+        when: "the client acknowledged the SYN+ACK; no acknowledgement or data reached the server's point in time",
+        verdict: Verdict::AckLost,
+        mechanism: None,
+        grade: Grade::Proven,
+        need: Need::ServerAcks,
+        alternatives: &[],
+        reason: "the client took the SYN+ACK, and neither its ACK nor its data reached the server",
+    },
+    Row {
+        name: "ack_lost_at_first",
+        applies: |f| {
+            third_step(f)
+                && f.both()
+                && f.c().completed
+                && f.s().earlier_ack_missing
+                && !recovered(f)
+        },
+        when: "the client acknowledged; the server repeated its SYN+ACK, and the first ACK that reached its point still echoes the first SYN+ACK",
+        verdict: Verdict::AckLost,
+        mechanism: None,
+        grade: Grade::Proven,
+        need: Need::ServerAcks,
+        alternatives: &[],
+        reason: "the client took the first SYN+ACK, its ACK did not reach the server, and the server had to repeat its SYN+ACK",
+    },
+    Row {
         name: "ack_unheard",
         applies: |f| {
             third_step(f)
                 && f.server.is_none()
                 && f.c().completed
                 && f.c().syn_acks_after_ack > 0
-                && !f.c().server_active
+                && !recovered(f)
         },
         when: "seen from the client alone: SYN+ACKs keep coming after its ACK",
         verdict: Verdict::AckLost,
@@ -123,10 +152,23 @@ pub(super) static ROWS: &[Row] = &[
         reason: "the client acknowledged and the server repeated its SYN+ACK: the ACK was lost, or the server ignored it",
     },
     Row {
+        name: "ack_unheard_at_server",
+        applies: |f| {
+            third_step(f) && f.client.is_none() && f.s().earlier_ack_missing && !recovered(f)
+        },
+        when: "seen from the server alone: the first ACK came after a repeated SYN+ACK and echoes the first one",
+        verdict: Verdict::AckLost,
+        mechanism: None,
+        grade: Grade::Consistent,
+        need: Need::Nothing,
+        alternatives: &[(Verdict::Connected, GatewayCapture)],
+        reason: "the ACK that came echoes the first SYN+ACK, though another had been sent since: the client had acknowledged before, and that ACK was lost",
+    },
+    Row {
         name: "connected_active",
         applies: |f| {
             f.asked != Asked::Connect
-                && (f.c().completed || f.client.is_none() && f.s().completed)
+                && f.completed()
                 && (f.c().server_active || f.s().server_active || f.asked == Asked::Outcome)
         },
         when: "the handshake completed and the server acknowledged what followed",
@@ -139,7 +181,9 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "connected_heard",
-        applies: |f| f.asked != Asked::Connect && f.both() && f.c().completed && f.s().completed,
+        applies: |f| {
+            f.asked != Asked::Connect && f.both() && f.c().completed && f.s().acked_in_time
+        },
         when: "the handshake completed at both points and the SYN+ACK was not repeated",
         verdict: Verdict::Connected,
         mechanism: None,
@@ -150,7 +194,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "connected",
-        applies: |f| f.c().completed || f.client.is_none() && f.s().completed,
+        applies: Facts::completed,
         when: "the handshake completed as far as one point shows",
         verdict: Verdict::Connected,
         mechanism: None,

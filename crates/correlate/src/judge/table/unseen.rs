@@ -46,7 +46,7 @@ pub(super) static ROWS: &[Row] = &[
         mechanism: None,
         grade: Grade::Consistent,
         need: Need::Nothing,
-        alternatives: &[(Verdict::NoSynSent, BetterCoverage)],
+        alternatives: &[(Verdict::NoSynSent, BetterCoverage), (Verdict::SynLost, BetterCoverage)],
         reason: "no captured attempt fits this line",
     },
 ];
