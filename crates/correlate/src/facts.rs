@@ -4,21 +4,11 @@
 use why504_handshake::{CoverageGap, Event, EventKind, Side, Sighting};
 use why504_model::{Span, Timeout, TimeoutKind, Timestamp};
 
+use crate::LateAnswer;
 use crate::answers;
 use crate::deadline::Deadline;
 use crate::view::Station;
 
-/// Server timers send SYN+ACKs again after 1, 3, 7, 15 and 31 s (`reqsk_timer_handler`, backoff
-/// from `TCP_TIMEOUT_INIT`), up to 5 % late.
-const SLOTS: [Span; 5] = [
-    Span::from_secs(1),
-    Span::from_secs(3),
-    Span::from_secs(7),
-    Span::from_secs(15),
-    Span::from_secs(31),
-];
-const SLOT_EARLY: Span = Span::from_millis(10);
-const SLOT_LATE: Span = Span::from_millis(150);
 /// What comes again after this time was sent again because something was missed; sooner it may have
 /// crossed its answer, or have been captured twice.
 pub(crate) const AGAIN: Span = Span::from_millis(200);
@@ -60,22 +50,6 @@ pub enum Foreign {
     CloseWait,
     /// It acknowledges the client's FIN of an older connection that both ends had closed.
     TimeWait,
-}
-
-/// A SYN+ACK that came after the client had given up, by what it says about the ones before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LateAnswer {
-    /// There was none.
-    #[default]
-    None,
-    /// It echoes the first SYN and came when a server repeats a SYN+ACK: the first one was lost.
-    Repeated,
-    /// It echoes a later SYN: the earlier ones made no request.
-    LaterCopy,
-    /// It echoes the first SYN, at no moment at which a server repeats itself.
-    OffSchedule,
-    /// Without TCP timestamps nothing tells which SYN it answers.
-    Unknown,
 }
 
 /// One end of the way.
@@ -142,8 +116,12 @@ pub struct Seen {
     pub foreign_ack: Foreign,
     /// A bare ACK for this very attempt, provoked by a later SYN on its port.
     pub own_bare_ack: bool,
-    /// The client reset this attempt after its second or later SYN+ACK, within a round trip.
+    /// The client reset this attempt after its second or later SYN+ACK, soon enough to answer it.
     pub rst_after_repeat: bool,
+    /// It did so within the round trip that this point has measured, on a way that delays nothing.
+    pub rst_at_once: bool,
+    /// A bare ACK for this attempt carries an IP identification that counts, as a full socket's.
+    pub bare_ack_counted: bool,
     /// The client reset it on its first SYN+ACK, after the deadline.
     pub rst_after_first: bool,
     /// The same SYN came again well after a SYN+ACK had been sent.
@@ -177,6 +155,8 @@ pub struct Facts {
     pub late: LateAnswer,
     /// The first SYN+ACK that the server sent is the one that came late to the client.
     pub late_is_first: bool,
+    /// Another attempt shows that the server echoes the first SYN that it accepted, as Linux does.
+    pub linux_like: bool,
     /// The server's first SYN+ACK left only after the deadline.
     pub server_slow: bool,
     /// The server's point saw an attempt to this upstream at that moment that the client's point
@@ -224,6 +204,7 @@ impl Facts {
             server: None,
             late: LateAnswer::None,
             late_is_first: false,
+            linux_like: false,
             server_slow: false,
             unpaired_at_server: false,
             reliable: true,
@@ -322,8 +303,10 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
         wrong_ack_unstamped: wrong_ack(sighting, |answer| answer.timestamps.is_none()),
         foreign_ack: Foreign::None,
         own_bare_ack: sighting.bare_acks().next().is_some(),
-        rst_after_repeat: rst_after(sighting, |n| n >= 2),
-        rst_after_first: rst_after(sighting, |n| n == 1)
+        bare_ack_counted: sighting.bare_acks().all(|e| e.ip_id.is_some_and(|id| id != 0)),
+        rst_at_once: false,
+        rst_after_repeat: rst_after_repeat(sighting, ROUND_TRIP_MAX),
+        rst_after_first: rst_after(sighting, |n| n == 1, ROUND_TRIP_MAX)
             && sighting.client_rst().is_some_and(|rst| rst.time > latest),
         syn_after_syn_ack: syn_after_syn_ack(sighting),
         reset_in_window: false,
@@ -355,17 +338,19 @@ fn wrong_ack(sighting: &Sighting, which: impl Fn(&Event) -> bool) -> bool {
     })
 }
 
-/// Whether the client's RST for this attempt followed, within a round trip, the n-th SYN+ACK.
-fn rst_after(sighting: &Sighting, which: impl Fn(usize) -> bool) -> bool {
+/// Whether the client's RST for this attempt followed its second or a later SYN+ACK within this time.
+pub(crate) fn rst_after_repeat(sighting: &Sighting, within: Span) -> bool {
+    rst_after(sighting, |n| n >= 2, within)
+}
+
+/// Whether the client's RST for this attempt followed, within this time, the n-th SYN+ACK.
+fn rst_after(sighting: &Sighting, which: impl Fn(usize) -> bool, within: Span) -> bool {
     let Some(rst) = sighting.client_rst() else { return false };
     if sighting.completed() {
         return false;
     }
     let before = sighting.syn_acks().take_while(|e| e.time <= rst.time);
-    before
-        .enumerate()
-        .last()
-        .is_some_and(|(i, e)| which(i + 1) && rst.time.since(e.time) <= ROUND_TRIP_MAX)
+    before.enumerate().last().is_some_and(|(i, e)| which(i + 1) && rst.time.since(e.time) <= within)
 }
 
 /// Something of the handshake came again when the first SYN+ACK had been under way for long.
@@ -380,41 +365,15 @@ fn syn_after_syn_ack(sighting: &Sighting) -> bool {
     sighting.syns().any(|syn| syn.time.since(answer.time) >= AGAIN)
 }
 
-/// What the client's late SYN+ACK says (taxonomy 3.2, row 12). `round_trip` is the shortest time
-/// from SYN to SYN+ACK that the point has seen towards this server.
-pub(crate) fn late_answer(sighting: &Sighting, round_trip: Span) -> LateAnswer {
-    let (Some(first), Some(answer)) = (sighting.syns().next(), sighting.syn_acks().next()) else {
-        return LateAnswer::None;
-    };
-    let (Some(sent), Some(echoed)) = (first.timestamps, answer.timestamps) else {
-        return LateAnswer::Unknown;
-    };
-    if echoed.echo != sent.value {
-        let mut copies = sighting.syns().skip(1).filter_map(|s| s.timestamps);
-        let known = copies.any(|copy| copy.value == echoed.echo);
-        return if known { LateAnswer::LaterCopy } else { LateAnswer::Unknown };
-    }
-    let waited = answer.time.since(first.time);
-    let by_timer = SLOTS.iter().any(|&slot| {
-        waited >= slot - SLOT_EARLY && waited <= slot + slot.scaled(5, 100) + SLOT_LATE + round_trip
-    });
-    // A repeated SYN draws a SYN+ACK at once, which still echoes the first one (Linux).
-    let by_copy = sighting.syns().skip(1).any(|copy| {
-        let after = answer.time.since(copy.time);
-        after >= Span::ZERO && after <= round_trip + SLOT_EARLY
-    });
-    if by_timer || by_copy { LateAnswer::Repeated } else { LateAnswer::OffSchedule }
-}
-
 /// Whether the client's first SYN+ACK is the very packet that the server sent first.
 pub(crate) fn same_first_answer(client: &Sighting, server: &Sighting) -> bool {
     let (Some(here), Some(there)) = (client.syn_acks().next(), server.syn_acks().next()) else {
         return false;
     };
     // SYN+ACKs of Linux carry IP identification 0; the time stamp tells copies apart. Two in one
-    // millisecond are the same for this question.
+    // millisecond are the same for this question. Without time stamps an only one is the first.
     match (here.timestamps, there.timestamps) {
         (Some(here), Some(there)) => here.value == there.value,
-        _ => client.syn_acks().count() >= server.syn_acks().count(),
+        _ => server.syn_acks().count() == 1,
     }
 }

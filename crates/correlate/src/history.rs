@@ -3,13 +3,16 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use why504_handshake::{Attempt, Event, EventKind, PointId, Side, Sighting};
 use why504_model::{Endpoint, Flow, Interval, SeqNumber, Span, Timestamp};
 
+use crate::LateAnswer;
 use crate::answers;
 use crate::deadline::Deadline;
-use crate::facts::{self, Asked, End, Facts, Foreign, LateAnswer};
+use crate::facts::{self, Asked, End, Facts, Foreign};
+use crate::late;
 use crate::view::{Points, Station};
 
 /// A request in SYN-RECEIVED of Linux lives 63 s from its last SYN (tcp_synack_retries = 5), with
@@ -19,6 +22,8 @@ const HALF_OPEN: Span = Span::from_secs(67);
 const SAME_MOMENT: Span = Span::from_millis(100);
 /// A server repeats its SYN+ACK after 1 s, and a client its SYN (`TCP_TIMEOUT_INIT`), up to 5 % late.
 const REPEATED_BY: Span = Span::from_millis(1200);
+/// A host answers within the shortest round trip, as long again, and this.
+const TRIP_SLACK: Span = Span::from_millis(20);
 /// The receive window of a request in SYN-RECEIVED is not scaled (RFC 7323 section 2.2).
 const LARGEST_WINDOW: u32 = 65_535;
 
@@ -35,6 +40,10 @@ pub struct History<'a> {
     quiet: BTreeSet<PointId>,
     /// Points where something of a handshake came again.
     restless: BTreeSet<PointId>,
+    /// Where answers of a server came late, at no moment at which it repeats itself.
+    delaying: BTreeSet<(PointId, IpAddr)>,
+    /// Servers that echo the first SYN that they accepted.
+    linux_like: BTreeSet<IpAddr>,
 }
 
 impl<'a> History<'a> {
@@ -83,6 +92,7 @@ impl<'a> History<'a> {
             end.seen.port_half_open = self.half_open(station);
             end.seen.reset_in_window = self.reset_in_window(station);
             end.seen.foreign_ack = self.foreign(station);
+            end.seen.rst_at_once = self.rst_at_once(points, station);
             end
         };
         let c = client.map(|station| at(station, Side::Client));
@@ -101,7 +111,8 @@ impl<'a> History<'a> {
             self.quiet.contains(&station.point) || !self.restless.contains(&station.point)
         });
         if let Some(station) = client {
-            facts.late = late(points, station, c, attempt);
+            facts.late = self.late(points, station, c);
+            facts.linux_like = self.linux_like.contains(&attempt.flow().server.ip);
         }
         if let (Some(client), Some(server)) = (client, server) {
             facts.reliable = points.reliable(client.point, server.point);
@@ -151,6 +162,16 @@ impl<'a> History<'a> {
 
     /// Notes whether a point shows that SYN+ACKs were missed, or that they were not.
     fn listen(&mut self, points: Points<'_>, sighting: &Sighting) {
+        let server = sighting.flow.server.ip;
+        let place = points.path.place(sighting.point, server);
+        if place.to_server.is_some_and(|trip| late::shows_delay(sighting, trip))
+            || place.to_client.is_some_and(|trip| late::shows_delayed_reply(sighting, trip))
+        {
+            self.delaying.insert((sighting.point, server));
+        }
+        if late::keeps_the_first(sighting) {
+            self.linux_like.insert(server);
+        }
         let Some(answer) = sighting.syn_acks().last() else { return };
         let end = points.coverage.get(&sighting.point).and_then(|c| c.span).map(Interval::end);
         if facts::repeated(sighting) {
@@ -197,6 +218,38 @@ impl<'a> History<'a> {
         })
     }
 
+    /// A SYN+ACK that the client's point saw after the client had given up: its socket reset it, or
+    /// the deadline was past.
+    fn late(&self, points: Points<'_>, station: &Station<'_>, end: Option<End>) -> LateAnswer {
+        let Some(sighting) = station.sighting else { return LateAnswer::None };
+        let after_deadline = end.is_some_and(|e| e.seen.syn_acks == 0);
+        let reset = sighting.client_rst().is_some_and(|rst| {
+            sighting.syn_acks().next().is_some_and(|answer| rst.time >= answer.time)
+        });
+        if sighting.completed() || !(after_deadline || reset) {
+            return LateAnswer::None;
+        }
+        let server = sighting.flow.server.ip;
+        let trip = points.path.place(station.point, server).to_server.unwrap_or(Span::ZERO);
+        match late::late_answer(sighting, trip) {
+            LateAnswer::Repeated if self.delaying.contains(&(station.point, server)) => {
+                LateAnswer::InSlot
+            }
+            answer => answer,
+        }
+    }
+
+    /// Whether the client's RST answered a repeated SYN+ACK: it came within the round trip that was
+    /// measured here, and nothing here takes longer.
+    fn rst_at_once(&self, points: Points<'_>, station: &Station<'_>) -> bool {
+        let Some(sighting) = station.sighting else { return false };
+        let server = sighting.flow.server.ip;
+        points.path.place(station.point, server).to_client.is_some_and(|trip| {
+            facts::rst_after_repeat(sighting, trip + trip + TRIP_SLACK)
+                && !self.delaying.contains(&(station.point, server))
+        })
+    }
+
     /// Whether the server's point saw, at that moment, an attempt to the same upstream that the
     /// client's point did not: it may be this one with its numbers rewritten.
     fn unpaired(
@@ -229,24 +282,4 @@ fn ends<'a, 'b>(stations: &'b [Station<'a>]) -> (Option<&'b Station<'a>>, Option
         [only] => (Some(only), None),
         [first, .., last] => (Some(first), Some(last)),
     }
-}
-
-/// A SYN+ACK that the client's point saw after the client had given up: its socket reset it, or the
-/// deadline was past.
-fn late(
-    points: Points<'_>,
-    station: &Station<'_>,
-    end: Option<End>,
-    attempt: &Attempt,
-) -> LateAnswer {
-    let Some(sighting) = station.sighting else { return LateAnswer::None };
-    let after_deadline = end.is_some_and(|e| e.seen.syn_acks == 0);
-    let reset = sighting.client_rst().is_some_and(|rst| {
-        sighting.syn_acks().next().is_some_and(|answer| rst.time >= answer.time)
-    });
-    if sighting.completed() || !(after_deadline || reset) {
-        return LateAnswer::None;
-    }
-    let place = points.path.place(station.point, attempt.flow().server.ip);
-    facts::late_answer(sighting, place.to_server.unwrap_or(Span::ZERO))
 }

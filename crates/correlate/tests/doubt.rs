@@ -258,3 +258,64 @@ fn a_silence_between_two_files_proves_nothing() {
     });
     assert_eq!(sure(&world, &BOTH), []);
 }
+
+/// SYNs at 10.1 s whose SYN+ACKs come after so many milliseconds each and are reset; each echoes
+/// its SYN, as a server with TCP timestamps does.
+fn late_answers(waits: &[&[i64]]) -> World {
+    let mut world = World::watched();
+    for (i, waits) in waits.iter().enumerate() {
+        let port = 40_000 + u16::try_from(i).expect("few");
+        let (client, isn) = (gateway(port), 5000 + u32::from(port));
+        let began = 10_100 + i64::try_from(i).expect("few") * 10_000;
+        world.up(began, client, 0x02, isn, 0, Seen::Both);
+        for wait in *waits {
+            world.down(began + wait, client, 0x12, 9000, isn + 1, Seen::ClientOnly);
+            world.up(began + wait + 1, client, 0x04, isn + 1, 0, Seen::ClientOnly);
+        }
+        world.timed_out(began + 300, Some(300));
+    }
+    world.change(CLIENT_POINT, |segment| {
+        let mut there = *segment;
+        if let Some(ts) = there.timestamps.as_mut().filter(|_| segment.is_syn_ack()) {
+            // The SYN's time stamp, by the port that gives its time.
+            let i = i64::from(segment.destination.port) - 40_000;
+            if (0..10).contains(&i) {
+                ts.echo = u32::try_from(1_010_100 + i * 10_000).expect("in range");
+            }
+        }
+        Some(there)
+    });
+    world
+}
+
+#[test]
+fn a_late_answer_in_the_servers_slot_is_a_repeated_one_where_nothing_else_is_late() {
+    let signature = (Verdict::SynAckLost, Grade::Signature);
+    assert_eq!(answers(&late_answers(&[&[1010]]), &[CLIENT_POINT]), [signature]);
+    assert_eq!(answers(&late_answers(&[&[3040]]), &[CLIENT_POINT]), [signature]);
+}
+
+#[test]
+fn a_way_that_delays_packets_makes_no_lost_ones() {
+    // The second attempt's answer came when no server repeats itself.
+    let world = late_answers(&[&[1010], &[1700]]);
+    assert_eq!(sure(&world, &[CLIENT_POINT]), []);
+    // One second from this answer to the next: it was the first one.
+    let world = late_answers(&[&[1010, 2030]]);
+    assert_eq!(answers(&world, &[CLIENT_POINT]), [(Verdict::SynAckLate, Grade::Consistent)]);
+}
+
+#[test]
+fn a_server_capture_that_began_late_does_not_show_the_first_answer() {
+    let mut world = World::default();
+    let client = gateway(40_000);
+    world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
+    world.down(10_101, client, 0x12, 9000, 5001, Seen::ServerOnly);
+    world.down(11_110, client, 0x12, 9000, 5001, Seen::Both);
+    world.up(11_111, client, 0x04, 5001, 0, Seen::Both);
+    world.timed_out(10_400, Some(300));
+    // What was captured before 11 s is gone at the server's point.
+    let began = at(11_000);
+    world.filter(SERVER_POINT, |segment| segment.time >= began);
+    assert_eq!(sure(&world, &BOTH), []);
+}

@@ -8,7 +8,8 @@ mod unseen;
 use why504_handshake::CoverageGap;
 
 use super::{Need, Row};
-use crate::facts::{Asked, Facts, Foreign, LateAnswer};
+use crate::LateAnswer;
+use crate::facts::{Asked, Facts, Foreign};
 use crate::verdict::Settles::BetterCoverage;
 use crate::{Grade, Verdict};
 

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::vec::Vec;
 
 use super::*;
-use crate::facts::{Asked, End, Foreign, LateAnswer, Seen};
+use crate::LateAnswer;
+use crate::facts::{Asked, End, Foreign, Seen};
 
 /// Both ends captured and covered: SYNs at both.
 fn both() -> Facts {
@@ -404,7 +405,23 @@ fn one_end() -> Vec<Expectation> {
             Verdict::SynAckLost,
             Signature,
         ),
+        (
+            with(gateway_only(), |f| {
+                (at_client(f).own_bare_ack, at_client(f).bare_ack_counted) = (true, true);
+            }),
+            "synack_lost_counted_ack",
+            Verdict::SynAckLost,
+            Consistent,
+        ),
         (late(LateAnswer::Repeated), "synack_lost_late", Verdict::SynAckLost, Signature),
+        (late(LateAnswer::InSlot), "late_in_slot", Verdict::SynAckLost, Consistent),
+        (late(LateAnswer::LaterCopyRepeated), "late_copy_in_slot", Verdict::SynAckLost, Consistent),
+        (
+            with(late(LateAnswer::LaterCopyRepeated), |f| f.linux_like = true),
+            "late_copy_repeated",
+            Verdict::SynAckLost,
+            Signature,
+        ),
         (late(LateAnswer::LaterCopy), "late_copy", Verdict::SynLost, Consistent),
         (late(LateAnswer::OffSchedule), "late_off_schedule", Verdict::SynAckLate, Consistent),
         (late(LateAnswer::Unknown), "late_unknown", Verdict::SynAckLate, Consistent),
@@ -429,6 +446,16 @@ fn one_end() -> Vec<Expectation> {
             with(upstream_only(), |f| {
                 at_server(f).syn_acks = 1;
                 at_server(f).rst_after_repeat = true;
+            }),
+            "synack_lost_slow_rst",
+            Verdict::SynAckLost,
+            Consistent,
+        ),
+        (
+            with(upstream_only(), |f| {
+                at_server(f).syn_acks = 1;
+                at_server(f).rst_after_repeat = true;
+                at_server(f).rst_at_once = true;
             }),
             "synack_lost_rst",
             Verdict::SynAckLost,

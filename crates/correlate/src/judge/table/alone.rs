@@ -1,6 +1,7 @@
 //! What one end shows alone: first the client's, then the server's.
 
-use crate::facts::{Asked, Foreign, LateAnswer};
+use crate::LateAnswer;
+use crate::facts::{Asked, Foreign};
 use crate::judge::{Need, Row};
 use crate::verdict::Settles::{GatewayCapture, Timestamps, UpstreamCapture};
 use crate::{Grade, Mechanism, Verdict};
@@ -9,7 +10,7 @@ pub(super) static ROWS: &[Row] = &[
     // What the client's end shows alone.
     Row {
         name: "synack_lost_bare_ack",
-        applies: |f| f.client.is_some() && f.c().own_bare_ack,
+        applies: |f| f.client.is_some() && f.c().own_bare_ack && !f.c().bare_ack_counted,
         when: "seen from the client alone: a later SYN on its port drew a bare ACK for this attempt (ack = ISN + 1)",
         verdict: Verdict::SynAckLost,
         mechanism: Some(Mechanism::PortReuseSynRecv),
@@ -28,6 +29,54 @@ pub(super) static ROWS: &[Row] = &[
         need: Need::Client,
         alternatives: &[],
         reason: "the SYN+ACK that came too late is a repeated one that echoes the first SYN: the server had that SYN at once, and its first SYN+ACK was lost",
+    },
+    Row {
+        name: "synack_lost_counted_ack",
+        applies: |f| f.client.is_some() && f.c().own_bare_ack,
+        when: "the same, but the bare ACK carries an IP identification as a full socket's does, not a half-open request's",
+        verdict: Verdict::SynAckLost,
+        mechanism: Some(Mechanism::PortReuseSynRecv),
+        grade: Grade::Consistent,
+        need: Need::Client,
+        alternatives: &[(Verdict::StaleConnection, UpstreamCapture)],
+        reason: "the server acknowledged this very SYN later, on the reused port, in a packet that Linux would not send for a half-open request: it had the SYN, and no SYN+ACK came",
+    },
+    Row {
+        name: "late_in_slot",
+        applies: |f| f.client.is_some() && f.late == LateAnswer::InSlot,
+        when: "the same, where other SYN+ACKs of this server came late at other moments, too",
+        verdict: Verdict::SynAckLost,
+        mechanism: None,
+        grade: Grade::Consistent,
+        need: Need::Client,
+        alternatives: &[(Verdict::SynAckLate, UpstreamCapture)],
+        reason: "the SYN+ACK that came too late echoes the first SYN and came when a server repeats itself; but others came late at any moment, so it may be the first one, delayed",
+    },
+    Row {
+        name: "late_copy_repeated",
+        applies: |f| f.client.is_some() && f.late == LateAnswer::LaterCopyRepeated && f.linux_like,
+        when: "seen from the client alone: the late SYN+ACK echoes a repeated SYN and came when the server repeats its answer to that one; other attempts show that this server echoes the first SYN that it accepted",
+        verdict: Verdict::SynAckLost,
+        mechanism: Some(Mechanism::Mixed),
+        grade: Grade::Signature,
+        need: Need::Client,
+        alternatives: &[],
+        reason: "the first SYN made no request at the server, a repeated one did, and the first SYN+ACK to it was lost: what came is its repetition",
+    },
+    Row {
+        name: "late_copy_in_slot",
+        applies: |f| f.client.is_some() && f.late == LateAnswer::LaterCopyRepeated,
+        when: "the same, without another attempt that shows what this server echoes",
+        verdict: Verdict::SynAckLost,
+        mechanism: None,
+        grade: Grade::Consistent,
+        need: Need::Client,
+        alternatives: &[
+            (Verdict::SynLost, UpstreamCapture),
+            (Verdict::ServerSilent, UpstreamCapture),
+            (Verdict::SynAckLate, UpstreamCapture),
+        ],
+        reason: "the SYN+ACK that came too late echoes a repeated SYN and came when a server repeats itself: an earlier one seems to have been lost",
     },
     Row {
         name: "late_copy",
@@ -121,14 +170,25 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "synack_lost_rst",
-        applies: |f| f.s().rst_after_repeat,
-        when: "seen from the server alone: the client reset the attempt within a round trip of a repeated SYN+ACK",
+        applies: |f| f.s().rst_after_repeat && f.s().rst_at_once,
+        when: "seen from the server alone: the client reset the attempt within the measured round trip of a repeated SYN+ACK, and nothing here takes longer",
         verdict: Verdict::SynAckLost,
         mechanism: None,
         grade: Grade::Signature,
         need: Need::ServerAcks,
         alternatives: &[],
         reason: "the client's stack answered a repeated SYN+ACK with a RST and not the ones before it: those never reached it",
+    },
+    Row {
+        name: "synack_lost_slow_rst",
+        applies: |f| f.s().rst_after_repeat,
+        when: "the same, where the round trip is not known or other replies took longer",
+        verdict: Verdict::SynAckLost,
+        mechanism: None,
+        grade: Grade::Consistent,
+        need: Need::ServerAcks,
+        alternatives: &[(Verdict::SynAckLate, GatewayCapture)],
+        reason: "the client's stack reset the attempt after a repeated SYN+ACK: those before it seem to have been lost, or all of them were slow",
     },
     Row {
         name: "late_rst",

@@ -35,7 +35,8 @@ pub(super) static ROWS: &[Row] = &[
         verdict: Verdict::SynAckLate,
         mechanism: Some(Mechanism::LatePath),
         grade: Grade::Proven,
-        need: Need::Nothing,
+        // A capture that began after the real first one would take a repetition for it.
+        need: Need::Server,
         alternatives: &[],
         reason: "nothing was lost: the first SYN+ACK arrived after nginx had given up",
     },

@@ -1,7 +1,8 @@
 //! What the client's end shows positively, and the third step.
 
 use super::{answered_acks_hidden, recovered, third_step};
-use crate::facts::{Asked, Facts, LateAnswer};
+use crate::LateAnswer;
+use crate::facts::{Asked, Facts};
 use crate::judge::{Need, Row};
 use crate::verdict::Settles::{
     AccessLog, BetterCoverage, GatewayCapture, Timestamps, UpstreamCapture,
