@@ -4,7 +4,7 @@
 //! Whether the server can be trusted to echo the first SYN that it accepted, and whether this way
 //! delays packets, is known from other attempts and is put together in [`crate::History`].
 
-use why504_handshake::{Event, Sighting};
+use why504_handshake::{Event, Side, Sighting};
 use why504_model::Span;
 
 use crate::facts::AGAIN;
@@ -100,14 +100,14 @@ pub(crate) fn shows_delay(sighting: &Sighting, round_trip: Span) -> bool {
         && late_answer(sighting, round_trip) == LateAnswer::OffSchedule
 }
 
-/// The same, seen from the server's end: what answered its only SYN+ACK came late.
+/// The same, seen from the server's end: what answered its SYN+ACK came late. A RST that answers a
+/// bare ACK on the reused port is none of that.
 pub(crate) fn shows_delayed_reply(sighting: &Sighting, round_trip: Span) -> bool {
     let Some(answer) = sighting.syn_acks().next() else { return false };
-    let reply = sighting.third_ack().or_else(|| sighting.client_rst());
-    reply.is_some_and(|reply| {
-        let between = sighting.syn_acks().skip(1).any(|e| e.time <= reply.time);
-        !between && reply.time.since(answer.time) >= round_trip + AGAIN
-    })
+    let Some(reply) = sighting.third_ack().or_else(|| sighting.client_rst()) else { return false };
+    let sent_between =
+        |e: &Event| e.side == Side::Server && e.time > answer.time && e.time <= reply.time;
+    !sighting.events.iter().any(sent_between) && reply.time.since(answer.time) >= round_trip + AGAIN
 }
 
 /// Whether the server is shown to echo the first SYN that it accepted whatever came later, as Linux
