@@ -1,6 +1,6 @@
 //! A few capture files, read, tracked, merged and judged through the libraries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path as FilePath, PathBuf};
 
 use why504_capture::{CaptureReader, DecodeTally};
@@ -90,7 +90,9 @@ impl Observed {
             worker: Some(1),
             connection: None,
         };
-        let found = self.with_points(|points| correlate(&[timeout], points, true));
+        // Start and end are in UTC.
+        let unzoned = BTreeSet::new();
+        let found = self.with_points(|points| correlate(&[timeout], points, &unzoned));
         found.cases.into_iter().next().expect("one line, one case")
     }
 
