@@ -8,8 +8,11 @@ mod duration;
 mod inherit;
 mod lexer;
 mod location;
+mod ports;
 mod reader;
 mod tree;
+
+use std::collections::BTreeSet;
 
 use crate::log_format::{FormatError, LogFormat};
 pub use inherit::LineScope;
@@ -54,6 +57,7 @@ pub struct Conf {
     pub notes: Vec<ConfError>,
     /// The blocks, for [`Conf::limits`].
     tree: Tree,
+    ports: ports::Ports,
 }
 
 /// A place in a configuration and what is wrong there.
@@ -91,6 +95,11 @@ impl Conf {
             }
             None => reader::read(name, text, load),
         }
+    }
+
+    /// The ports that nginx connects to; `None` where variables or Lua code decide, or none is named.
+    pub fn upstream_ports(&self) -> Option<BTreeSet<u16>> {
+        self.ports.known()
     }
 
     /// A format by the name that an `access_log` gives; the last one, and nginx's own `combined`.

@@ -4,6 +4,7 @@
 //! * [`ndjson`]: the contract that scripts rely on, one object a line;
 //! * [`text`]: the report that a person reads first;
 //! * [`explain`]: one case in full, with the packet ladder and the checklist;
+//! * [`slices`]: the packets of a case as a commented pcapng file;
 //! * [`verdicts_doc`]: the decision table as documentation.
 //!
 //! Everything that came from an input is hostile: in text it passes one gate that makes control
@@ -20,6 +21,7 @@ mod flight;
 mod limit;
 mod moment;
 mod page;
+mod pcapng;
 mod reason;
 mod reset;
 mod run;
@@ -29,6 +31,7 @@ mod words;
 
 pub mod explain;
 pub mod ndjson;
+pub mod slices;
 pub mod text;
 pub mod verdicts_doc;
 

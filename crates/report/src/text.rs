@@ -24,6 +24,7 @@ use crate::style::Style;
 use classes::classes;
 
 pub(crate) use classes::way;
+pub(crate) use ending::log_place;
 pub use handshakes::{handshake, handshakes_header, handshakes_summary};
 pub(crate) use headline::surety_of;
 pub(crate) use packets::packet_list;

@@ -55,6 +55,8 @@ pub(crate) struct Report {
     #[command(flatten)]
     pub(crate) inputs: InputOptions,
     #[command(flatten)]
+    pub(crate) slices: SliceOptions,
+    #[command(flatten)]
     pub(crate) output: OutputOptions,
 }
 
@@ -136,6 +138,18 @@ pub(crate) struct LogOptions {
     /// `(?P<peer>...)` around IP:PORT names the upstream; repeatable
     #[arg(long, value_name = "REGEX")]
     pub(crate) message: Vec<String>,
+}
+
+/// Evidence files.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(crate) struct SliceOptions {
+    /// Writes a pcapng file for each case to a directory: all its packets from all points, each
+    /// with a comment that says its part in the story
+    #[arg(long, value_name = "DIR")]
+    pub(crate) slices: Option<PathBuf>,
+    /// Cases of one kind (verdict and mechanism) that get a file; at most 400 in all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) slices_each: usize,
 }
 
 /// Where results go.

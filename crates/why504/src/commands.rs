@@ -18,6 +18,7 @@ use crate::points::Named;
 use crate::progress::Complaints;
 use crate::run::{self, Analysis};
 use crate::shown::Shown;
+use crate::slices;
 
 /// Runs what was asked for.
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
@@ -32,21 +33,29 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
 }
 
 fn report(options: &Report) -> anyhow::Result<Outcome> {
+    slices::prepare(&options.slices)?;
     let (analysis, plan) = analyse(options)?;
     let shown = Shown::new(&analysis);
     let run = shown.run(&analysis);
+    let mut of_slices = Complaints::default();
+    slices::write(&options.slices, &run, &analysis.inputs, None, &mut of_slices)?;
     output::write(&plan, |format, style, out| match format {
         Format::Text => text::report(&run, style, out),
         Format::Ndjson => ndjson::report(&run, out),
     })?;
     analysis.complaints.print(plan.quiet);
-    Ok(analysis.outcome)
+    of_slices.print(plan.quiet);
+    Ok(analysis.outcome.max(of_slices.outcome()))
 }
 
 fn explain_case(options: &Explain) -> anyhow::Result<Outcome> {
+    slices::prepare(&options.report.slices)?;
     let (mut analysis, plan) = analyse(&options.report)?;
     let shown = Shown::new(&analysis);
     let run = shown.run(&analysis);
+    let mut of_slices = Complaints::default();
+    let only = Some(options.case.as_str());
+    slices::write(&options.report.slices, &run, &analysis.inputs, only, &mut of_slices)?;
     let mut known = true;
     output::to_stdout(|out| {
         known = explain::case(&run, &options.case, &plan.style, out)?;
@@ -57,7 +66,8 @@ fn explain_case(options: &Explain) -> anyhow::Result<Outcome> {
         analysis.outcome = Outcome::Nothing;
     }
     analysis.complaints.print(plan.quiet);
-    Ok(analysis.outcome)
+    of_slices.print(plan.quiet);
+    Ok(analysis.outcome.max(of_slices.outcome()))
 }
 
 fn timeouts(options: &Timeouts) -> anyhow::Result<Outcome> {

@@ -15,6 +15,7 @@ mod points;
 mod progress;
 mod run;
 mod shown;
+mod slices;
 
 use std::process::ExitCode;
 

@@ -40,7 +40,7 @@ pub(crate) fn to_stdout(
 
 /// Writes a file beside its place and renames it there: a reader sees the old one or the new one,
 /// and a failure leaves the old one alone.
-fn replace(
+pub(crate) fn replace(
     path: &Path,
     results: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> anyhow::Result<()> {

@@ -81,7 +81,8 @@ impl Shown {
 /// command has to repeat to see the same. Sorted, since the order of arguments changes nothing that
 /// is printed.
 fn arguments(typed: impl Iterator<Item = String>) -> Vec<String> {
-    let own = ["-o", "--output", "--format", "-j", "--jobs", "--color"];
+    let own =
+        ["-o", "--output", "--format", "-j", "--jobs", "--color", "--slices", "--slices-each"];
     let alone = ["-q", "--quiet"];
     let (mut options, mut paths) = (Vec::new(), Vec::new());
     let mut typed = typed.skip_while(|argument| argument == "report");

@@ -42,6 +42,9 @@ impl Reader<'_> {
         let mut words: Vec<Vec<u8>> = Vec::new();
         let outer = self.scope.0.len();
         while let Some(token) = lexer.next_token().map_err(|e| source.fault(e))? {
+            if matches!(token, Token::Semicolon | Token::Open) {
+                self.conf.ports.see(&words, &self.scope.0);
+            }
             match token {
                 Token::Word(word) => words.push(word),
                 Token::Semicolon => {

@@ -18,7 +18,7 @@ pub(crate) struct Proof<'a> {
     pub(crate) client_port: u16,
     pub(crate) note: String,
     /// Where it is sorted: a packet is never listed before it left, whatever the clocks say.
-    order: Timestamp,
+    pub(crate) order: Timestamp,
 }
 
 impl Proof<'_> {

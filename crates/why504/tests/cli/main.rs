@@ -10,5 +10,6 @@ mod incident;
 mod logs;
 mod resets;
 mod same_bytes;
+mod slices;
 mod truth;
 mod usage;

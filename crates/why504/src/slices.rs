@@ -1,0 +1,150 @@
+//! `--slices DIR`: fetches the raw frames of the chosen cases in one further pass over the captures,
+//! and writes a pcapng file for each.
+//!
+//! Which cases, and what the files say, is decided in [`why504_report::slices`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context;
+use rayon::prelude::*;
+use why504_capture::{CaptureReader, Content};
+use why504_ingest::{Source, open};
+use why504_model::{Damage, Location, Timestamp};
+use why504_report::Run;
+use why504_report::slices::{self, Frame, Plan, Slice};
+
+use crate::args::SliceOptions;
+use crate::inputs::{Inputs, Kind};
+use crate::output;
+use crate::progress::Complaints;
+
+/// Octets of the frames of one capture file that are held: so much, and so much for each frame that
+/// is wanted. Packets of handshakes are small; only a made-up file asks for more.
+const HELD: usize = 4 << 20;
+const HELD_EACH: usize = 4 << 10;
+
+/// The frames that are wanted of one file, with the time stamps that they had.
+type Wanted = BTreeMap<u64, Timestamp>;
+
+/// Makes the directory, before any work is done.
+pub(crate) fn prepare(options: &SliceOptions) -> anyhow::Result<()> {
+    let Some(folder) = &options.slices else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("--slices {}: cannot be made", folder.display()))
+}
+
+/// Writes the files of a run; `only` asks for one case.
+pub(crate) fn write(
+    options: &SliceOptions,
+    run: &Run<'_>,
+    inputs: &Inputs,
+    only: Option<&str>,
+    complaints: &mut Complaints,
+) -> anyhow::Result<()> {
+    let Some(folder) = &options.slices else { return Ok(()) };
+    let plan = Plan::new(run, options.slices_each, only);
+    let frames = fetch(&plan, inputs, complaints);
+    for slice in &plan.slices {
+        if let Some(missing) = slice.wanted().find(|(l, _)| !frames.contains_key(l)) {
+            complaints.add(Damage::Partial, lost(slice, missing.0, inputs));
+            continue;
+        }
+        let path = folder.join(&slice.file_name);
+        output::replace(&path, |out| slices::write(slice, |l| frames.get(&l), out))
+            .with_context(|| format!("--slices {}", path.display()))?;
+    }
+    for sentence in left_out(&plan, folder) {
+        complaints.add(Damage::Note, sentence);
+    }
+    Ok(())
+}
+
+fn left_out(plan: &Plan, folder: &Path) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let folder = folder.display();
+    if plan.left_out > 0 {
+        sentences.push(format!(
+            "{folder}: {} cases of {} have a file; --slices-each sets how many of a kind get one",
+            plan.slices.len(),
+            plan.slices.len() + plan.left_out
+        ));
+    }
+    if plan.without_packets > 0 {
+        sentences.push(format!(
+            "{folder}: {} cases have no file, since no capture holds a packet of theirs",
+            plan.without_packets
+        ));
+    }
+    sentences
+}
+
+fn lost(slice: &Slice, location: Location, inputs: &Inputs) -> String {
+    let path = inputs.sources.iter().find(|s| s.id == location.source).map(|s| s.path.display());
+    let path = path.map_or_else(String::new, |p| p.to_string());
+    format!(
+        "{path}: record {}: not found again, the file has changed; {} is not written",
+        location.record, slice.file_name
+    )
+}
+
+/// The frames of all files of the plan. One that is not there any more is left out.
+fn fetch(plan: &Plan, inputs: &Inputs, complaints: &mut Complaints) -> BTreeMap<Location, Frame> {
+    let mut wanted: BTreeMap<_, Wanted> = BTreeMap::new();
+    for (location, time) in plan.slices.iter().flat_map(Slice::wanted) {
+        wanted.entry(location.source).or_default().insert(location.record, time);
+    }
+    let sources: Vec<(&Source<Kind>, &Wanted)> =
+        inputs.of(Kind::Capture).filter_map(|s| Some((s, wanted.get(&s.id)?))).collect();
+    let read: Vec<Result<Vec<(Location, Frame)>, String>> = sources
+        .par_iter()
+        .map(|(source, wanted)| {
+            frames(source, wanted).map_err(|error| format!("{}: {error}", source.path.display()))
+        })
+        .collect();
+    let mut all = BTreeMap::new();
+    for of_source in read {
+        match of_source {
+            Ok(frames) => all.extend(frames),
+            Err(sentence) => complaints.add(Damage::Partial, sentence),
+        }
+    }
+    all
+}
+
+/// The wanted frames of one file, which is read up to the last of them.
+fn frames(source: &Source<Kind>, wanted: &Wanted) -> Result<Vec<(Location, Frame)>, String> {
+    let input = open(source).map_err(|error| format!("cannot be read again: {error}"))?;
+    let mut reader = CaptureReader::new(input, source.id).map_err(|error| error.to_string())?;
+    let mut room = HELD + HELD_EACH.saturating_mul(wanted.len());
+    let mut found = Vec::new();
+    while found.len() < wanted.len()
+        && let Some(block) = reader.next_block()
+    {
+        let first = block.first_frame();
+        let end = first.saturating_add(block.frame_count());
+        if wanted.range(first..end).next().is_some() {
+            for record in block.records() {
+                let Some(time) = wanted.get(&record.number) else { continue };
+                let Content::Frame(frame) = record.content else { continue };
+                if frame.time != Some(*time) {
+                    continue;
+                }
+                room = room.checked_sub(frame.data.len()).ok_or("its frames are too large")?;
+                let interfaces = &reader.summary().interfaces;
+                let interface = interfaces.iter().rev().find(|i| i.link == frame.link);
+                found.push((
+                    Location { source: source.id, record: record.number },
+                    Frame {
+                        link: frame.link.0,
+                        snaplen: interface.and_then(|i| i.snaplen),
+                        wire_len: frame.wire_len,
+                        data: frame.data.to_vec(),
+                    },
+                ));
+            }
+        }
+        reader.recycle(block);
+    }
+    Ok(found)
+}
