@@ -5,6 +5,7 @@
 //! * [`text`]: the report that a person reads first;
 //! * [`explain`]: one case in full, with the packet ladder and the checklist;
 //! * [`slices`]: the packets of a case as a commented pcapng file;
+//! * [`recipe`]: what to capture and to log before the next incident;
 //! * [`verdicts_doc`]: the decision table as documentation.
 //!
 //! Everything that came from an input is hostile: in text it passes one gate that makes control
@@ -31,6 +32,7 @@ mod words;
 
 pub mod explain;
 pub mod ndjson;
+pub mod recipe;
 pub mod slices;
 pub mod text;
 pub mod verdicts_doc;

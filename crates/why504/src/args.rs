@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Timeouts(Timeouts),
     /// Every RST that a host sent, what provoked it, and whether a lost SYN+ACK is behind it
     Resets(Handshakes),
+    /// The capture command to run and the log format to set before the next incident
+    Recipe(Recipe),
 }
 
 /// Arguments of `report`.
@@ -108,6 +110,15 @@ pub(crate) struct InputOptions {
     /// Stops decompressing a file at this size, e.g. `20G` [default: 1T]
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_decompressed: Option<String>,
+}
+
+/// Arguments of `recipe`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Recipe {
+    /// Narrows the capture to the ports of the upstreams that an nginx.conf, or the output of
+    /// `nginx -T`, names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) nginx_conf: Option<PathBuf>,
 }
 
 /// How to take captures.

@@ -3,6 +3,7 @@
 mod handshakes;
 mod live;
 mod resets;
+mod recipe;
 
 use std::path::PathBuf;
 
@@ -29,6 +30,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         Some(Command::Handshakes(options)) => handshakes::run(&options),
         Some(Command::Timeouts(options)) => timeouts(&options),
         Some(Command::Resets(options)) => resets::run(&options),
+        Some(Command::Recipe(options)) => recipe::run(&options),
     }
 }
 

@@ -70,14 +70,7 @@ impl LogPlan {
     }
 
     fn read_conf(&mut self, path: &Path) -> anyhow::Result<()> {
-        let text = std::fs::read(path)
-            .with_context(|| format!("--nginx-conf {}", path.display()))
-            .map_err(Usage)?;
-        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let conf = Conf::read(&path.display().to_string(), &text, &mut |pattern| {
-            included(&folder, pattern)
-        })
-        .map_err(|error| Usage(anyhow!("--nginx-conf {error}")))?;
+        let conf = read_conf(path)?;
         for named in &conf.formats {
             match &named.format {
                 Ok(format) => self.formats.push(format.clone()),
@@ -126,6 +119,18 @@ impl LogPlan {
         }
         by_conf.to_vec()
     }
+}
+
+/// `--nginx-conf`: the file and what it includes.
+pub(crate) fn read_conf(path: &Path) -> anyhow::Result<Conf> {
+    let text = std::fs::read(path)
+        .with_context(|| format!("--nginx-conf {}", path.display()))
+        .map_err(Usage)?;
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    let name = path.display().to_string();
+    let conf = Conf::read(&name, &text, &mut |pattern| included(&folder, pattern))
+        .map_err(|error| Usage(anyhow!("--nginx-conf {error}")))?;
+    Ok(conf)
 }
 
 /// Files that an `include` names: relative to the directory of nginx.conf, a `*` in the last

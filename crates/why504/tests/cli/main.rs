@@ -6,9 +6,11 @@
 
 mod bad_input;
 mod contract;
+mod counts;
 mod incident;
 mod logs;
 mod resets;
+mod recipe;
 mod same_bytes;
 mod slices;
 mod truth;

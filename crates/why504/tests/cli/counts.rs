@@ -1,0 +1,143 @@
+//! How many SYNs, SYN+ACKs and attempts a capture holds, held against tshark on every capture beside
+//! the checkout. Skips where tshark or the captures are missing.
+//!
+//! tshark's rows are counted here in the plainest way: an attempt is a 4-tuple and a sequence number
+//! of a SYN, a repetition is a further SYN of the same. Where `why504 handshakes` says something else,
+//! the reason is in [`DIFFERENCES`], and a difference that is not there fails.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::incident::{root, why504};
+
+/// What is counted in one capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    /// SYNs without ACK, every copy.
+    syns: usize,
+    /// 4-tuples and ISNs.
+    attempts: usize,
+    /// SYNs beyond the first of an attempt.
+    repeated: usize,
+    /// SYN+ACKs, every copy.
+    syn_acks: usize,
+}
+
+/// (capture; attempts, repeated SYNs and SYN+ACKs fewer than tshark's).
+const DIFFERENCES: [(&str, [isize; 3]); 8] = [
+    // Both ends connect at once: two SYNs with an ISN each make one connection (RFC 9293 section
+    // 3.5), so the reverse SYN is an event of the attempt and no attempt of its own.
+    ("M_simopen.s.pcap", [1, 0, 0]),
+    // The same, made up: the server answers a SYN with a SYN.
+    ("suricata_split-handshake-4whs.pcap", [1, 0, 0]),
+    ("suricata_split-handshake-5whs.pcap", [1, 0, 0]),
+    // Every packet is in the file twice, microseconds apart with one IP identification: captured
+    // twice and sent once.
+    ("suricata_from_base64-02.pcap", [0, 1, 0]),
+    ("zeek_ctu-62604-80.pcap", [0, 1, 0]),
+    ("zeek_psql-login-no-role.pcap", [0, 1, 0]),
+    // A SYN+ACK for an earlier ISN of the 4-tuple is shown in the attempt that was waiting as well.
+    ("suricata_bug-7657-01.pcap", [0, 0, -1]),
+    // The last SYN+ACK comes seconds after FIN and RST have closed its attempt; it is counted as
+    // unmatched.
+    ("suricata_tcp-fastopen-10.pcap", [0, 0, 1]),
+];
+
+/// All captures: those of the lab, public ones, and those of the incidents, which are larger.
+fn captures() -> Vec<PathBuf> {
+    let shared = root().join("../shared");
+    let sets = fs::read_dir(shared.join("sets")).into_iter().flatten().filter_map(Result::ok);
+    let folders = ["captures/lab", "captures/public"].map(|folder| shared.join(folder));
+    let mut found: Vec<PathBuf> = folders
+        .into_iter()
+        .chain(sets.map(|entry| entry.path()))
+        .filter_map(|folder| fs::read_dir(folder).ok())
+        .flat_map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())))
+        .filter(|path| {
+            let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
+            name.is_some_and(|n| n.ends_with(".pcap") || n.ends_with(".pcap.gz"))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// `None` without a tshark.
+fn by_tshark(path: &Path) -> Option<Counts> {
+    let fields = ["ip.src", "ipv6.src", "tcp.srcport", "ip.dst", "ipv6.dst", "tcp.dstport"];
+    let output = Command::new("tshark")
+        .args(["-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE"])
+        .args(["-Y", "tcp.flags.syn==1 && !icmp && !icmpv6", "-T", "fields"])
+        .args(
+            fields.iter().chain(&["tcp.seq_raw", "tcp.flags.ack"]).flat_map(|field| ["-e", field]),
+        )
+        .arg("-r")
+        .arg(path)
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).expect("tshark prints numbers");
+    let mut of_attempt: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut syn_acks = 0;
+    for row in text.lines() {
+        // tshark writes booleans as 0 and 1, later ones as False and True.
+        match row.rsplit_once('\t').expect("eight columns") {
+            (attempt, "0" | "False") => *of_attempt.entry(attempt).or_default() += 1,
+            _ => syn_acks += 1,
+        }
+    }
+    let syns = of_attempt.values().sum();
+    let attempts = of_attempt.len();
+    Some(Counts { syns, attempts, repeated: syns - attempts, syn_acks })
+}
+
+fn by_why504(path: &Path) -> Counts {
+    let at = format!("x={}", path.display());
+    let run = why504(&["handshakes", "-j", "1", "--format", "ndjson", "--at", &at]);
+    assert_eq!(run.status, 0, "{}: {}", path.display(), run.stderr);
+    let mut counts = Counts::default();
+    for attempt in run.of_type("attempt") {
+        let copies = attempt["syn_count"].as_u64().expect("a number");
+        let copies = usize::try_from(copies).expect("few");
+        counts.attempts += 1;
+        counts.repeated += copies.saturating_sub(1);
+        let history = attempt["history"]["x"].as_str().expect("a history");
+        counts.syns += copies + history.matches('s').count();
+        counts.syn_acks += history.matches(['h', 'H']).count();
+    }
+    let twice = &run.summary()["packets"]["tally"]["captured twice"];
+    counts.syns += usize::try_from(twice.as_u64().unwrap_or(0)).expect("few");
+    counts
+}
+
+#[test]
+fn handshakes_are_as_many_as_tshark_counts() {
+    let all = captures();
+    let compare = |some: &[PathBuf]| {
+        for path in some {
+            let Some(expected) = by_tshark(path) else { return };
+            let known = DIFFERENCES.iter().find(|(file, _)| *file == name(path));
+            let [attempts, repeated, syn_acks] = known.map(|(_, fewer)| *fewer).unwrap_or_default();
+            let less = |count: usize, by| count.checked_add_signed(-by).expect("so many");
+            let found = by_why504(path);
+            let wanted = Counts {
+                syns: expected.syns,
+                attempts: less(expected.attempts, attempts),
+                repeated: less(expected.repeated, repeated),
+                syn_acks: less(expected.syn_acks, syn_acks),
+            };
+            assert_eq!(found, wanted, "{}: tshark has {expected:?}", path.display());
+        }
+    };
+    // Most of the time tshark is loading itself.
+    std::thread::scope(|scope| {
+        for some in all.chunks(all.len().div_ceil(4).max(1)) {
+            scope.spawn(move || compare(some));
+        }
+    });
+}
