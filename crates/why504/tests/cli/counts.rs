@@ -123,7 +123,7 @@ fn handshakes_are_as_many_as_tshark_counts() {
             let Some(expected) = by_tshark(path) else { return };
             let known = DIFFERENCES.iter().find(|(file, _)| *file == name(path));
             let [attempts, repeated, syn_acks] = known.map(|(_, fewer)| *fewer).unwrap_or_default();
-            let less = |count: usize, by| count.checked_add_signed(-by).expect("so many");
+            let less = |count: usize, by: isize| count.checked_add_signed(-by).expect("so many");
             let found = by_why504(path);
             let wanted = Counts {
                 syns: expected.syns,
