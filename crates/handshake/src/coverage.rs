@@ -140,6 +140,24 @@ impl Coverage {
         self.span.is_none()
     }
 
+    /// Whether any segment without SYN, FIN and RST was captured: no filter on flags was in force.
+    pub const fn holds_plain_segments(&self) -> bool {
+        self.plain_segments
+    }
+
+    /// The servers that were asked or that answered, with their ports, in order.
+    pub fn servers(&self) -> impl Iterator<Item = (IpAddr, &BTreeSet<u16>)> {
+        self.hosts.iter().map(|(host, ports)| (*host, ports))
+    }
+
+    /// Whether packets to and from the host were captured at any time. Resets do not count, and of a
+    /// longer capture the first day does.
+    pub fn shows_both_directions(&self, host: IpAddr) -> bool {
+        let Some(span) = self.span else { return false };
+        let seen = self.directions(host, span);
+        seen.to && seen.from
+    }
+
     /// Whether any packet to or from the host was captured within `during` or a minute or two
     /// beside it: the point lies on the way to that host.
     pub fn knows(&self, host: IpAddr, during: Interval) -> bool {

@@ -101,6 +101,16 @@ impl Sighting {
         self.third_ack().is_some()
     }
 
+    /// Whether the client acknowledged a SYN+ACK that this point did not capture: it went another way,
+    /// or the capture dropped it ("acknowledgement of data never seen", Paxson, Automated Packet
+    /// Trace Analysis of TCP Implementations, SIGCOMM 1997).
+    pub fn answer_missed(&self) -> bool {
+        self.completed()
+            && self.syn_acks().next().is_none()
+            && self.wrong_syn_acks().next().is_none()
+            && self.reverse_syn().is_none()
+    }
+
     /// Whether a SYN or SYN+ACK had to be repeated before the handshake was completed: a near miss.
     /// It is completed when the server acknowledges what follows; until then a SYN+ACK that comes
     /// again says that the client's ACK had not arrived.

@@ -3,6 +3,7 @@
 //! The binary fills a [`Run`] and calls one of
 //! * [`ndjson`]: the contract that scripts rely on, one object a line;
 //! * [`text`]: the report that a person reads first;
+//! * [`check`]: whether the inputs can be joined at all;
 //! * [`explain`]: one case in full, with the packet ladder and the checklist;
 //! * [`slices`]: the packets of a case as a commented pcapng file;
 //! * [`recipe`]: what to capture and to log before the next incident;
@@ -30,6 +31,7 @@ mod style;
 mod visible;
 mod words;
 
+pub mod check;
 pub mod explain;
 pub mod ndjson;
 pub mod recipe;

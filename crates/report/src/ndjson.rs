@@ -4,6 +4,7 @@
 
 mod attempt;
 mod case;
+mod check;
 mod log;
 mod reset;
 mod summary;
@@ -16,6 +17,7 @@ use why504_handshake::Attempt;
 
 use crate::case_id::case_ids;
 use crate::reset::SentReset;
+use crate::check::Check;
 use crate::run::{Captures, Run};
 pub(crate) use attempt::{connect_time, is_near_miss};
 
@@ -70,6 +72,15 @@ pub fn timeouts(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
         if let Some(line) = log::timeout_line(run, index) {
             write_line(&line, out)?;
         }
+    }
+    summary(run, out)
+}
+
+/// What is known of each input, and what stands in the way.
+pub fn check(run: &Run<'_>, check: &Check, out: &mut dyn Write) -> io::Result<()> {
+    header(run.tool, run.inputs, out)?;
+    for line in check::lines(run, check) {
+        write_line(&line, out)?;
     }
     summary(run, out)
 }

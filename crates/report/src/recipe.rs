@@ -17,9 +17,8 @@ const LINE: usize = 64;
 /// `tcp[...]` reaches into IPv4 only (pcap-filter(7)); in IPv6 the TCP header is taken to follow the
 /// fixed header of 40 octets, which holds for all TCP without extension headers.
 pub fn filter(ports: Option<&BTreeSet<u16>>) -> String {
-    let mut text = String::from("icmp or (icmp6 and ip6[40] < 128) or (");
+    let mut text = String::from("icmp or (icmp6 and ip6[40] < 128) or (\n    ");
     if let Some(ports) = ports {
-        text.push_str("\n    ");
         text.push_str(&on_ports(ports));
         text.push_str(" and\n    (");
     }
@@ -97,19 +96,19 @@ fn about_ports(ports: Option<&BTreeSet<u16>>, asked: bool) -> &'static str {
 /// What holds for every capture.
 const ADVICE: &str = "\
 #
-# It keeps SYN, SYN+ACK, RST, FIN, ACKs without payload, and ICMP errors. Without
-# the ACKs the third handshake and the bare ACK of a held port would be missing.
+# It keeps SYN, SYN+ACK, RST, FIN, ACKs without payload, and ICMP errors.
+# Without ACKs, the third handshake and the bare ACK of a held port are missing.
 # Where the disk allows, take all headers instead: 'tcp or icmp or icmp6'. Only
 # then do healthy handshakes show how reliably each point sees packets.
 #
-# - tcpdump says at its end how many packets the kernel dropped; a pcap file does
-#   not. dumpcap writes that number into the file (the same filter, behind -f):
+# - tcpdump says at its end how many packets the kernel dropped; a pcap file
+#   does not. dumpcap writes that number into the file (filter behind -f):
 #     dumpcap -i any -s 128 -b filesize:100000 -b files:20 -w gateway.pcapng -f
 # - On a mirror port, or where frames carry VLAN tags, give the filter twice:
 #     '(FILTER) or (vlan and (FILTER))'
-# - With a tunnel (VXLAN, Geneve, GRE) capture on the interface inside it. On the
-#   outer one take the tunnel whole: -s 192 'udp port 4789 or udp port 6081 or
-#   proto gre'. One level is opened.
+# - With a tunnel (VXLAN, Geneve, GRE) capture on the interface inside it. On
+#   the outer one take the tunnel whole, one level of it is opened:
+#     -s 192 'udp port 4789 or udp port 6081 or proto gre'
 # - TCP behind IPv6 extension headers is beyond the filter; 'ip6 protochain 6'
 #   takes it.
 # - Clocks need not agree: packets that both points saw tell the difference.

@@ -2,6 +2,7 @@
 //! one example with its packets, what is open, and what to do next. Facts come from the run; here
 //! they are counted and put in order.
 
+mod check;
 mod classes;
 mod ending;
 mod example;
@@ -23,6 +24,7 @@ use crate::run::Run;
 use crate::style::Style;
 use classes::classes;
 
+pub use check::check;
 pub(crate) use classes::way;
 pub(crate) use ending::log_place;
 pub use handshakes::{handshake, handshakes_header, handshakes_summary};

@@ -6,6 +6,8 @@ mod support;
 use std::path::PathBuf;
 
 use support::{Scene, incident};
+use why504_model::Interval;
+use why504_report::check::{Check, LogFile, PointFacts};
 use why504_report::{Run, Style, case_ids, explain, text, verdicts_doc};
 
 fn check(name: &str, found: &str) {
@@ -38,6 +40,53 @@ fn both_points() {
     check("explain-late.txt", &explained(&scene.run(), 8));
     check("explain-ambiguous.txt", &explained(&scene.run(), 9));
     check("explain-reuse.txt", &explained(&scene.run(), 11));
+}
+
+/// What `why504 check` says of the incident, as if the files had been looked at.
+fn checked(scene: &Scene, width: usize) -> String {
+    let span = |file: u32| {
+        let of_file = scene.timeouts.iter().filter(|t| t.location.source.0 == file);
+        of_file.map(|t| t.logged).reduce(Interval::hull)
+    };
+    let logs =
+        [("logs/error.log", "error log", 826, 12), ("logs/access.log", "access log", 9_000, 0)];
+    let check = Check {
+        logs: logs
+            .map(|(path, kind, lines, timeouts)| LogFile {
+                path: path.into(),
+                kind,
+                lines,
+                span: span(0),
+                timeouts,
+            })
+            .into(),
+        points: scene
+            .points
+            .iter()
+            .map(|_| PointFacts {
+                dropped: Some(3),
+                completed: 41,
+                answers_missed: 2,
+                filter: Some("tcp or icmp".into()),
+            })
+            .collect(),
+    };
+    let mut out = Vec::new();
+    let style = Style { width, color: false };
+    text::check(&scene.run(), &check, &style, &mut out).expect("memory");
+    String::from_utf8(out).expect("UTF-8")
+}
+
+#[test]
+fn check_at_two_widths() {
+    let scene = incident().analyse([true, true]);
+    for width in [80, 140] {
+        let text = checked(&scene, width);
+        assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
+        check(&format!("check-{width}.txt"), &text);
+    }
+    let scene = incident().analyse([true, false]);
+    check("check-gateway.txt", &checked(&scene, 80));
 }
 
 #[test]

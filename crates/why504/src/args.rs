@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Report(Report),
     /// One case in full: the join, the packet ladder, the checklist, what to do next
     Explain(Explain),
+    /// Can these inputs be joined at all? Spans, clocks, coverage, and what is in the way
+    Check(Check),
     /// Every connect attempt of the captures with its outcome; no logs needed
     Handshakes(Handshakes),
     /// Every timeout that the logs report; no captures needed
@@ -110,6 +112,22 @@ pub(crate) struct InputOptions {
     /// Stops decompressing a file at this size, e.g. `20G` [default: 1T]
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_decompressed: Option<String>,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Check {
+    /// Logs, captures, directories of them, or `-` for standard input
+    #[arg(required_unless_present = "at", value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) captures: CaptureOptions,
+    #[command(flatten)]
+    pub(crate) logs: LogOptions,
+    #[command(flatten)]
+    pub(crate) inputs: InputOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
 }
 
 /// Arguments of `recipe`.

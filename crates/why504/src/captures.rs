@@ -40,6 +40,9 @@ pub(crate) struct PointCapture {
     /// The RSTs, where they were asked for.
     pub(crate) resets: Vec<Reset>,
     pub(crate) reset_tally: ResetTally,
+    /// Attempts that were completed, and those of them whose SYN+ACK is not in the capture.
+    pub(crate) completed: u64,
+    pub(crate) answers_missed: u64,
 }
 
 /// All points.
@@ -167,6 +170,14 @@ pub(crate) fn follow(
     let mut point = PointCapture::default();
     let mut tracker = Tracker::new(id);
     let mut stream = PointStream::open(sources, complaints);
+    let mut hand_over = |tracker: &mut Tracker| {
+        let closed = tracker.take();
+        point.attempts += closed.len() as u64;
+        point.completed += closed.iter().filter(|s| s.completed()).count() as u64;
+        point.answers_missed += closed.iter().filter(|s| s.answer_missed()).count() as u64;
+        point.near_misses += closed.iter().filter(|s| s.saved_by_repetition()).count() as u64;
+        each(closed, tracker);
+    };
     let mut since = 0;
     stream.for_each(|packets: &[Packet]| {
         follower.packets(packets);

@@ -1,5 +1,6 @@
 //! One function for each sub-command.
 
+mod check;
 mod handshakes;
 mod live;
 mod resets;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use why504_model::Damage;
 use why504_report::{explain, ndjson, text};
 
-use crate::args::{Args, Command, Explain, Format, Report, Timeouts};
+use crate::args::{Args, CaptureOptions, Command, Explain, Format, InputOptions, Report, Timeouts};
 use crate::exit::Outcome;
 use crate::inputs::{Inputs, Kind};
 use crate::output;
@@ -27,6 +28,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         None => report(&args.report),
         Some(Command::Report(options)) => report(&options),
         Some(Command::Explain(options)) => explain_case(&options),
+        Some(Command::Check(options)) => check::run(&options),
         Some(Command::Handshakes(options)) => handshakes::run(&options),
         Some(Command::Timeouts(options)) => timeouts(&options),
         Some(Command::Resets(options)) => resets::run(&options),
@@ -93,13 +95,21 @@ fn timeouts(options: &Timeouts) -> anyhow::Result<Outcome> {
 /// Checks the arguments, finds the inputs, does the work.
 fn analyse(options: &Report) -> anyhow::Result<(Analysis, OutputPlan)> {
     let plan = LogPlan::new(&options.logs)?;
-    let named = plan::named_points(&options.captures)?;
     let output = plan::output(&options.output)?;
+    let paths = (&options.paths[..], &options.captures);
+    Ok((analyse_with(&plan, paths, &options.inputs)?, output))
+}
+
+fn analyse_with(
+    plan: &LogPlan,
+    (paths, captures): (&[PathBuf], &CaptureOptions),
+    options: &InputOptions,
+) -> anyhow::Result<Analysis> {
+    let named = plan::named_points(captures)?;
     let mut complaints = Complaints::default();
-    let limits = plan::limits(&options.inputs)?;
-    let paths = with_named(&options.paths, &named);
-    let inputs = Inputs::find(&paths, &plan.formats, limits, &mut complaints);
-    Ok((run::analyse(inputs, &plan, &named, complaints), output))
+    let limits = plan::limits(options)?;
+    let inputs = Inputs::find(&with_named(paths, &named), &plan.formats, limits, &mut complaints);
+    Ok(run::analyse(inputs, plan, &named, complaints))
 }
 
 /// The inputs, those that `--at` names included.

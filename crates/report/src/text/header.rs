@@ -48,7 +48,7 @@ pub(super) fn period(run: &Run<'_>) -> Option<Interval> {
 }
 
 /// `2026-11-22 07:18:23 to 07:23:11 (4 min 48 s)`.
-fn span(clock: LocalClock, span: Interval) -> String {
+pub(super) fn span(clock: LocalClock, span: Interval) -> String {
     let (start, end) = (clock.date_time(span.start()), clock.date_time(span.end()));
     let same_day = start.split_once(' ').map(|p| p.0) == end.split_once(' ').map(|p| p.0);
     let end = if same_day { clock.time(span.end()) } else { end };
@@ -94,7 +94,7 @@ fn capture(run: &Run<'_>, point: &PointInfo, clock: LocalClock) -> String {
     text
 }
 
-fn clocks(run: &Run<'_>) -> Vec<String> {
+pub(super) fn clocks(run: &Run<'_>) -> Vec<String> {
     let captures = run.captures();
     let mut lines: Vec<String> = run
         .merged
@@ -151,7 +151,7 @@ fn signed(span: Span) -> String {
     if span >= Span::ZERO { format!("+{text}") } else { text }
 }
 
-fn coverage(run: &Run<'_>) -> Vec<String> {
+pub(super) fn coverage(run: &Run<'_>) -> Vec<String> {
     let captures = run.captures();
     let mut lines = Vec::new();
     let total = run.timeouts.len();
@@ -162,9 +162,9 @@ fn coverage(run: &Run<'_>) -> Vec<String> {
         let covered = run.timeouts.iter().filter(within).count();
         let dropped = run.coverage.get(&id).map_or(0, |c| c.dropped);
         lines.push(format!(
-            "{} spans {covered} of {total} timeouts, {} dropped by the capture",
+            "{} spans {covered} of {total} timeouts, {} on record",
             point.name,
-            plural(dropped, "packet")
+            plural(dropped, "dropped packet")
         ));
     }
     for (&(near, far), &(all, both)) in &run.merged.reliability {

@@ -20,7 +20,8 @@ fn filters(text: &str) -> Vec<String> {
 
 /// A configuration whose upstreams have these ports.
 fn conf(folder: &Path, ports: impl Iterator<Item = u16>) -> String {
-    let servers: String = ports.map(|port| format!("server 10.0.0.1:{port};")).collect();
+    let servers: Vec<String> = ports.map(|port| format!("server 10.0.0.1:{port};")).collect();
+    let servers = servers.concat();
     let path = folder.join("nginx.conf");
     fs::write(&path, format!("http {{ upstream b {{ {servers} }} }}")).expect("writable");
     path.to_str().expect("UTF-8").to_owned()

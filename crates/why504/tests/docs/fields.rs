@@ -19,6 +19,7 @@ pub(crate) fn printed(root: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for command in [
         format!("why504 {DEMO}"),
+        format!("why504 check {DEMO}"),
         "why504 handshakes --format ndjson testdata/demo/gateway.pcap".to_owned(),
         "why504 resets --format ndjson testdata/demo/gateway.pcap".to_owned(),
         "why504 timeouts --format ndjson testdata/demo/error.log".to_owned(),
