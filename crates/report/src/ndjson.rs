@@ -16,8 +16,8 @@ use why504_correlate::Judgement;
 use why504_handshake::Attempt;
 
 use crate::case_id::case_ids;
-use crate::reset::SentReset;
 use crate::check::Check;
+use crate::reset::SentReset;
 use crate::run::{Captures, Run};
 pub(crate) use attempt::{connect_time, is_near_miss};
 

@@ -170,14 +170,6 @@ pub(crate) fn follow(
     let mut point = PointCapture::default();
     let mut tracker = Tracker::new(id);
     let mut stream = PointStream::open(sources, complaints);
-    let mut hand_over = |tracker: &mut Tracker| {
-        let closed = tracker.take();
-        point.attempts += closed.len() as u64;
-        point.completed += closed.iter().filter(|s| s.completed()).count() as u64;
-        point.answers_missed += closed.iter().filter(|s| s.answer_missed()).count() as u64;
-        point.near_misses += closed.iter().filter(|s| s.saved_by_repetition()).count() as u64;
-        each(closed, tracker);
-    };
     let mut since = 0;
     stream.for_each(|packets: &[Packet]| {
         follower.packets(packets);
@@ -202,6 +194,8 @@ pub(crate) fn follow(
 fn hand_over(point: &mut PointCapture, tracker: &mut Tracker, follower: &mut impl Follower) {
     let closed = tracker.take();
     point.attempts += closed.len() as u64;
+    point.completed += closed.iter().filter(|s| s.completed()).count() as u64;
+    point.answers_missed += closed.iter().filter(|s| s.answer_missed()).count() as u64;
     point.near_misses += closed.iter().filter(|s| s.saved_by_repetition()).count() as u64;
     follower.closed(closed, tracker);
 }

@@ -3,8 +3,8 @@
 mod check;
 mod handshakes;
 mod live;
-mod resets;
 mod recipe;
+mod resets;
 
 use std::path::PathBuf;
 
