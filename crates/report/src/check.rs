@@ -29,6 +29,8 @@ pub struct LogFile {
     pub path: String,
     /// `error log`, `access log`, `both`.
     pub kind: &'static str,
+    /// The zone of an error log and how it is known.
+    pub zone: Option<String>,
     /// Lines, of the decompressed file.
     pub lines: u64,
     /// First to last line that has a time; `None` where none could be read.
@@ -117,8 +119,8 @@ fn of_logs(run: &Run<'_>, check: &Check) -> Vec<String> {
     if run.timeouts.is_empty() {
         return notes;
     }
-    if run.zone.chosen.starts_with("assumed;") {
-        notes.push("nobody says in which zone the error log is: --tz".to_owned());
+    if check.logs.iter().any(|log| log.zone.as_ref().is_some_and(|z| z.contains("(assumed;"))) {
+        notes.push("nobody says in which zone the error logs are: --tz".to_owned());
     }
     if !check.logs.iter().any(|log| log.kind != "error log") {
         notes.push(

@@ -55,6 +55,7 @@ fn checked(scene: &Scene, width: usize) -> String {
             .map(|(path, kind, lines, timeouts)| LogFile {
                 path: path.into(),
                 kind,
+                zone: (timeouts > 0).then(|| "Asia/Shanghai (--tz)".to_owned()),
                 lines,
                 span: span(0),
                 timeouts,

@@ -21,6 +21,7 @@ pub(super) enum Line<'a> {
 pub(super) struct Log<'a> {
     file: &'a str,
     kind: &'static str,
+    zone: Option<&'a str>,
     lines: u64,
     timeouts: usize,
     start: Option<String>,
@@ -79,6 +80,7 @@ fn log(log: &LogFile) -> Log<'_> {
     Log {
         file: &log.path,
         kind: log.kind,
+        zone: log.zone.as_deref(),
         lines: log.lines,
         timeouts: log.timeouts,
         start: log.span.map(|s| rfc3339(s.start())),

@@ -34,8 +34,6 @@ pub fn check(run: &Run<'_>, check: &Check, style: &Style, out: &mut dyn Write) -
     page.wrapped(0, 0, &sentence, ink)?;
     if !check.logs.is_empty() {
         page.heading("LOGS")?;
-        let zone = format!("{} ({})", run.zone.name, run.zone.chosen);
-        page.field(2, "zone", &zone)?;
         for log in &check.logs {
             one_log(log, clock, page)?;
         }
@@ -66,16 +64,15 @@ pub fn check(run: &Run<'_>, check: &Check, style: &Style, out: &mut dyn Write) -
 fn one_log(log: &LogFile, clock: LocalClock, page: &mut Page<'_>) -> io::Result<()> {
     let name = cut_front(&log.path, page.width().saturating_sub(4));
     page.line(&[plain("  "), plain(name)])?;
-    let mut text = format!(
-        "{}, {}, {}",
+    let zone = log.zone.as_ref().map_or(String::new(), |zone| format!(" in {zone}"));
+    let text = format!(
+        "{}{zone}, {}, {}",
         log.kind,
         plural(log.lines, "line"),
         plural(log.timeouts as u64, "timeout")
     );
-    if let Some(covered) = log.span {
-        text.push_str(&format!(", {}", span(clock, covered)));
-    }
-    page.wrapped(4, 2, &text, Ink::Plain)
+    page.wrapped(4, 2, &text, Ink::Plain)?;
+    log.span.map_or(Ok(()), |covered| page.wrapped(4, 2, &span(clock, covered), Ink::Plain))
 }
 
 fn one_point(

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use why504_capture::CaptureSummary;
 use why504_ingest::{Source, open};
 use why504_model::{Interval, SourceId};
-use why504_nginxlog::{AccessScanner, ErrorRecord, LogFormat};
+use why504_nginxlog::{AccessScanner, ErrorRecord, LogFormat, Zone};
 use why504_report::check::{Check, LogFile, PointFacts};
 use why504_report::{ndjson, text};
 
@@ -17,7 +17,6 @@ use crate::args::{self, Format};
 use crate::captures::PointCapture;
 use crate::exit::Outcome;
 use crate::inputs::{Kind, shown};
-use crate::logs::ChosenZone;
 use crate::output;
 use crate::plan::{self, LogPlan};
 use crate::run::Analysis;
@@ -70,11 +69,14 @@ fn logs(analysis: &Analysis, plan: &LogPlan) -> Vec<LogFile> {
         .par_iter()
         .map(|(source, kind)| {
             let ends = Ends::of(source).unwrap_or_default();
+            let chosen = analysis.logs.zones.chosen(source.id);
+            let zone = chosen.map_or(Zone::UTC, |chosen| chosen.zone);
             LogFile {
                 path: shown(&source.path),
                 kind,
+                zone: chosen.map(|chosen| format!("{} ({})", chosen.name, chosen.basis)),
                 lines: ends.lines,
-                span: ends.span(source.class, &analysis.logs.zone, &plan.formats),
+                span: ends.span(source.class, zone, &plan.formats),
                 timeouts: timeouts.get(&source.id).copied().unwrap_or(0),
             }
         })
@@ -125,7 +127,7 @@ impl Ends {
         Ok(ends)
     }
 
-    fn span(&self, kind: Kind, zone: &ChosenZone, formats: &[LogFormat]) -> Option<Interval> {
+    fn span(&self, kind: Kind, zone: Zone, formats: &[LogFormat]) -> Option<Interval> {
         let mut times = [&self.head, &self.tail].into_iter().flat_map(|end| match kind {
             Kind::AccessLog => access_times(end, formats),
             _ => error_times(end, zone),
@@ -136,10 +138,10 @@ impl Ends {
 }
 
 /// The times of the lines of an error log that have one; a collector's prefix hides it.
-fn error_times(text: &[u8], zone: &ChosenZone) -> Vec<Interval> {
+fn error_times(text: &[u8], zone: Zone) -> Vec<Interval> {
     text.split(|&octet| octet == b'\n')
         .filter_map(|line| ErrorRecord::parse(line).ok())
-        .map(|record| zone.zone.second(record.time).interval())
+        .map(|record| zone.second(record.time).interval())
         .collect()
 }
 

@@ -98,6 +98,11 @@ impl Zones {
         self.logs.get(&log).map_or(Zone::UTC, |log| log.zone.zone)
     }
 
+    /// The zone of one error log; `None` for a source that is none.
+    pub(crate) fn chosen(&self, log: SourceId) -> Option<&ChosenZone> {
+        self.logs.get(&log).map(|log| &log.zone)
+    }
+
     /// The zone that a report shows: that of the first log.
     pub(crate) fn shown(&self) -> ChosenZone {
         self.logs.values().next().map(|log| log.zone.clone()).unwrap_or_default()
