@@ -62,6 +62,9 @@ enum Task {
         /// Print every row that differs
         #[arg(long)]
         verbose: bool,
+        /// Replace their truth by ours
+        #[arg(long)]
+        write: bool,
     },
     /// Write a big made-up capture for benchmarks, and its counts as FILE.truth.json
     Traffic(Traffic),
@@ -116,7 +119,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Judge { sets, why504, mode, json, limits } => {
             return judge_sets(&sets, &why504, &mode, json.as_deref(), &limits);
         }
-        Task::Truth { sets, verbose } => return compare_truth(&sets, verbose),
+        Task::Truth { sets, verbose, write } => return compare_truth(&sets, verbose, write),
         Task::Traffic(traffic) => {
             println!("{}", serde_json::to_string(&traffic::generate(&traffic)?)?);
         }
@@ -196,7 +199,7 @@ fn install() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn compare_truth(sets: &[PathBuf], verbose: bool) -> Result<ExitCode> {
+fn compare_truth(sets: &[PathBuf], verbose: bool, write: bool) -> Result<ExitCode> {
     for folder in sets {
         let settings = truth::Settings::read(folder)?;
         let (rows, summary) = truth::derive(folder, &settings)?;
@@ -204,6 +207,9 @@ fn compare_truth(sets: &[PathBuf], verbose: bool) -> Result<ExitCode> {
         let differences = std::mem::take(&mut agreement.differences);
         println!("{}: {}", folder.display(), serde_json::to_string(&agreement)?);
         println!("  {}", serde_json::to_string(&summary)?);
+        if write {
+            truth::write(folder, &settings)?;
+        }
         if verbose {
             for difference in &differences {
                 println!("  {difference}");

@@ -13,11 +13,19 @@ pub(super) struct Case {
     pub(super) verdict: String,
     pub(super) mechanism: Option<String>,
     pub(super) grade: String,
+    pub(super) lost_between: Option<Between>,
     pub(super) attempt: Option<CaseAttempt>,
     #[serde(default)]
     pub(super) evidence: Vec<Evidence>,
     #[serde(default)]
     pub(super) reason: String,
+}
+
+/// The capture points around a loss.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Between {
+    pub(super) from: String,
+    pub(super) to: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -89,6 +89,10 @@ pub struct Score {
     pub decidable: usize,
     /// Of these, rows with the true verdict at a sure grade.
     pub decided: usize,
+    /// Right verdicts about a loss between two of more than two points.
+    pub placeable: usize,
+    /// Of these, those that name the two points.
+    pub placed: usize,
     /// By cause and mechanism of the truth.
     pub by_mechanism: BTreeMap<String, Kind>,
     /// Verdicts by truth.
@@ -132,6 +136,8 @@ impl Score {
         self.wrong_attempt.extend(other.wrong_attempt.iter().cloned());
         self.decidable += other.decidable;
         self.decided += other.decided;
+        self.placeable += other.placeable;
+        self.placed += other.placed;
         for (name, kind) in &other.by_mechanism {
             self.by_mechanism.entry(name.clone()).or_default().add(*kind);
         }
@@ -237,6 +243,15 @@ fn score_case(score: &mut Score, line: u64, truth: &Attempt, case: &Case, differ
         if SURE.contains(&case.grade.as_str()) {
             score.wrong_sure.push(wrong(case.reason.clone()));
         }
+    }
+    if let Some([near, far]) = &truth.lost_between
+        && case.verdict == truth.cause
+    {
+        score.placeable += 1;
+        let placed = case.lost_between.as_ref().is_some_and(|said| {
+            (&said.from, &said.to) == (near, far) || (&said.from, &said.to) == (far, near)
+        });
+        score.placed += usize::from(placed);
     }
     let Some(attempt) = &case.attempt else {
         // Of a SYN that was never sent there is none to name.

@@ -47,6 +47,9 @@ pub fn render(judgements: &[Judgement], limits: &Limits) -> String {
         all.add(&apart);
         grades(&mut text, &all);
         decided(&mut text, &all);
+        if mode == Mode::Both {
+            placed(&mut text, &all);
+        }
         mechanisms(&mut text, &all);
         confusion(&mut text, &all);
         for judgement in &of_mode {
@@ -97,6 +100,16 @@ fn decided(text: &mut String, score: &Score) {
             score.decidable,
             score.decided,
             share(score.decided, score.decidable) * 100.0
+        );
+    }
+}
+
+fn placed(text: &mut String, score: &Score) {
+    if score.placeable > 0 {
+        let _ = writeln!(
+            text,
+            "  between which of several points: {} of {} right verdicts about a loss",
+            score.placed, score.placeable
         );
     }
 }

@@ -45,6 +45,13 @@ impl Call {
             let path = shown(folder.join("upstream.pcap"));
             options.push(option("--at", format!("upstream={path}")));
         }
+        // Points between the two hosts, where the set has some.
+        for point in ["fw1", "fw2"] {
+            let path = folder.join(format!("{point}.pcap"));
+            if mode == Mode::Both && path.exists() {
+                options.push(option("--at", format!("{point}={}", shown(path))));
+            }
+        }
         let mut logs = vec![shown(folder.join("error.log"))];
         if mode == Mode::NoAccess {
             // A healthy day has no timeout, and so none that was in force.

@@ -14,7 +14,7 @@ use anyhow::Result;
 use super::command;
 use super::namespaces::{Addresses, Namespaces, sysctl};
 use super::processes::Process;
-use super::rules::{SYN, SYNACK, Share, hash, shares};
+use super::rules::{SYN, SYNACK, Share, hash, outside, shares};
 use crate::scenario::{Behaviour, Scenario};
 
 /// Marks below this are the connection's hash.
@@ -57,7 +57,7 @@ fn rules(scenario: &Scenario) -> Vec<Rule> {
         let (device, way) = match (place, source) {
             (Place::Upstream, _) => ("eth0", "dport"),
             (Place::Router, true) => ("gw0", "dport"),
-            (Place::Router, false) => ("up0", "sport"),
+            (Place::Router, false) => (outside(scenario), "sport"),
         };
         let detour = Detour { place, delay_ms };
         let client = if source { "source" } else { "destination" };
@@ -87,7 +87,8 @@ fn rules(scenario: &Scenario) -> Vec<Rule> {
     if scenario.isn_rewrite {
         let detour = Detour { place: Place::Router, delay_ms: 0 };
         let text = format!(
-            "  iifname {{ gw0, up0 }} meta l4proto tcp meta mark set {} accept\n",
+            "  iifname {{ gw0, {} }} meta l4proto tcp meta mark set {} accept\n",
+            outside(scenario),
             detour.mark()
         );
         rules.push(Rule { detour, text });

@@ -1,10 +1,11 @@
-//! The three network namespaces of a run, and the janitor that takes them down.
+//! The three or four network namespaces of a run, and the janitor that takes them down.
 //!
 //! The janitor is a second process in a process group of its own. It waits until the run closes a
 //! pipe, which the kernel also does when the run is interrupted or killed, then kills what still
 //! lives in the namespaces and deletes them. So a signal, a panic and a normal end all go the same
 //! way, and nothing is left behind.
 
+use std::fmt::Write;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -29,6 +30,8 @@ pub(super) struct Addresses {
     pub(super) absent: &'static str,
     gateway_router: &'static str,
     upstream_router: &'static str,
+    /// The ends of the link between two firewalls, where there are two.
+    middle: [&'static str; 2],
     prefix_length: u8,
 }
 
@@ -42,6 +45,7 @@ impl Addresses {
                 absent: "fd77:1::1:250",
                 gateway_router: "fd77:1::1",
                 upstream_router: "fd77:2::1",
+                middle: ["fd77:3::1", "fd77:3::2"],
                 prefix_length: 64,
             }
         } else {
@@ -52,6 +56,7 @@ impl Addresses {
                 absent: "10.77.1.250",
                 gateway_router: "10.77.1.1",
                 upstream_router: "10.77.2.1",
+                middle: ["10.77.3.1", "10.77.3.2"],
                 prefix_length: 24,
             }
         }
@@ -69,6 +74,8 @@ const GW: &str = "02:00:00:00:00:01";
 const RT1: &str = "02:00:00:00:00:02";
 const RT2: &str = "02:00:00:00:00:03";
 const UP: &str = "02:00:00:00:00:04";
+/// The link between two firewalls.
+const MID: [&str; 2] = ["02:00:00:00:00:05", "02:00:00:00:00:06"];
 
 /// An address on a device, and the neighbour at the other end of the link.
 struct End<'a> {
@@ -109,6 +116,8 @@ pub(super) const SOURCE_MARKS: u32 = 200;
 pub(super) struct Namespaces {
     pub(super) gateway: String,
     pub(super) router: String,
+    /// The firewall next to the upstream; the router itself where there is one.
+    pub(super) last_router: String,
     pub(super) upstream: String,
     janitor: Child,
 }
@@ -117,8 +126,9 @@ impl Namespaces {
     /// Makes them, with links, addresses and routes.
     pub(super) fn make(scenario: &Scenario) -> Result<Self> {
         let run = std::process::id();
-        let [gateway, router, upstream] =
-            ["gw", "rt", "up"].map(|role| format!("{PREFIX}{run}-{role}"));
+        let [gateway, router, second, upstream] =
+            ["gw", "rt", "r2", "up"].map(|role| format!("{PREFIX}{run}-{role}"));
+        let last_router = if scenario.firewalls == 2 { second } else { router.clone() };
         // The janitor comes first: whatever is made after it is taken down.
         let janitor = Command::new(std::env::current_exe()?)
             .args(["janitor", &format!("{PREFIX}{run}-")])
@@ -126,21 +136,35 @@ impl Namespaces {
             .process_group(0)
             .spawn()
             .context("cannot start the janitor")?;
-        let made = Self { gateway, router, upstream, janitor };
+        let made = Self { gateway, router, last_router, upstream, janitor };
         made.connect(scenario)?;
         Ok(made)
     }
 
     fn connect(&self, scenario: &Scenario) -> Result<()> {
-        let Self { gateway: gw, router: rt, upstream: up, .. } = self;
-        let batch = format!(
-            "netns add {gw}\nnetns add {rt}\nnetns add {up}\n\
-             link add eth0 address {GW} netns {gw} type veth peer name gw0 address {RT1} netns {rt}\n\
-             link add eth0 address {UP} netns {up} type veth peer name up0 address {RT2} netns {rt}\n"
+        let Self { gateway: gw, router: rt, last_router: last, upstream: up, .. } = self;
+        let two = last != rt;
+        let mut batch = format!("netns add {gw}\nnetns add {rt}\nnetns add {up}\n");
+        if two {
+            let [near, far] = MID;
+            let _ = write!(
+                batch,
+                "netns add {last}\nlink add mid0 address {near} netns {rt} type veth peer name mid1 \
+                 address {far} netns {last}\n"
+            );
+        }
+        let _ = write!(
+            batch,
+            "link add eth0 address {GW} netns {gw} type veth peer name gw0 address {RT1} netns {rt}\n\
+             link add eth0 address {UP} netns {up} type veth peer name up0 address {RT2} netns {last}\n"
         );
         command::feed(&["ip", "-batch", "-"], &batch).context("cannot make the namespaces")?;
         let ends = self.ends(scenario);
-        for namespace in [gw, rt, up] {
+        let mut all = vec![gw, rt, up];
+        if two {
+            all.push(last);
+        }
+        for namespace in all {
             let own = ends.iter().filter(|end| end.owner == namespace);
             let neighbours = ends.iter().filter(|end| end.beyond.0 == namespace);
             let batch: String = std::iter::once("link set lo up\n".to_owned())
@@ -151,7 +175,11 @@ impl Namespaces {
         }
         let to = Addresses::of(scenario);
         let family = if scenario.ipv6 { "-6" } else { "-4" };
-        for (namespace, router) in [(gw, to.gateway_router), (up, to.upstream_router)] {
+        let mut defaults = vec![(gw, to.gateway_router), (up, to.upstream_router)];
+        if two {
+            defaults.extend([(rt, to.middle[1]), (last, to.middle[0])]);
+        }
+        for (namespace, router) in defaults {
             command::run(&[
                 "ip", family, "-n", namespace, "route", "add", "default", "via", router,
             ])?;
@@ -172,12 +200,17 @@ impl Namespaces {
             address,
         };
         let (gw, rt, up) = (&*self.gateway, &*self.router, &*self.upstream);
+        let last = &*self.last_router;
         let mut ends = vec![
             end(gw, "eth0", GW, (rt, "gw0"), to.gateway.to_owned()),
             end(rt, "gw0", RT1, (gw, "eth0"), to.gateway_router.to_owned()),
-            end(rt, "up0", RT2, (up, "eth0"), to.upstream_router.to_owned()),
-            end(up, "eth0", UP, (rt, "up0"), to.upstream.to_owned()),
+            end(last, "up0", RT2, (up, "eth0"), to.upstream_router.to_owned()),
+            end(up, "eth0", UP, (last, "up0"), to.upstream.to_owned()),
         ];
+        if last != rt {
+            ends.push(end(rt, "mid0", MID[0], (last, "mid1"), to.middle[0].to_owned()));
+            ends.push(end(last, "mid1", MID[1], (rt, "mid0"), to.middle[1].to_owned()));
+        }
         if scenario.lua_source_mark {
             ends.extend((0..SOURCE_MARKS).map(|n| {
                 let address = source_mark(scenario.ipv6, n);
@@ -188,11 +221,15 @@ impl Namespaces {
     }
 
     fn settings(&self, scenario: &Scenario) -> Result<()> {
-        sysctl(&self.router, "net.ipv4.ip_forward=1")?;
-        sysctl(&self.router, "net.ipv6.conf.all.forwarding=1")?;
+        for router in [&self.router, &self.last_router] {
+            sysctl(router, "net.ipv4.ip_forward=1")?;
+            sysctl(router, "net.ipv6.conf.all.forwarding=1")?;
+        }
         // Every rejected SYN gets its ICMP error; the kernel would limit them to a few a second.
-        sysctl(&self.router, "net.ipv4.icmp_ratelimit=0")?;
-        sysctl(&self.router, "net.ipv6.icmp.ratelimit=0")?;
+        for rejecting in [&self.router, &self.last_router, &self.upstream] {
+            sysctl(rejecting, "net.ipv4.icmp_ratelimit=0")?;
+            sysctl(rejecting, "net.ipv6.icmp.ratelimit=0")?;
+        }
         if scenario.nat_ports > 0 {
             // Sooner than the upstream host forgets, so that a public port is given away too early.
             let timeout = "net.netfilter.nf_conntrack_tcp_timeout";

@@ -37,8 +37,15 @@ pub(super) fn hash(scenario: &Scenario, client: &str) -> String {
     format!("jhash {ip} {address} . tcp {port} mod 100 seed {seed:#x}")
 }
 
-/// The router's rule set.
-pub(super) fn router(scenario: &Scenario) -> String {
+/// The device of the first firewall that faces the upstream.
+pub(super) fn outside(scenario: &Scenario) -> &'static str {
+    if scenario.firewalls == 2 { "mid0" } else { "up0" }
+}
+
+/// The rule set of the router, or of one of two firewalls, counted from the gateway.
+pub(super) fn router(scenario: &Scenario, firewall: u32) -> String {
+    let inner = if firewall == 2 { "mid1" } else { "gw0" };
+    let outer = if firewall == 2 { "up0" } else { outside(scenario) };
     let (_, address_type) = family(scenario);
     let mut script = String::from("table inet lab {\n");
     let _ = writeln!(
@@ -48,7 +55,8 @@ pub(super) fn router(scenario: &Scenario) -> String {
     );
     let mut to_upstream = String::new();
     let mut to_client = String::new();
-    for (up, behaviour, share) in shares(scenario) {
+    let mine = |up: &Upstream| up.firewall == firewall;
+    for (up, behaviour, share) in shares(scenario).into_iter().filter(|(up, ..)| mine(up)) {
         to_upstream.push_str(&towards_upstream(scenario, up, behaviour, share));
         to_client.push_str(&towards_client(scenario, up, behaviour, share));
     }
@@ -57,13 +65,15 @@ pub(super) fn router(scenario: &Scenario) -> String {
         " chain to_upstream {{\n  meta mark set {}\n{to_upstream} }}\n\
          \x20chain to_client {{\n  meta mark set {}\n{to_client} }}\n\
          \x20chain forward {{ type filter hook forward priority 0;\n\
-         \x20 iifname gw0 meta l4proto tcp jump to_upstream\n\
-         \x20 iifname up0 meta l4proto tcp jump to_client\n{} }}\n",
+         \x20 iifname {inner} meta l4proto tcp jump to_upstream\n\
+         \x20 iifname {outer} meta l4proto tcp jump to_client\n{} }}\n",
         hash(scenario, "source"),
         hash(scenario, "destination"),
         icmp_lost(scenario),
     );
-    script.push_str(&translation(scenario));
+    if firewall == 1 {
+        script.push_str(&translation(scenario));
+    }
     script.push_str("}\n");
     script
 }
@@ -72,7 +82,7 @@ pub(super) fn router(scenario: &Scenario) -> String {
 /// which one connection loses its error loses them all.
 fn icmp_lost(scenario: &Scenario) -> String {
     if scenario.behaviours_met().any(|behaviour| behaviour == Behaviour::IcmpLost) {
-        format!("  iifname up0 meta l4proto {{ icmp, icmpv6 }} {}\n", drop_it())
+        format!("  meta l4proto {{ icmp, icmpv6 }} {}\n", drop_it())
     } else {
         String::new()
     }
@@ -88,8 +98,9 @@ fn translation(scenario: &Scenario) -> String {
         };
         let _ = writeln!(
             chains,
-            " chain source {{ type nat hook postrouting priority 100; oifname up0 meta l4proto tcp \
-             masquerade {ports}; }}"
+            " chain source {{ type nat hook postrouting priority 100; oifname {} meta l4proto tcp \
+             masquerade {ports}; }}",
+            outside(scenario)
         );
     }
     if scenario.dnat == Some(Dnat::Router) {
@@ -281,9 +292,25 @@ mod tests {
         Scenario::parse(&text).unwrap()
     }
 
+    fn router1(scenario: &Scenario) -> String {
+        router(scenario, 1)
+    }
+
+    #[test]
+    fn of_two_firewalls_each_breaks_its_own_ports() {
+        let text = "description = 'x'\nseconds = 5\nrate = 10\nfirewalls = 2\n\
+                    [[upstream]]\nport = 8001\nbehaviour = 'syn_lost'\n\
+                    [[upstream]]\nport = 8002\nfirewall = 2\nbehaviour = 'syn_lost'\n";
+        let scenario = Scenario::parse(text).unwrap();
+        let [first, second] = [1, 2].map(|firewall| router(&scenario, firewall));
+        assert!(first.contains("8001") && !first.contains("8002"), "{first}");
+        assert!(second.contains("8002") && !second.contains("8001"), "{second}");
+        assert!(first.contains("iifname mid0 ") && second.contains("iifname up0 "));
+    }
+
     #[test]
     fn loss_of_synacks_is_one_rule_towards_the_client() {
-        let script = router(&scenario("port = 8001\nbehaviour = 'synack_lost'\npercent = 30\n"));
+        let script = router1(&scenario("port = 8001\nbehaviour = 'synack_lost'\npercent = 30\n"));
         let rules: Vec<&str> = script.lines().filter(|line| line.contains("8001")).collect();
         assert_eq!(rules.len(), 1);
         assert!(rules[0].starts_with("  tcp sport 8001 "), "{}", rules[0]);
@@ -294,7 +321,7 @@ mod tests {
     fn no_comparison_is_always_true_or_never() {
         for percent in [0, 100] {
             let up = format!("port = 8001\nbehaviour = 'mixed_drop'\npercent = {percent}\n");
-            let script = router(&scenario(&up));
+            let script = router1(&scenario(&up));
             assert!(!script.contains("numgen"), "{script}");
             assert_eq!(script.contains("meta mark > 100"), percent == 0, "{script}");
         }
@@ -304,7 +331,7 @@ mod tests {
     fn the_shares_of_a_mix_do_not_overlap() {
         let mix = "port = 8001\nmix = { synack_lost = 20, syn_lost = 30, server_silent = 10 }\n";
         let scenario = scenario(mix);
-        let script = router(&scenario) + &upstream(&scenario);
+        let script = router1(&scenario) + &upstream(&scenario);
         for part in ["mark 0-19 ", "mark 20-49 ", "mark 50-59 "] {
             assert_eq!(script.matches(part).count(), 1, "{part} in {script}");
         }
@@ -324,6 +351,6 @@ mod tests {
 
     #[test]
     fn a_healthy_port_needs_no_rule() {
-        assert!(!router(&scenario("port = 8001\nbehaviour = 'healthy'\n")).contains("8001"));
+        assert!(!router1(&scenario("port = 8001\nbehaviour = 'healthy'\n")).contains("8001"));
     }
 }

@@ -57,7 +57,10 @@ fn play(scenario: &Scenario, at: &Namespaces, folder: &Path, work: &Path) -> Res
         command::feed(&["ip", "netns", "exec", namespace, "nft", "-f", "-"], script)
             .with_context(|| format!("the rules were:\n{script}"))
     };
-    nft(&at.router, &rules::router(scenario))?;
+    nft(&at.router, &rules::router(scenario, 1))?;
+    if scenario.firewalls == 2 {
+        nft(&at.last_router, &rules::router(scenario, 2))?;
+    }
     nft(&at.upstream, &rules::upstream(scenario))?;
     nft(&at.gateway, &rules::gateway(scenario))?;
 
@@ -159,13 +162,21 @@ fn start_captures(
     let gateway_file = file(if rotating { "gateway-%Y%m%d%H%M%S.pcap" } else { "gateway.pcap" });
     // The users' requests to 127.0.0.1 also pass `any`.
     let filter = "(tcp and not port 80) or icmp or icmp6 or arp";
-    let mut processes = Vec::new();
-    for (name, namespace, device, target) in [
+    let mut points = vec![
         ("tcpdump-gateway", &at.gateway, gateway_device, gateway_file),
         ("tcpdump-upstream", &at.upstream, "eth0", file("upstream.pcap")),
         ("tcpdump-dropped", &at.router, group.as_str(), file("dropped.pcap")),
         ("tcpdump-unsent", &at.gateway, group.as_str(), file("unsent.pcap")),
-    ] {
+    ];
+    if scenario.firewalls == 2 {
+        points.extend([
+            ("tcpdump-fw1", &at.router, "mid0", file("fw1.pcap")),
+            ("tcpdump-fw2", &at.last_router, "mid1", file("fw2.pcap")),
+            ("tcpdump-dropped2", &at.last_router, group.as_str(), file("dropped2.pcap")),
+        ]);
+    }
+    let mut processes = Vec::new();
+    for (name, namespace, device, target) in points {
         let rules_log = device.starts_with("nflog");
         let mut words = vec!["tcpdump", "-U", "-n", "-Z", "root", "-B", "16384"];
         words.extend(["-i", device, "-w", &target]);

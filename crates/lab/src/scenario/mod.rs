@@ -58,6 +58,10 @@ pub struct Scenario {
     /// Where a virtual address is turned into the upstream's; nginx then connects to the virtual one.
     #[serde(default)]
     pub dnat: Option<Dnat>,
+    /// One firewall between the hosts (the router), or two with a link between them that is captured
+    /// at both of its ends.
+    #[serde(default = "one")]
+    pub firewalls: u32,
     /// Whether the router gives every connection other sequence numbers, as some firewalls do.
     #[serde(default)]
     pub isn_rewrite: bool,
@@ -196,6 +200,9 @@ pub struct Upstream {
     /// connections) that it happens to.
     #[serde(default = "hundred")]
     pub percent: u32,
+    /// Which firewall, from the gateway, does what routers do to it.
+    #[serde(default = "one")]
+    pub firewall: u32,
     /// How long the behaviours that delay a packet hold it back, milliseconds.
     #[serde(default = "default_delay")]
     pub delay_ms: u32,
@@ -270,6 +277,9 @@ impl Scenario {
         if delays && (self.nat || self.dnat.is_some() || self.isn_rewrite) {
             bail!("a packet takes one detour at the router, and none where addresses change there");
         }
+        if !(1..=2).contains(&self.firewalls) {
+            bail!("firewalls: one or two");
+        }
         if self.isn_rewrite && (self.nat || self.dnat.is_some() || self.ipv6) {
             bail!("isn_rewrite is for IPv4 without NAT: the truth turns the numbers back");
         }
@@ -282,6 +292,9 @@ impl Scenario {
     fn check_upstream(&self, up: &Upstream) -> Result<()> {
         if up.port < 1024 || up.percent > 100 {
             bail!("the port must be 1024 or above and percent at most 100");
+        }
+        if !(1..=self.firewalls).contains(&up.firewall) {
+            bail!("firewall: there are {} of them", self.firewalls);
         }
         if !(1..=20_000).contains(&up.delay_ms) {
             bail!("delay_ms must be between 1 and 20000");

@@ -48,11 +48,14 @@ pub(super) fn describe(
         last_synack_sent: upstream.synacks.last().copied(),
     };
     let cause = cause(error.what, &facts)?;
-    let lost = match cause {
-        "syn_lost" => Some(packets.dropped_syns.contains(&attempt.key())),
-        "synack_lost" => Some(packets.dropped_synacks.contains(&attempt.key())),
+    // At which firewalls the direction that failed lost something of this attempt.
+    let key = attempt.key();
+    let losers: Option<Vec<bool>> = match cause {
+        "syn_lost" => Some(packets.dropped.iter().map(|at| at.syns.contains(&key)).collect()),
+        "synack_lost" => Some(packets.dropped.iter().map(|at| at.synacks.contains(&key)).collect()),
         _ => None,
     };
+    let lost = losers.as_ref().map(|at| at.contains(&true));
     let losses = Losses {
         confirmed: usize::from(lost == Some(true)),
         unconfirmed: usize::from(lost == Some(false)),
@@ -66,6 +69,7 @@ pub(super) fn describe(
         dport: attempt.dport,
         isn: attempt.isn,
         cause: cause.to_owned(),
+        lost_between: losers.and_then(|at| place(&at)),
         mechanism: mechanism(cause, &facts, upstream, packets).map(str::to_owned),
         n_syn: facts.syn_sent,
         syn_t,
@@ -76,6 +80,16 @@ pub(super) fn describe(
         gw_frames: attempt.syns.iter().map(|syn| (syn.file.clone(), syn.frame)).collect(),
     };
     Some((described, losses))
+}
+
+/// The two capture points, as the judge names them, around the one of two firewalls that lost it.
+fn place(losers: &[bool]) -> Option<[String; 2]> {
+    let points = match losers {
+        [true, false] => ["gateway", "fw1"],
+        [false, true] => ["fw2", "upstream"],
+        _ => return None,
+    };
+    Some(points.map(str::to_owned))
 }
 
 /// When the timer that `error` reports was to expire.
@@ -163,10 +177,13 @@ fn held_by(attempt: &UpstreamAttempt, packets: &Packets) -> Option<&'static str>
         }
         holder = packets.upstream.get(&holder.before?)?;
     }
-    Some(match (holder.acks.is_empty(), holder.closed) {
-        (true, _) => "port_reuse_synrecv",
-        (false, true) => "close_wait",
+    Some(match (holder.closed, holder.server_closed) {
+        _ if holder.acks.is_empty() => "port_reuse_synrecv",
+        (true, true) => "time_wait",
+        (true, false) => "close_wait",
         (false, false) => "established",
+        // Its other half is open still: none of the words fits.
+        (false, true) => return None,
     })
 }
 

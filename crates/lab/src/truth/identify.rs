@@ -18,7 +18,7 @@ pub(super) enum Found<'a> {
     /// An attempt that the gateway's capture shows.
     Sent(&'a GatewayAttempt),
     /// One of which no SYN ever left, as far as it is known.
-    Unsent(Attempt),
+    Unsent(Box<Attempt>),
 }
 
 /// The one attempt that `error` is about and how that is known; `None` when it is not certain.
@@ -32,7 +32,8 @@ pub(super) fn attempt<'a>(
     let sent: Vec<&GatewayAttempt> =
         packets.gateway.iter().filter(|attempt| mark.fits(attempt)).collect();
     if mark.certain && sent.is_empty() {
-        return unsent(error, packets, settings, &mark).map(|found| (Found::Unsent(found), "mark"));
+        return unsent(error, packets, settings, &mark)
+            .map(|found| (Found::Unsent(Box::new(found)), "mark"));
     }
     let fitting: Vec<&GatewayAttempt> =
         sent.iter().copied().filter(|attempt| outcome_fits(error, attempt)).collect();
@@ -115,6 +116,7 @@ fn unsent(
         isn,
         cause: "no_syn_sent".to_owned(),
         mechanism: None,
+        lost_between: None,
         n_syn: 0,
         syn_t: 0.0,
         syn_arrived: 0,

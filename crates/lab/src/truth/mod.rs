@@ -67,6 +67,10 @@ pub struct Attempt {
     /// How that came about, in the product's word, where the packets leave no doubt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mechanism: Option<String>,
+    /// The two capture points, nearer the gateway first, that enclose the loss, where there are more
+    /// than two and one firewall alone lost packets of this direction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_between: Option<[String; 2]>,
     /// SYNs that left the gateway before the deadline.
     pub n_syn: usize,
     /// Time of the first, seconds since the epoch.
@@ -111,7 +115,7 @@ pub fn derive(folder: &Path, settings: &Settings) -> Result<(Vec<Row>, Summary)>
         let found = found.and_then(|(found, how)| {
             let described = match found {
                 Found::Sent(attempt) => cause::describe(error, attempt, &packets)?,
-                Found::Unsent(attempt) => (attempt, cause::Losses::default()),
+                Found::Unsent(attempt) => (*attempt, cause::Losses::default()),
             };
             // What nobody logged may have been lost elsewhere, or not at all.
             let doubtful = settings.losses_logged && described.1.unconfirmed > 0;

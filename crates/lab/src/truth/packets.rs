@@ -1,5 +1,5 @@
 //! What the captures of a set hold about each attempt, at the gateway, at the upstream and at the
-//! drop rules of router and gateway.
+//! drop rules of routers and gateway.
 //!
 //! Attempts are matched between gateway and upstream by upstream port and ISN alone, which holds
 //! behind NAT too; the ISNs of a run do not repeat on a port.
@@ -26,10 +26,33 @@ pub(super) struct Packets {
     pub(super) upstream: HashMap<Key, UpstreamAttempt>,
     /// Attempts whose SYNs the gateway's own filter dropped before they were captured.
     pub(super) unsent: Vec<GatewayAttempt>,
-    /// Attempts of which the router dropped a SYN.
-    pub(super) dropped_syns: HashSet<Key>,
-    /// Attempts of which the router dropped a SYN+ACK.
-    pub(super) dropped_synacks: HashSet<Key>,
+    /// What each firewall dropped, from the gateway on.
+    pub(super) dropped: Vec<Dropped>,
+}
+
+/// Attempts of which a firewall dropped something.
+#[derive(Debug, Default)]
+pub(super) struct Dropped {
+    pub(super) syns: HashSet<Key>,
+    pub(super) synacks: HashSet<Key>,
+}
+
+impl Dropped {
+    fn read(path: &Path, settings: &Settings) -> Result<Self> {
+        let mut dropped = Self::default();
+        for frame in pcap::read(path)? {
+            let Some(Packet::Tcp(tcp)) = decode(frame.link, &frame.bytes) else { continue };
+            if tcp.is_syn() {
+                dropped.syns.insert((tcp.dport, tcp.seq));
+            } else if tcp.is_synack() {
+                // Dropped on its way back, still with the numbers of the upstream's side.
+                let isn = tcp.ack.wrapping_sub(1);
+                let isn = upstream::client_isn(settings, tcp.dst, tcp.dport, isn);
+                dropped.synacks.insert((tcp.sport, isn));
+            }
+        }
+        Ok(dropped)
+    }
 }
 
 impl Packets {
@@ -48,18 +71,10 @@ impl Packets {
         if !settings.losses_logged {
             packets.align_clocks();
         }
-        let dropped = folder.join("dropped.pcap");
-        if dropped.exists() {
-            for frame in pcap::read(&dropped)? {
-                let Some(Packet::Tcp(tcp)) = decode(frame.link, &frame.bytes) else { continue };
-                if tcp.is_syn() {
-                    packets.dropped_syns.insert((tcp.dport, tcp.seq));
-                } else if tcp.is_synack() {
-                    // Dropped on its way back, still with the numbers of the upstream's side.
-                    let isn = tcp.ack.wrapping_sub(1);
-                    let isn = upstream::client_isn(settings, tcp.dst, tcp.dport, isn);
-                    packets.dropped_synacks.insert((tcp.sport, isn));
-                }
+        for name in ["dropped.pcap", "dropped2.pcap"] {
+            let path = folder.join(name);
+            if path.exists() {
+                packets.dropped.push(Dropped::read(&path, settings)?);
             }
         }
         Ok(packets)

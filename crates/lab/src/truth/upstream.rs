@@ -27,6 +27,8 @@ pub(super) struct UpstreamAttempt {
     pub(super) foreign_acks: Vec<i64>,
     /// Whether the client closed its direction.
     pub(super) closed: bool,
+    /// Whether the server did.
+    pub(super) server_closed: bool,
     /// The attempt that had the 4-tuple before.
     pub(super) before: Option<Key>,
 }
@@ -112,11 +114,12 @@ impl Attempts<'_> {
                 attempt.acks.push(time);
                 attempt.closed |= tcp.flags & flag::FIN != 0;
             } else if let Some(key) = self.newest.get(&from_server)
-                && *key != answered
                 && let Some(attempt) = self.all.get_mut(key)
-                && attempt.synacks.is_empty()
             {
-                attempt.foreign_acks.push(time);
+                attempt.server_closed |= tcp.flags & flag::FIN != 0;
+                if *key != answered && attempt.synacks.is_empty() {
+                    attempt.foreign_acks.push(time);
+                }
             }
         }
     }
