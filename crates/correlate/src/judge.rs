@@ -155,7 +155,8 @@ fn refinement(row: &Row, facts: &Facts) -> Option<Mechanism> {
             Some(Mechanism::PortReuseSynRecv)
         }
         Verdict::SynAckLost => synack_lost(facts),
-        Verdict::StaleConnection | Verdict::Connected => held(facts),
+        Verdict::StaleConnection | Verdict::Connected => held(facts).or_else(|| split(facts)),
+        Verdict::AckLost => split(facts),
         Verdict::AckIgnored => Some(if facts.s().first_timer_fired {
             Mechanism::AcceptQueueOverflow
         } else {
@@ -183,6 +184,10 @@ fn synack_lost(facts: &Facts) -> Option<Mechanism> {
     } else {
         (facts.both() && facts.s().syns < facts.c().syns).then_some(Mechanism::Mixed)
     }
+}
+
+fn split(facts: &Facts) -> Option<Mechanism> {
+    (facts.c().split || facts.s().split).then_some(Mechanism::LbSplit)
 }
 
 /// What the server's bare ACK showed it to hold on this port.

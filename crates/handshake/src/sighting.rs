@@ -114,7 +114,8 @@ impl Sighting {
     /// Whether a SYN or SYN+ACK had to be repeated before the handshake was completed: a near miss.
     /// It is completed when the server acknowledges what follows; until then a SYN+ACK that comes
     /// again says that the client's ACK had not arrived.
-    /// What comes twice within a moment was captured twice (`-i any`, mirrors, several VLANs).
+    /// What comes twice within a moment, or bears the time stamp of the first, was captured twice
+    /// (`-i any`, mirrors, several VLANs).
     pub fn saved_by_repetition(&self) -> bool {
         let Some(third) = self.third_ack().map(|e| e.time) else { return false };
         let accepted = self.events.iter().find(|e| self.shows_acceptance(e));
@@ -123,8 +124,10 @@ impl Sighting {
         }
         let completed = accepted.map_or(third, |e| e.time.max(third));
         let sent_again = |first: Option<&Event>, event: &Event| {
+            let stamped = first.and_then(|e| e.timestamps).map(|ts| ts.value);
+            let anew = stamped.is_none() || stamped != event.timestamps.map(|ts| ts.value);
             let first = first.map_or(event.time, |e| e.time);
-            event.time <= completed && event.time.since(first) >= SENT_AGAIN
+            anew && event.time <= completed && event.time.since(first) >= SENT_AGAIN
         };
         self.syns().any(|e| sent_again(self.syns().next(), e))
             || self.syn_acks().any(|e| sent_again(self.syn_acks().next(), e))

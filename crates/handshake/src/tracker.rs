@@ -264,6 +264,16 @@ impl Tracker {
     /// A bare ACK, while the latest attempt waits, that is for none of the attempts on this
     /// 4-tuple: for an old connection, or for an attempt that source NAT had put on this port.
     fn foreign_ack(&mut self, pair: Pair, latest: usize, event: Event) {
+        // An earlier attempt that was answered and completed meanwhile goes on.
+        let began = self.table.at(pair, latest).map(|open| open.sighting.first_syn());
+        let completed_since =
+            |s: &Sighting| s.third_ack().zip(began).is_some_and(|(ack, began)| ack.time >= began);
+        if let Some(other) = self.table.position(pair, completed_since)
+            && let Some(open) = self.table.at(pair, other)
+        {
+            open.record(event);
+            return;
+        }
         let server = self.table.at(pair, latest).map(|open| open.sighting.flow.server);
         if let Some(other) = server.and_then(|s| self.table.unfinished(s, event.ack)) {
             other.record(event);

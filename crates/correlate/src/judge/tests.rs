@@ -431,6 +431,14 @@ fn one_end() -> Vec<Expectation> {
             Verdict::StaleConnection,
             Consistent,
         ),
+        (
+            with(gateway_only(), |f| {
+                (f.asked, at_client(f).server_rst) = (Asked::Outcome, true);
+            }),
+            "refused_without_ack",
+            Verdict::Refused,
+            Consistent,
+        ),
         // One capture with nothing back is never better than this.
         (gateway_only(), "no_reply", Verdict::NoReply, Consistent),
         (

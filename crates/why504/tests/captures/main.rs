@@ -3,3 +3,4 @@
 
 mod lab;
 mod observed;
+mod public;

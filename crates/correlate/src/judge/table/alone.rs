@@ -130,6 +130,17 @@ pub(super) static ROWS: &[Row] = &[
         reason: "the only answer was a bare ACK for an earlier attempt or connection on this port; what became of the SYN sent after it, one capture cannot tell",
     },
     Row {
+        name: "refused_without_ack",
+        applies: |f| f.asked == Asked::Outcome && f.c().server_rst,
+        when: "seen from the client alone, without a log: a RST answered the SYN, without the acknowledgement that would make the client take it",
+        verdict: Verdict::Refused,
+        mechanism: None,
+        grade: Grade::Consistent,
+        need: Need::Nothing,
+        alternatives: &[(Verdict::ServerSilent, UpstreamCapture)],
+        reason: "a RST answered the SYN; it does not acknowledge it, so a client in SYN-SENT would pass over it",
+    },
+    Row {
         name: "no_reply",
         applies: |f| f.client.is_some(),
         when: "seen from the client alone: SYNs, and nothing came back",

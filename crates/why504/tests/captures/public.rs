@@ -1,0 +1,171 @@
+//! Captures of other projects (`captures/public`): every statement of the README that is about
+//! handshakes.
+
+use std::collections::BTreeMap;
+
+use why504_correlate::{Mechanism, Verdict};
+use why504_handshake::Sighting;
+
+use crate::observed::{Observed, folder};
+
+/// The capture of this name, where it is.
+fn capture(name: &str) -> Option<Observed> {
+    let file = folder("public")?.join(name);
+    file.is_file().then(|| Observed::of(&[file]))
+}
+
+use Verdict::{AckLost, Connected, NoReply, Refused, StaleConnection, SynAckLost};
+
+/// What the README states of one attempt, found by its client port and the letters of its packets.
+struct Stated {
+    file: &'static str,
+    port: u16,
+    history: &'static str,
+    verdict: Verdict,
+    mechanism: Option<&'static str>,
+    near_miss: bool,
+}
+
+const fn stated(
+    file: &'static str,
+    port: u16,
+    history: &'static str,
+    verdict: Verdict,
+    mechanism: Option<&'static str>,
+    near_miss: bool,
+) -> Stated {
+    Stated { file, port, history, verdict, mechanism, near_miss }
+}
+
+/// The letters are those of the packets as tshark shows them.
+const TABLE: &[Stated] = &[
+    // The first SYN+ACK was lost behind the capture point; the repeated SYN saved it.
+    stated("suricata_bug-5881-01.pcap", 64_731, "ShShADad", Connected, None, true),
+    // Delayed, and nothing lost: two SYN+ACKs that echo copy 1 arrive together.
+    stated("suricata_bug-6269-01.pcap", 39_990, "SShAhAD", Connected, None, true),
+    stated("suricata_bug-5486.pcap", 49_910, "SShADad", Connected, None, true),
+    // The SYN+ACK came again after the data: neither ACK nor data had arrived at first.
+    stated("suricata_http-missing-protocol.pcap", 49_160, "ShADhAad", AckLost, None, true),
+    stated("suricata_security-4710-02.pcap", 24_245, "ShhhhARDad", Connected, None, true),
+    stated("suricata_smb2-07_psexec.pcap", 49_284, "SSS", NoReply, Some("open_at_end"), false),
+    stated("suricata_smb2-delete.pcap", 49_281, "SSShAFar", Connected, None, true),
+    stated("suricata_bug-3844.pcap", 12_345, "Sr", Refused, None, false),
+    stated(
+        "suricata_split-handshake-4whs.pcap",
+        12_345,
+        "SsHaDaR",
+        Connected,
+        Some("simultaneous_open"),
+        false,
+    ),
+    stated(
+        "suricata_split-handshake-5whs.pcap",
+        12_345,
+        "SasHaDaR",
+        Connected,
+        Some("simultaneous_open"),
+        false,
+    ),
+    // Captured twice is not sent twice.
+    stated("suricata_from_base64-02.pcap", 33_734, "ShhAADDaad", Connected, None, false),
+    stated("suricata_bug-5867.pcap", 1_709, "ShhAd", Connected, None, false),
+    stated("zeek_ctu-62604-80.pcap", 62_604, "ShhAADDDDaaaad", Connected, None, false),
+    stated("zeek_vlan-collisions.pcap", 59_856, "SShADShADad", Connected, None, false),
+    // One SYN, two servers.
+    stated(
+        "suricata_tcp-fastopen-10.pcap",
+        51_615,
+        "ShShSSSSSSShShhShDDhAhDad",
+        AckLost,
+        Some("lb_split"),
+        true,
+    ),
+    stated("suricata_enip_cip_example.pcap", 37_997, "Shh", SynAckLost, Some("open_at_end"), false),
+    // Only the client's direction: no SYN+ACK is missing.
+    stated("suricata_bug-8629-async-oneside.pcap", 49_285, "SADDD", Connected, None, false),
+    stated("zeek_pop3.pcap", 26_242, "SrSrSr", Refused, None, false),
+    stated("zeek_pop3.pcap", 26_245, "SrSrSr", Refused, None, false),
+    stated("zeek_pop3.pcap", 26_284, "SShAd", Connected, None, true),
+    stated("zeek_syn.pcap", 59_856, "S", NoReply, Some("open_at_end"), false),
+    stated("zeek_syn-then-rst.pcap", 13_131, "SR", NoReply, Some("open_at_end"), false),
+    // All numbers are 0: the ACK is for no attempt that was seen.
+    stated(
+        "zeek_syn-then-ack-then-rst.pcap",
+        13_131,
+        "SaR",
+        StaleConnection,
+        Some("established"),
+        false,
+    ),
+    // An unacceptable RST is passed over, and the real SYN+ACK follows.
+    stated("zeek_rst-inject-rae.pcap", 2_527, "SrhAD", Connected, None, false),
+    stated("zeek_option-sack.pcap", 20, "SSSS", NoReply, Some("open_at_end"), false),
+    stated("zeek_fin_retransmission.pcap", 55_344, "SFhFr", Connected, None, false),
+    stated("zeek_ip4-tcp-bad-chksum.pcap", 30_000, "S", NoReply, Some("open_at_end"), false),
+];
+
+#[test]
+fn each_statement_of_the_readme_holds() {
+    for stated in TABLE {
+        let Stated { file, port, history, .. } = stated;
+        let Some(observed) = capture(file) else { continue };
+        let found = observed
+            .attempts()
+            .iter()
+            .find(|a| a.flow().client.port == *port && a.nearest().history().starts_with(history));
+        let attempt = found.unwrap_or_else(|| panic!("{file}: no {history} from port {port}"));
+        let judged = observed.outcome(attempt);
+        let near_miss = attempt.sightings().any(Sighting::saved_by_repetition);
+        assert_eq!(
+            (judged.verdict(), judged.mechanism.map(Mechanism::name), near_miss),
+            (stated.verdict, stated.mechanism, stated.near_miss),
+            "{file} {history} by {}",
+            judged.row.name
+        );
+        assert!(!(judged.grade.is_sure() && judged.verdict().is_loss()), "{file}: one side");
+    }
+}
+
+/// How often each verdict is given.
+fn verdicts(file: &str) -> Option<BTreeMap<Verdict, usize>> {
+    let observed = capture(file)?;
+    let mut counts = BTreeMap::new();
+    for attempt in observed.attempts() {
+        *counts.entry(observed.outcome(attempt).verdict()).or_default() += 1;
+    }
+    Some(counts)
+}
+
+#[test]
+fn healthy_captures_give_no_loss_verdict() {
+    for (file, attempts) in [
+        ("zeek_echo-connections.pcap.gz", 500),
+        ("zeek_handshake-reorder.pcap", 1),
+        ("zeek_psql-login-no-role.pcap", 1),
+        ("zeek_ctu-62604-80.pcap", 1),
+        ("suricata_from_base64-02.pcap", 1),
+        ("suricata_bug-5867.pcap", 1),
+        // A capture without any SYN has no attempt.
+        ("zeek_missing-syn.pcap", 0),
+        ("zeek_one-sided-2745.pcap", 0),
+    ] {
+        let Some(counts) = verdicts(file) else { continue };
+        let wanted = if attempts == 0 { vec![] } else { vec![(Connected, attempts)] };
+        assert_eq!(counts.into_iter().collect::<Vec<_>>(), wanted, "{file}");
+    }
+}
+
+/// Of 500 connections to a listener whose queue overflows, 158 had their first SYNs dropped.
+#[test]
+fn the_overflowing_listener_of_zeek_has_158_near_misses() {
+    let Some(observed) = capture("zeek_echo-connections.pcap.gz") else { return };
+    let saved = observed.attempts().iter().filter(|a| a.nearest().saved_by_repetition());
+    assert_eq!(saved.count(), 158);
+}
+
+/// Decoy SYNs with ever new ISNs on one 4-tuple: one of them is answered, no other.
+#[test]
+fn what_answers_one_isn_answers_no_other_on_its_port() {
+    let Some(counts) = verdicts("suricata_bug-7657-01.pcap") else { return };
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), [(Connected, 1), (NoReply, 21)]);
+}
