@@ -5,6 +5,7 @@
 //! literal and so on; values are found by searching for the literal that follows them.
 
 mod json_keys;
+mod labels;
 mod matcher;
 mod variable;
 mod well_known;
@@ -12,6 +13,7 @@ mod well_known;
 use memchr::memchr;
 
 use crate::access::AccessRecord;
+use labels::Labels;
 use matcher::Matcher;
 pub(crate) use matcher::Values;
 pub(crate) use variable::Variable;
@@ -40,6 +42,8 @@ enum Reader {
     Template { matcher: Matcher, escape: Escape },
     /// JSON, by its keys.
     Json,
+    /// A usual format with labelled values behind it.
+    Labelled(Labels),
 }
 
 /// A format text that cannot be compiled, with the byte at which that shows.
@@ -64,7 +68,7 @@ pub enum FormatFault {
     /// Nothing of the line would be read.
     #[error(
         "no `$variable` in it, and no format of that name; known names are combined, main, \
-         ingress-nginx, kong, apisix, json"
+         ingress-nginx, kong, apisix, json, labelled"
     )]
     NoVariable,
     /// More than the matcher takes.
@@ -143,10 +147,16 @@ impl LogFormat {
     }
 
     /// A well-known format: `combined`, `main`, `ingress-nginx` (or `upstreaminfo`), `kong`,
-    /// `apisix`; or `json` for JSON lines whose keys are named after the variables.
+    /// `apisix`; `json` for JSON lines whose keys are named after the variables; or `labelled` for
+    /// `combined` or `main` and values such as `rt=0.201` behind them.
     pub fn named(name: &str) -> Option<Self> {
         if name == "json" {
             return Some(Self { reader: Reader::Json });
+        }
+        if name == "labelled" {
+            let matcher = |name| Self::named(name).and_then(Self::into_matcher);
+            let prefixes = ["combined", "main"].into_iter().filter_map(matcher).collect();
+            return Some(Self { reader: Reader::Labelled(Labels { prefixes }) });
         }
         let text = well_known::text(name)?;
         Self::compile(text.as_bytes(), Escape::Default).ok()
@@ -165,15 +175,24 @@ impl LogFormat {
         let (values, escape) = match &self.reader {
             Reader::Template { matcher, escape } => (matcher.matches(line)?, *escape),
             Reader::Json => json_keys::read(line)?,
+            Reader::Labelled(labels) => labels.read(line)?,
         };
         Some(AccessRecord::new(&values, escape))
     }
 
-    /// How many variables the format has; 0 for `json`, whose lines tell by themselves.
+    fn into_matcher(self) -> Option<Matcher> {
+        match self.reader {
+            Reader::Template { matcher, .. } => Some(matcher),
+            Reader::Json | Reader::Labelled(_) => None,
+        }
+    }
+
+    /// How many variables the format has; 0 for `json` and `labelled`, whose lines tell by
+    /// themselves.
     pub fn variables(&self) -> usize {
         match &self.reader {
             Reader::Template { matcher, .. } => matcher.len(),
-            Reader::Json => 0,
+            Reader::Json | Reader::Labelled(_) => 0,
         }
     }
 }

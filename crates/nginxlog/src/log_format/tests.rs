@@ -153,7 +153,7 @@ fn arguments_in_all_their_forms() {
     let quoted = format(r#""$request" $status"#);
     let record = quoted.read(br#""GET /x HTTP/1.1" 504"#).expect("the line has this format");
     assert_eq!((text(record.request), record.status), (Some("GET /x HTTP/1.1"), Some(504)));
-    assert_eq!(LogFormat::well_known().len(), 6);
+    assert_eq!(LogFormat::well_known().len(), 7);
 }
 
 #[test]

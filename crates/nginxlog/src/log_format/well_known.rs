@@ -1,6 +1,7 @@
 //! Formats that products ship with, word for word.
 
-pub(super) const NAMES: [&str; 6] = ["combined", "main", "ingress-nginx", "kong", "apisix", "json"];
+pub(super) const NAMES: [&str; 7] =
+    ["combined", "main", "ingress-nginx", "kong", "apisix", "json", "labelled"];
 
 pub(super) fn text(name: &str) -> Option<&'static str> {
     Some(match name {
