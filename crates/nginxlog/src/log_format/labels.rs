@@ -137,9 +137,12 @@ mod tests {
             let line = format!("{COMBINED}{prefix}{tail}");
             let record = format.read(line.as_bytes()).unwrap_or_else(|| panic!("{line}"));
             assert_eq!(record.status, Some(504));
-            assert_eq!(record.request_time.map(|t| t.nanos()), Some(2_001_000_000));
-            let times: Vec<_> =
-                record.upstream_response_time.spans().map(|t| t.map(|t| t.nanos())).collect();
+            assert_eq!(record.request_time.map(why504_model::Span::nanos), Some(2_001_000_000));
+            let times: Vec<_> = record
+                .upstream_response_time
+                .spans()
+                .map(|t| t.map(why504_model::Span::nanos))
+                .collect();
             assert_eq!(times, [Some(1_000_000_000), Some(1_001_000_000)]);
             assert!(record.has_connect_time);
         }
