@@ -61,7 +61,9 @@ impl<'a> Index<'a> {
         let mut by_peer: BTreeMap<Endpoint, Vec<usize>> = BTreeMap::new();
         let mut all = Vec::new();
         for (i, attempt) in attempts.iter().enumerate().filter(|(_, a)| usable(a)) {
-            by_peer.entry(attempt.flow().server).or_default().push(i);
+            for server in attempt.servers() {
+                by_peer.entry(server).or_default().push(i);
+            }
             all.push(i);
         }
         Self { attempts, by_peer, all }

@@ -115,7 +115,7 @@ impl<'a> History<'a> {
             facts.linux_like = self.linux_like.contains(&attempt.flow().server.ip);
         }
         if let (Some(client), Some(server)) = (client, server) {
-            facts.reliable = points.reliable(client.point, server.point);
+            facts.reliable = points.reliable(attempt, client.point, server.point);
             facts.late_is_first = client
                 .sighting
                 .zip(server.sighting)

@@ -38,5 +38,5 @@ pub use history::History;
 pub use judge::{Doubt, Judgement, Need, Row, judge, rows};
 pub use late::LateAnswer;
 pub use skew::{LogClock, ZoneEvidence, zone_evidence};
-pub use verdict::{Grade, Mechanism, Settles, Verdict};
+pub use verdict::{Grade, LostPacket, Mechanism, Settles, Verdict};
 pub use view::{Points, Station};

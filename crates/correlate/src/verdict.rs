@@ -52,6 +52,19 @@ pub enum Grade {
     Proven,
 }
 
+/// A packet of the handshake that can be lost on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LostPacket {
+    /// The first handshake.
+    Syn,
+    /// The second handshake.
+    SynAck,
+    /// The third handshake.
+    ThirdAck,
+    /// A RST, an ICMP error or a bare ACK in place of the second handshake.
+    Reply,
+}
+
 /// What refines a verdict: a row of the taxonomy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mechanism {
@@ -151,7 +164,18 @@ impl Verdict {
 
     /// A handshake packet was lost on the network.
     pub const fn is_loss(self) -> bool {
-        matches!(self, Self::SynAckLost | Self::SynLost | Self::AckLost | Self::ReplyLost)
+        self.lost_packet().is_some()
+    }
+
+    /// Which packet was lost on the network.
+    pub const fn lost_packet(self) -> Option<LostPacket> {
+        match self {
+            Self::SynLost => Some(LostPacket::Syn),
+            Self::SynAckLost => Some(LostPacket::SynAck),
+            Self::AckLost => Some(LostPacket::ThirdAck),
+            Self::ReplyLost => Some(LostPacket::Reply),
+            _ => None,
+        }
     }
 
     /// Nobody can say from these inputs.

@@ -6,7 +6,7 @@ use why504_handshake::{
 use why504_model::{Endpoint, Interval, Span};
 
 use crate::deadline::Deadline;
-use crate::verdict::Verdict;
+use crate::verdict::{LostPacket, Verdict};
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -44,6 +44,10 @@ pub struct Station<'a> {
 
 /// Below this share of healthy handshakes seen at both points, absence at one proves nothing.
 const RELIABLE_SHARE: (u64, u64) = (99, 100);
+/// Below this share the others take another way.
+const PASSING_SHARE: (u64, u64) = (9, 10);
+/// So many healthy handshakes, and none of them seen: the point is not on the way.
+const PASSING_FROM: u64 = 3;
 /// A share of fewer handshakes than this is not a measurement.
 const RELIABLE_FROM: u64 = 20;
 
@@ -52,18 +56,19 @@ impl<'a> Points<'a> {
     /// saw the attempt, when it shows traffic of this server at that time, or when it is empty: a
     /// file that was given counts as present. A point on the client's side of the nearest sighting
     /// does not count: the attempt did not pass it, or was rewritten behind it. Nor does a point on
-    /// the host of another client.
+    /// the host of another client, nor one on another way to the server.
     pub(crate) fn stations(&self, attempt: &'a Attempt, during: Interval) -> Vec<Station<'a>> {
-        let server = attempt.flow().server;
         self.path
-            .order(server.ip)
+            .order_by(|point| self.server_at(attempt, point).ip)
             .into_iter()
             .skip_while(|&point| attempt.at(point).is_none())
             .filter_map(|point| {
+                let server = self.server_at(attempt, point);
                 let sighting = attempt.at(point);
                 let coverage = self.coverage.get(&point)?;
                 let there = self.at_point_of(attempt, point, during);
-                if sighting.is_none() && self.at_client(point, server) {
+                let elsewhere = || self.at_client(point, server) || !self.passes(attempt, point);
+                if sighting.is_none() && elsewhere() {
                     return None;
                 }
                 let present =
@@ -83,6 +88,37 @@ impl<'a> Points<'a> {
                 })
             })
             .collect()
+    }
+
+    /// The address under which a point knows the server of an attempt: as it saw it, else the only
+    /// one into which this server's was seen to be rewritten on the way to that point.
+    fn server_at(&self, attempt: &Attempt, point: PointId) -> Endpoint {
+        let front = attempt.flow().server;
+        if let Some(sighting) = attempt.at(point) {
+            return sighting.flow.server;
+        }
+        let mut backs = self
+            .merged
+            .translations
+            .range((front, Endpoint::LEAST)..)
+            .take_while(|((of, _), _)| *of == front)
+            .filter(|(_, translation)| translation.behind.contains(&point))
+            .map(|((_, back), _)| *back);
+        match (backs.next(), backs.next()) {
+            (Some(only), None) => only,
+            _ => front,
+        }
+    }
+
+    /// Whether attempts to this server pass a point. One that misses many of the healthy ones lies
+    /// on one of several ways (two firewalls, ECMP), one that has seen none of them on no way at all.
+    fn passes(&self, attempt: &Attempt, far: PointId) -> bool {
+        let nearest = attempt.nearest();
+        let route = (nearest.point, far, nearest.flow.server);
+        self.merged.routes.get(&route).is_none_or(|&(all, both)| {
+            let parallel = all >= RELIABLE_FROM && both * PASSING_SHARE.1 < all * PASSING_SHARE.0;
+            !parallel && (both > 0 || all < PASSING_FROM)
+        })
     }
 
     /// Whether a point is on the client's end of the way to a server.
@@ -107,7 +143,9 @@ impl<'a> Points<'a> {
         let near = attempt.nearest().point;
         let offset = self.offset(near, point).or_else(|| self.offset(point, near));
         match attempt.syn_shift(point) {
-            Some(shift) if offset.is_none_or(|o| o.inconsistent) => during.shifted(shift),
+            Some(shift) if offset.is_none_or(|o| !o.is_known_at(during.start())) => {
+                during.shifted(shift)
+            }
             _ => self.at_point(near, point, during),
         }
     }
@@ -128,16 +166,27 @@ impl<'a> Points<'a> {
         self.merged.offsets.get(&(near, far))
     }
 
-    /// Whether "seen at one, not at the other" can be believed of two points. They must have seen
-    /// some attempt both: a filter on another client, or a second way beside this one, would show
-    /// none. Of few healthy handshakes none may be missing, of many a small share.
-    pub(crate) fn reliable(&self, near: PointId, far: PointId) -> bool {
+    /// Whether "seen at one, not at the other" can be believed of two points, for one attempt. They
+    /// must have seen some attempt both: a filter on another client, or a second way beside this
+    /// one, would show none. Of few healthy handshakes none may be missing, of many a small share;
+    /// of those to this server, and of all. Where the server's address is rewritten in between, its
+    /// attempts may go to several servers, and enough of them must be seen to tell.
+    pub(crate) fn reliable(&self, attempt: &Attempt, near: PointId, far: PointId) -> bool {
         if !self.merged.shared.contains_key(&(near, far)) {
             return false;
         }
-        let Some(&(all, both)) = self.merged.reliability.get(&(near, far)) else { return true };
-        let missing = all.saturating_sub(both);
-        missing == 0 || all >= RELIABLE_FROM && both * RELIABLE_SHARE.1 >= all * RELIABLE_SHARE.0
+        let server = attempt.flow().server;
+        let route = self.merged.routes.get(&(near, far, server)).copied();
+        let rewritten = attempt.at(far).is_none() && self.server_at(attempt, far) != server;
+        if rewritten && route.is_none_or(|(all, _)| all < RELIABLE_FROM) {
+            return false;
+        }
+        let overall = self.merged.reliability.get(&(near, far)).copied();
+        [route, overall].into_iter().flatten().all(|(all, both)| {
+            let missing = all.saturating_sub(both);
+            let share = both * RELIABLE_SHARE.1 >= all * RELIABLE_SHARE.0;
+            missing == 0 || all >= RELIABLE_FROM && share
+        })
     }
 
     /// Whether an attempt may be one of a gateway's whose log is read: seen on the host of its
@@ -153,51 +202,44 @@ impl<'a> Points<'a> {
         self.saw_at_client(nearest) || !self.coverage.iter().any(watching)
     }
 
-    /// The neighbouring points between which the lost packet was lost.
+    /// The neighbouring points between which the packet of a verdict was lost: the last one on its
+    /// way that saw it, and the next one, which would have.
     pub(crate) fn lost_between(
         &self,
         attempt: &Attempt,
         verdict: Verdict,
         deadline: Deadline,
     ) -> Option<(PointId, PointId)> {
-        let stations = self.stations(attempt, deadline.within);
-        let seen = |wanted: &dyn Fn(&Sighting) -> bool| -> Vec<bool> {
-            stations.iter().map(|s| s.sighting.is_some_and(wanted)).collect()
-        };
-        let pair =
-            |from: usize, to: usize| Some((stations.get(from)?.point, stations.get(to)?.point));
-        match verdict {
-            Verdict::SynLost => {
-                let last = seen(&|_| true).iter().rposition(|s| *s)?;
-                pair(last, last + 1)
-            }
-            Verdict::AckLost => {
-                let last = seen(&Sighting::completed).iter().rposition(|s| *s)?;
-                pair(last, last + 1)
-            }
-            Verdict::SynAckLost => {
-                let first =
-                    stations.iter().filter_map(|s| s.sighting).next_back()?.syn_acks().next()?;
-                let nearest = seen(&|s| s.syn_acks().any(|e| is_copy(e, first)));
-                let nearest = nearest.iter().position(|s| *s)?;
-                pair(nearest, nearest.checked_sub(1)?)
-            }
-            Verdict::ReplyLost => {
-                let first = seen(&|s| {
-                    s.server_rst().is_some()
-                        || s.icmp().is_some()
-                        || s.foreign_acks().next().is_some()
-                })
-                .iter()
-                .position(|s| *s)?;
-                pair(first, first.checked_sub(1)?)
-            }
-            _ => None,
+        let lost = verdict.lost_packet()?;
+        let mut way = self.stations(attempt, deadline.within);
+        let first_answer = way.iter().rev().find_map(|s| s.sighting?.syn_acks().next()).copied();
+        if matches!(lost, LostPacket::SynAck | LostPacket::Reply) {
+            way.reverse();
         }
+        let saw = |station: &Station<'_>| {
+            station.sighting.is_some_and(|sighting| match lost {
+                LostPacket::Syn => true,
+                LostPacket::ThirdAck => sighting.completed(),
+                LostPacket::SynAck => {
+                    first_answer.is_some_and(|f| sighting.syn_acks().any(|e| is_copy(e, &f)))
+                }
+                LostPacket::Reply => {
+                    sighting.server_rst().is_some()
+                        || sighting.icmp().is_some()
+                        || sighting.foreign_acks().next().is_some()
+                }
+            })
+        };
+        let last = way.iter().rposition(saw)?;
+        Some((way.get(last)?.point, way.get(last + 1)?.point))
     }
 }
 
-/// The same SYN+ACK at another point. Repeated ones of Linux differ in their time stamps only.
+/// The same SYN+ACK at another point. Repeated ones of Linux differ in their time stamps only, and a
+/// box that rewrites ISNs changes all numbers but these.
 fn is_copy(one: &Event, other: &Event) -> bool {
-    (one.seq, one.ack, one.timestamps) == (other.seq, other.ack, other.timestamps)
+    match (one.timestamps, other.timestamps) {
+        (Some(one), Some(other)) => one == other,
+        _ => (one.seq, one.ack) == (other.seq, other.ack),
+    }
 }

@@ -4,35 +4,71 @@
 //! so `server clock - client clock` is at most the difference of its two time stamps; a packet the
 //! other way gives a bound from below. The offset is a line between all upper and all lower bounds
 //! (Moon, Skelly and Towsley, Infocom 1999), a constant where the data is too short for a slope.
+//! Where no line fits, a clock was set: the time is cut there, and each piece has its own line.
+//!
+//! How wrong a line can be, no packet says: half the difference between the shortest ways there and
+//! back is in the offset of any method. `uncertainty` is half the room between the bounds, which is
+//! the worst case of that.
+
+mod bounds;
 
 use alloc::vec::Vec;
 
 use why504_model::{Span, Timestamp};
 
 use crate::Side;
+use bounds::{Bounds, Fit};
 
-/// Slopes are searched up to this drift; quartz clocks stay far below.
-const DRIFT_MAX: f64 = 500e-6;
-/// Fewer matched packets, or a shorter time, do not carry a slope (simulated: below five handshakes
-/// a line is worse than the midpoint).
-const LINE_FROM_PACKETS: usize = 20;
-const LINE_FROM_SPAN: Span = Span::from_secs(20);
+/// Clocks that seem to be set more often than this are no clocks: packets were matched wrongly.
+const STEPS_MAX: usize = 32;
+/// A piece of fewer packets is no clock that was set twice, it is packets that were matched wrongly.
+const PIECE_FROM: usize = 4;
+/// So many of the packets may be matched wrongly (one in this) before nothing is believed.
+const WRONG_SHARE: usize = 20;
 
-/// `far clock - near clock` as a line in the near point's time.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// `far clock - near clock` as lines in the near point's time.
+#[derive(Clone, Debug, PartialEq)]
 pub struct ClockOffset {
-    /// Offset at `origin`.
+    /// Offset at the first packet.
     pub offset: Span,
-    /// Change of the offset, seconds a second; 0 when it is taken as constant.
+    /// Change of the offset, seconds a second, until the first step; 0 when it is taken as constant.
     pub drift: f64,
-    /// Half the room between the bounds: the offset is right within this.
+    /// Half the room between the bounds: the offset is right within this (the worst of all pieces).
     pub uncertainty: Span,
     /// Packets seen at both points.
     pub packets: usize,
-    /// The bounds contradict each other by more than a millisecond: a clock was set, or packets
-    /// were matched wrongly.
+    /// Of these, packets that contradict all others: matched wrongly, and left out.
+    pub contradicting: usize,
+    /// The bounds contradict each other by more than a millisecond, and no few steps explain it:
+    /// packets were matched wrongly. Nothing is concluded from such an offset.
     pub inconsistent: bool,
+    /// When one of the clocks was set, in order of time.
+    pub steps: Vec<ClockStep>,
+    first: Line,
+    /// On the near clock: where packets of both directions bound each piece.
+    known: Vec<(Timestamp, Timestamp)>,
+    /// Around packets that were left out.
+    doubtful: Vec<(Timestamp, Timestamp)>,
+}
+
+/// A clock that was set while the captures ran.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClockStep {
+    /// The last packet before it, on the near clock.
+    pub after: Timestamp,
+    /// The first packet behind it, on the near clock.
+    pub before: Timestamp,
+    /// How much the offset changed.
+    pub by: Span,
+    line: Line,
+}
+
+/// An offset that changes evenly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Line {
     origin: Timestamp,
+    offset: Span,
+    drift: f64,
 }
 
 /// One packet seen at both points.
@@ -48,154 +84,166 @@ pub(crate) struct Pairing {
 impl ClockOffset {
     /// The offset that the packets allow; `None` without packets in both directions.
     pub(crate) fn estimate(pairings: &[Pairing]) -> Option<Self> {
-        let origin = pairings.iter().map(|p| p.near).min()?;
-        let end = pairings.iter().map(|p| p.near).max()?;
-        let bounds = Bounds::new(pairings, origin);
-        if bounds.upper.is_empty() || bounds.lower.is_empty() {
-            return None;
+        let mut sorted = pairings.to_vec();
+        sorted.sort_by_key(|p| (p.near, p.far, p.sender));
+        let whole = Fit::of(&sorted)?;
+        let packets = sorted.len();
+        if whole.is_feasible() {
+            return Some(Self::of_pieces(&[whole], packets));
         }
-        let steady = pairings.len() < LINE_FROM_PACKETS || end.since(origin) < LINE_FROM_SPAN;
-        let drift = if steady { 0.0 } else { bounds.best_drift() };
-        let (low, high) = bounds.room(drift);
-        Some(Self {
-            offset: nanos(f64::midpoint(low, high)),
-            drift,
-            uncertainty: nanos((high - low).abs() / 2.0),
-            packets: pairings.len(),
-            inconsistent: low - high > 1e6,
-            origin,
-        })
+        let (pieces, strays) = pieces(sorted);
+        let left_out = strays.iter().map(|stray| stray.packets).sum::<usize>();
+        if pieces.is_empty()
+            || pieces.len() > STEPS_MAX + 1
+            || left_out.saturating_mul(WRONG_SHARE) > packets
+        {
+            return Some(Self { inconsistent: true, ..Self::of_pieces(&[whole], packets) });
+        }
+        let doubtful = strays.iter().map(|stray| (stray.after, stray.before)).collect();
+        Some(Self { contradicting: left_out, doubtful, ..Self::of_pieces(&pieces, packets) })
+    }
+
+    fn of_pieces(pieces: &[Fit], packets: usize) -> Self {
+        let line = |fit: &Fit| Line { origin: fit.start, offset: fit.offset, drift: fit.drift };
+        let none = Line { origin: Timestamp::MIN, offset: Span::ZERO, drift: 0.0 };
+        let first = pieces.first().map_or(none, line);
+        let steps = pieces.windows(2).filter_map(|pair| match pair {
+            [before, after] => Some(ClockStep {
+                after: before.end,
+                before: after.start,
+                by: after.offset - line(before).at(after.start),
+                line: line(after),
+            }),
+            _ => None,
+        });
+        Self {
+            offset: first.offset,
+            drift: first.drift,
+            uncertainty: pieces.iter().map(|fit| fit.uncertainty).max().unwrap_or_default(),
+            packets,
+            contradicting: 0,
+            inconsistent: false,
+            steps: steps.collect(),
+            first,
+            known: pieces.iter().map(|fit| fit.bounded).collect(),
+            doubtful: Vec::new(),
+        }
     }
 
     /// The offset at a moment of the near clock.
     pub fn at(&self, near: Timestamp) -> Span {
-        #[expect(clippy::cast_precision_loss, reason = "ns of a run fit a double to below 1 us")]
-        let elapsed = near.since(self.origin).nanos() as f64;
-        self.offset + nanos(elapsed * self.drift)
+        let step = self.steps.iter().rev().find(|step| step.middle() <= near);
+        step.map_or(self.first, |step| step.line).at(near)
     }
 
-    /// A moment of the far clock on the near clock.
+    /// Whether the offset at a moment of the near clock is known: the packets fit together, and
+    /// there are some in both directions before it and after it, so that no clock was set there.
+    pub fn is_known_at(&self, near: Timestamp) -> bool {
+        let within = |(from, until): &(Timestamp, Timestamp)| *from <= near && near <= *until;
+        !self.inconsistent && self.known.iter().any(within) && !self.doubtful.iter().any(within)
+    }
+
+    /// A moment of the far clock on the near clock. Where the far clock was set back it showed some
+    /// moments twice: the first is taken.
     pub fn to_near(&self, far: Timestamp) -> Timestamp {
+        let mut until = self.steps.iter().map(ClockStep::middle).chain([Timestamp::MAX]);
+        let lines = core::iter::once(&self.first).chain(self.steps.iter().map(|step| &step.line));
+        let mut near = far;
+        for (line, end) in lines.zip(&mut until) {
+            near = line.to_near(far);
+            if near <= end {
+                break;
+            }
+        }
+        near
+    }
+}
+
+impl ClockStep {
+    /// Between the packets that enclose it.
+    fn middle(&self) -> Timestamp {
+        self.after + self.before.since(self.after).scaled(1, 2)
+    }
+}
+
+impl Line {
+    fn at(self, near: Timestamp) -> Span {
+        #[expect(clippy::cast_precision_loss, reason = "ns of a run fit a double to below 1 us")]
+        let elapsed = near.since(self.origin).nanos() as f64;
+        self.offset + bounds::nanos(elapsed * self.drift)
+    }
+
+    fn to_near(self, far: Timestamp) -> Timestamp {
         far - self.at(far - self.offset)
     }
 }
 
-/// The bounds as points (time, difference) in nanoseconds since `origin`.
-struct Bounds {
-    upper: Vec<(f64, f64)>,
-    lower: Vec<(f64, f64)>,
+/// Packets that were left out, and the moments of the packets before and after them.
+struct Stray {
+    packets: usize,
+    after: Timestamp,
+    before: Timestamp,
 }
 
-impl Bounds {
-    fn new(pairings: &[Pairing], origin: Timestamp) -> Self {
-        let of = |side| {
-            pairings
-                .iter()
-                .filter(move |p| p.sender == side)
-                .map(|p| {
-                    #[expect(clippy::cast_precision_loss, reason = "differences, not epochs")]
-                    let ns = |span: Span| span.nanos() as f64;
-                    (ns(p.near.since(origin)), ns(p.far.since(p.near)))
-                })
-                .collect()
-        };
-        Self { upper: of(Side::Client), lower: of(Side::Server) }
+/// Cuts the packets where no line fits them any more, and says which were left out.
+fn pieces(sorted: Vec<Pairing>) -> (Vec<Fit>, Vec<Stray>) {
+    let (kept, strays) = without_strays(&sorted);
+    let mut fits = Vec::new();
+    let mut rest = kept.as_slice();
+    while !rest.is_empty() && fits.len() <= STEPS_MAX + 1 {
+        let length = longest_feasible(rest);
+        let (piece, further) = rest.split_at(length);
+        fits.extend(Fit::of(piece));
+        rest = further;
     }
+    (fits, strays)
+}
 
-    /// Greatest lower and least upper bound of the offset at the origin under a drift.
-    fn room(&self, drift: f64) -> (f64, f64) {
-        let low = self.lower.iter().map(|(t, d)| d - drift * t).fold(f64::NEG_INFINITY, f64::max);
-        let high = self.upper.iter().map(|(t, d)| d - drift * t).fold(f64::INFINITY, f64::min);
-        (low, high)
-    }
-
-    /// The slope that leaves most room between the bounds. The room is concave in the slope, so a
-    /// ternary search finds it.
-    fn best_drift(&self) -> f64 {
-        let gap = |drift| {
-            let (low, high) = self.room(drift);
-            high - low
-        };
-        let (mut left, mut right) = (-DRIFT_MAX, DRIFT_MAX);
-        // 2/3 to the 40th of 1000 ppm is far below a part in 10^9.
-        for _ in 0..40 {
-            let third = (right - left) / 3.0;
-            if gap(left + third) < gap(right - third) {
-                left += third;
-            } else {
-                right -= third;
-            }
+/// Leaves out short runs of packets that contradict those on both sides, and runs that bound the
+/// offset from one side only.
+fn without_strays(sorted: &[Pairing]) -> (Vec<Pairing>, Vec<Stray>) {
+    let (mut kept, mut strays) = (Vec::<Pairing>::with_capacity(sorted.len()), Vec::new());
+    let mut rest = sorted;
+    let mut cuts = 0;
+    while !rest.is_empty() {
+        cuts += 1;
+        // Packets without any order: what is left is not looked at one by one.
+        let length = if cuts > STEPS_MAX * 4 { rest.len() } else { longest_feasible(rest) };
+        let (piece, further) = rest.split_at(length);
+        if piece.len() < PIECE_FROM || Fit::of(piece).is_none() {
+            strays.push(Stray {
+                packets: piece.len(),
+                after: kept.last().map_or(Timestamp::MIN, |p| p.near),
+                before: further.first().map_or(Timestamp::MAX, |p| p.near),
+            });
+        } else {
+            kept.extend_from_slice(piece);
         }
-        f64::midpoint(left, right)
+        rest = further;
     }
+    (kept, strays)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a float cast saturates")]
-fn nanos(value: f64) -> Span {
-    Span::from_nanos(value as i64)
+/// How many of the first packets one line fits; at least one. What fits all fits fewer, so the
+/// length is doubled until it does not, and then halved in on.
+fn longest_feasible(packets: &[Pairing]) -> usize {
+    let fits = |length: usize| packets.get(..length).is_some_and(|p| Bounds::new(p).is_feasible());
+    let (mut good, mut bad) = (1, 2);
+    while bad <= packets.len() && fits(bad) {
+        good = bad;
+        bad *= 2;
+    }
+    let mut bad = bad.min(packets.len() + 1);
+    while bad - good > 1 {
+        let middle = good + (bad - good) / 2;
+        if fits(middle) {
+            good = middle;
+        } else {
+            bad = middle;
+        }
+    }
+    good
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Handshakes every `step`, seen over a path of 200 us each way plus jitter, with the far clock
-    /// `offset` ahead and drifting.
-    fn exchange(n: i64, step: Span, offset: Span, ppm: i64) -> Vec<Pairing> {
-        (0..n)
-            .flat_map(|i| {
-                let near = Timestamp::from_parts(1_000_000, 0)
-                    + Span::from_nanos(step.nanos().saturating_mul(i));
-                let skew = offset + Span::from_nanos(step.nanos() * i).scaled(ppm, 1_000_000);
-                let delay = Span::from_micros(200 + (i * 7919) % 300);
-                [
-                    Pairing { sender: Side::Client, near, far: near + skew + delay },
-                    Pairing { sender: Side::Server, near, far: near + skew - delay },
-                ]
-            })
-            .collect()
-    }
-
-    fn error(estimate: &ClockOffset, at: Timestamp, truth: Span) -> i64 {
-        (estimate.at(at) - truth).nanos().abs()
-    }
-
-    #[test]
-    fn a_constant_offset_is_found_within_a_millisecond() {
-        let offset = Span::from_millis(-3217);
-        let pairs = exchange(5, Span::from_secs(1), offset, 0);
-        let found = ClockOffset::estimate(&pairs).unwrap();
-        assert!(error(&found, pairs[0].near, offset) < 1_000_000);
-        assert!(!found.inconsistent);
-        let back = found.to_near(pairs[0].near + offset);
-        assert!(back.distance(pairs[0].near) < Span::from_millis(1));
-    }
-
-    #[test]
-    fn drift_is_followed() {
-        for ppm in [-500, -60, 60, 200, 499] {
-            let pairs = exchange(600, Span::from_secs(1), Span::from_secs(5), ppm);
-            let found = ClockOffset::estimate(&pairs).unwrap();
-            let last = pairs.last().unwrap().near;
-            let truth = Span::from_secs(5) + Span::from_secs(599).scaled(ppm, 1_000_000);
-            assert!(error(&found, last, truth) < 1_000_000, "{ppm} ppm: {found:?}");
-            #[expect(clippy::cast_precision_loss, reason = "small")]
-            let expected = ppm as f64 * 1e-6;
-            assert!((found.drift - expected).abs() < 5e-6, "{ppm} ppm: {found:?}");
-        }
-    }
-
-    #[test]
-    fn a_clock_that_was_set_is_reported() {
-        let mut pairs = exchange(30, Span::from_secs(1), Span::ZERO, 0);
-        pairs.extend(exchange(30, Span::from_secs(1), Span::from_secs(2), 0));
-        assert!(ClockOffset::estimate(&pairs).unwrap().inconsistent);
-    }
-
-    #[test]
-    fn one_direction_bounds_nothing() {
-        let pairs = exchange(30, Span::from_secs(1), Span::ZERO, 0);
-        let one: Vec<_> = pairs.into_iter().filter(|p| p.sender == Side::Client).collect();
-        assert_eq!(ClockOffset::estimate(&one), None);
-    }
-}
+mod tests;

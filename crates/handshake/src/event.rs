@@ -75,6 +75,16 @@ pub struct Event {
     pub about: Option<SeqNumber>,
 }
 
+impl Side {
+    /// The other end.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
 impl Event {
     /// A segment as an event of an attempt whose client or server sent it.
     pub(crate) fn of(segment: &Segment, side: Side) -> Self {

@@ -1,8 +1,8 @@
 //! Puts the sightings of one attempt at several capture points together.
 //!
 //! The key is the server's endpoint and the ISN: source NAT changes the client's address and port
-//! and leaves both alone. Two attempts towards one server that share an ISN by chance are told
-//! apart by their 4-tuple, then by time.
+//! and leaves both alone. What else is rewritten on the way is found by `nat`. Two attempts towards
+//! one server that share an ISN by chance are told apart by their 4-tuple, then by time.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -10,7 +10,8 @@ use alloc::vec::Vec;
 use why504_model::{Endpoint, Flow, SeqNumber, Span, Timestamp};
 
 use crate::clock::Pairing;
-use crate::{ClockOffset, Event, EventKind, Path, PointId, Sighting};
+use crate::nat::{self, Nat, Translation};
+use crate::{ClockOffset, Event, EventKind, Path, PointId, Side, Sighting};
 
 /// Sightings of one ISN further apart than this, once the clocks are known, are not one attempt.
 const SAME_ATTEMPT: Span = Span::from_secs(140);
@@ -22,6 +23,8 @@ pub struct Attempt {
     nearest: Sighting,
     /// Further views in order towards the server, at most one for each point.
     further: Vec<Sighting>,
+    /// Other addresses of the server: as further points see it, as given, as learnt.
+    also: BTreeSet<Endpoint>,
 }
 
 /// All attempts, and what putting them together taught.
@@ -36,12 +39,19 @@ pub struct Merged {
     pub shared: BTreeMap<(PointId, PointId), u64>,
     /// (near, far) -> healthy handshakes of the near point, and how many of them the far one saw.
     pub reliability: BTreeMap<(PointId, PointId), (u64, u64)>,
+    /// The same for each server, as the near point names it: a point may lie on the way to some
+    /// servers only, or on one of several ways.
+    pub routes: BTreeMap<(PointId, PointId, Endpoint), (u64, u64)>,
+    /// (address nearer the client, address nearer the server) of one server, rewritten in between.
+    pub translations: BTreeMap<(Endpoint, Endpoint), Translation>,
+    /// Attempts whose ISN was rewritten between two points.
+    pub rewritten: u64,
 }
 
 impl From<Sighting> for Attempt {
     /// An attempt that one point saw.
     fn from(nearest: Sighting) -> Self {
-        Self { nearest, further: Vec::new() }
+        Self { nearest, further: Vec::new(), also: BTreeSet::new() }
     }
 }
 
@@ -64,6 +74,16 @@ impl Attempt {
     /// 4-tuple as seen nearest the client.
     pub const fn flow(&self) -> Flow {
         self.nearest.flow
+    }
+
+    /// The addresses of the server: the one nearest the client, then others that it is known by.
+    pub fn servers(&self) -> impl Iterator<Item = Endpoint> {
+        core::iter::once(self.nearest.flow.server).chain(self.also.iter().copied())
+    }
+
+    /// Whether the points see different ISNs: a box on the way put its own in place of the client's.
+    pub fn isn_rewritten(&self) -> bool {
+        self.further.iter().any(|s| s.isn != self.nearest.isn)
     }
 
     /// ISN as seen nearest the client.
@@ -90,24 +110,74 @@ impl Attempt {
 }
 
 /// Puts the sightings of all points together.
-pub fn merge(mut sightings: Vec<Sighting>, path: &Path) -> Merged {
+pub fn merge(sightings: Vec<Sighting>, path: &Path) -> Merged {
+    merge_translated(sightings, path, &Nat::default())
+}
+
+/// The same where pairs of addresses are given.
+pub fn merge_translated(mut sightings: Vec<Sighting>, path: &Path, given: &Nat) -> Merged {
     agree_on_the_client(&mut sightings);
     let mut groups: BTreeMap<(Endpoint, u32), Vec<Sighting>> = BTreeMap::new();
     for sighting in sightings {
-        groups.entry((sighting.flow.server, sighting.isn.0)).or_default().push(sighting);
+        let server = given.canonical(sighting.flow.server);
+        groups.entry((server, sighting.isn.0)).or_default().push(sighting);
     }
+    let groups = nat::joined(groups.into_values().collect());
     // First what is plain: one sighting a point. That gives the clocks, and these tell the rest.
     let (plain, crowded): (Vec<_>, Vec<_>) =
-        groups.into_values().partition(|group| one_a_point(group));
+        groups.into_iter().partition(|group| one_a_point(group));
     let mut attempts: Vec<Attempt> = plain.into_iter().filter_map(|g| ordered(g, path)).collect();
     let offsets = offsets(&attempts);
     for group in crowded {
         attempts.extend(split(group, &offsets).into_iter().filter_map(|g| ordered(g, path)));
     }
     attempts.sort_by_cached_key(|a| (a.first_syn(), a.flow(), a.isn().0));
-    let reliability = reliability(&attempts, path);
+    let translations = translations(&attempts);
+    name_servers(&mut attempts, &translations, given);
+    let routes = routes(&attempts, path);
+    let mut reliability: BTreeMap<(PointId, PointId), (u64, u64)> = BTreeMap::new();
+    for (&(near, far, _), &(all, both)) in &routes {
+        let sum = reliability.entry((near, far)).or_default();
+        *sum = (sum.0 + all, sum.1 + both);
+    }
     let shared = shared(&attempts);
-    Merged { attempts, offsets, shared, reliability }
+    let rewritten = attempts.iter().filter(|a| a.isn_rewritten()).count() as u64;
+    Merged { attempts, offsets, shared, reliability, routes, translations, rewritten }
+}
+
+/// Pairs of addresses under which one attempt was seen.
+fn translations(attempts: &[Attempt]) -> BTreeMap<(Endpoint, Endpoint), Translation> {
+    let mut pairs: BTreeMap<(Endpoint, Endpoint), Translation> = BTreeMap::new();
+    for attempt in attempts {
+        let front = attempt.flow().server;
+        for back in attempt.further.iter().filter(|s| s.flow.server != front) {
+            let pair = pairs.entry((front, back.flow.server)).or_default();
+            pair.attempts += 1;
+            pair.behind.insert(back.point);
+        }
+    }
+    pairs
+}
+
+/// Gives each attempt the other addresses of its server. A pair that was learnt holds for attempts
+/// that were seen on one side only, where the back has no other front.
+fn name_servers(
+    attempts: &mut [Attempt],
+    learnt: &BTreeMap<(Endpoint, Endpoint), Translation>,
+    given: &Nat,
+) {
+    let mut fronts: BTreeMap<Endpoint, BTreeSet<Endpoint>> = BTreeMap::new();
+    for &(front, back) in learnt.keys() {
+        fronts.entry(back).or_default().insert(front);
+    }
+    for attempt in attempts {
+        let server = attempt.flow().server;
+        let mut also: BTreeSet<Endpoint> = attempt.further.iter().map(|s| s.flow.server).collect();
+        also.extend(given.fronts(server));
+        also.extend(fronts.get(&server).filter(|fronts| fronts.len() == 1).into_iter().flatten());
+        also.remove(&server);
+        attempt.also = also;
+    }
 }
 
 /// When both ends connect at once, each point takes for the client the end whose SYN it saw first.
@@ -147,11 +217,13 @@ fn one_a_point(group: &[Sighting]) -> bool {
 /// The sightings of one attempt from the client to the server; `None` for no sighting.
 fn ordered(mut group: Vec<Sighting>, path: &Path) -> Option<Attempt> {
     if let [first, _, ..] = group.as_slice() {
-        let order = path.order(first.flow.server.ip);
+        let fallback = first.flow.server.ip;
+        let own = |point| group.iter().find(|s| s.point == point).map(|s| s.flow.server.ip);
+        let order = path.order_by(|point| own(point).unwrap_or(fallback));
         group.sort_by_key(|s| order.iter().position(|&p| p == s.point));
     }
     let mut group = group.into_iter();
-    Some(Attempt { nearest: group.next()?, further: group.collect() })
+    Some(Attempt { nearest: group.next()?, further: group.collect(), also: BTreeSet::new() })
 }
 
 /// Several attempts that share server and ISN: each takes, of every further point, the sighting of
@@ -208,20 +280,20 @@ fn offsets(attempts: &[Attempt]) -> BTreeMap<(PointId, PointId), ClockOffset> {
 /// The packets that two points both saw: those whose identity is unique at each of them.
 fn common<'a>(near: &'a Sighting, far: &'a Sighting) -> impl Iterator<Item = Pairing> + 'a {
     near.events.iter().filter_map(move |event| {
-        let twin = only(far, event)?;
-        only(near, twin)?;
+        let twin = only(far, event, near.isn)?;
+        only(near, twin, far.isn)?;
         Some(Pairing { sender: event.side, near: event.time, far: twin.time })
     })
 }
 
-/// The one packet of a sighting that is the same as `event`; `None` if none or several could be.
-fn only<'a>(sighting: &'a Sighting, event: &Event) -> Option<&'a Event> {
+/// The one packet of a sighting that is the same as `event` of a sighting with this ISN; `None` if
+/// none or several could be.
+fn only<'a>(sighting: &'a Sighting, event: &Event, isn: SeqNumber) -> Option<&'a Event> {
     let mut same = sighting.events.iter().filter(|other| {
         other.side == event.side
             && other.kind == event.kind
             && other.kind != EventKind::Icmp
-            && other.seq == event.seq
-            && other.ack == event.ack
+            && same_numbers(other, sighting.isn, event, isn)
             && other.payload_len == event.payload_len
             && other.ip_id == event.ip_id
             && other.timestamps == event.timestamps
@@ -230,18 +302,39 @@ fn only<'a>(sighting: &'a Sighting, event: &Event) -> Option<&'a Event> {
     same.next().is_none().then_some(found)
 }
 
+/// Sequence and acknowledgement numbers agree; where the ISN was rewritten between the points,
+/// those that count from it do, relative to it.
+fn same_numbers(one: &Event, isn: SeqNumber, other: &Event, others: SeqNumber) -> bool {
+    if isn == others {
+        return (one.seq, one.ack) == (other.seq, other.ack);
+    }
+    let from_isn = |event: &Event, isn: SeqNumber| match event.side {
+        Side::Client => event.seq.distance_from(isn),
+        Side::Server => event.ack.distance_from(isn),
+    };
+    from_isn(one, isn) == from_isn(other, others)
+}
+
 /// Of the handshakes that the near point saw succeed (the server sent payload, so it had the SYN),
-/// how many had their SYN+ACK captured at both points: the error rate behind "not seen there".
-fn reliability(attempts: &[Attempt], path: &Path) -> BTreeMap<(PointId, PointId), (u64, u64)> {
-    let mut counts: BTreeMap<(PointId, PointId), (u64, u64)> = BTreeMap::new();
+/// how many had their SYN+ACK captured at both points: the error rate behind "not seen there". Only
+/// servers of which the far point ever saw an attempt count: to others it is not on the way.
+fn routes(attempts: &[Attempt], path: &Path) -> BTreeMap<(PointId, PointId, Endpoint), (u64, u64)> {
+    let mut known: BTreeSet<(PointId, Endpoint)> = BTreeSet::new();
+    for attempt in attempts {
+        let server = attempt.flow().server;
+        known.extend(attempt.sightings().map(|s| (s.point, server)));
+    }
+    let mut counts: BTreeMap<(PointId, PointId, Endpoint), (u64, u64)> = BTreeMap::new();
     for attempt in attempts {
         let near = attempt.nearest();
         if !near.completed() || near.server_bytes() == 0 {
             continue;
         }
-        let order = path.order(near.flow.server.ip);
-        for &far in order.iter().skip_while(|&&p| p != near.point).skip(1) {
-            let count = counts.entry((near.point, far)).or_default();
+        let server = near.flow.server;
+        let order = path.order(server.ip);
+        let behind = order.iter().skip_while(|&&p| p != near.point).skip(1);
+        for &far in behind.filter(|&&far| known.contains(&(far, server))) {
+            let count = counts.entry((near.point, far, server)).or_default();
             let answer_seen = |s: &Sighting| s.syn_acks().next().is_some();
             count.0 += 1;
             count.1 += u64::from(answer_seen(near) && attempt.at(far).is_some_and(answer_seen));
@@ -320,6 +413,164 @@ mod tests {
             let flows: Vec<Flow> = attempt.sightings().map(|s| s.flow).collect();
             assert_eq!(flows.len(), 2);
             assert_eq!(flows[0], flows[1]);
+        }
+    }
+
+    /// What each point saw, by what is done to the packets on the way to it.
+    fn merged(points: &[&[Packet]], given: &Nat) -> Merged {
+        let mut path = Path::new((0..points.len()).map(|i| PointId(u16::try_from(i).unwrap())));
+        let mut all = Vec::new();
+        for (point, packets) in (0..).zip(points) {
+            all.extend(track(point, packets));
+        }
+        for sighting in &all {
+            path.learn(sighting);
+        }
+        merge_translated(all, &path, given)
+    }
+
+    /// Healthy handshakes from the ports given; each packet passes `change` on its way.
+    fn handshakes(ports: &[u16], change: impl Fn(&mut why504_model::Segment)) -> Vec<Packet> {
+        let mut packets = Vec::new();
+        for &port in ports {
+            let mut wire = Wire::default();
+            wire.client.port = port;
+            let isn = u32::from(port) * 70_001;
+            let ms = i64::from(port);
+            packets.extend([
+                wire.packet(ms, ">S", isn, 0),
+                wire.packet(ms + 1, "<S.", 7, isn + 1),
+                wire.packet(ms + 2, ">.", isn + 1, 8),
+                wire.packet(ms + 3, "<P.", 8, isn + 1),
+            ]);
+        }
+        for packet in &mut packets {
+            if let Packet::Tcp(segment) = packet {
+                change(segment);
+            }
+        }
+        packets
+    }
+
+    const BACK: Endpoint =
+        Endpoint::new(core::net::IpAddr::V4(core::net::Ipv4Addr::new(10, 1, 1, 7)), 9090);
+
+    fn behind(segment: &mut why504_model::Segment) {
+        let front = Wire::default().server;
+        for end in [&mut segment.source, &mut segment.destination] {
+            if *end == front {
+                *end = BACK;
+            }
+        }
+        segment.ttl -= 1;
+    }
+
+    #[test]
+    fn destination_nat_is_learnt_from_isn_and_time_stamp() {
+        let near = handshakes(&[1, 2, 3], |_| ());
+        // With and without source NAT beside it.
+        for masquerade in [false, true] {
+            let far = handshakes(&[1, 2, 3], |segment| {
+                behind(segment);
+                for end in [&mut segment.source, &mut segment.destination] {
+                    if masquerade && *end != BACK {
+                        end.ip = [10, 9, 9, 9].into();
+                        end.port += 50_000;
+                    }
+                }
+            });
+            let merged = merged(&[&near, &far], &Nat::default());
+            assert_eq!(merged.attempts.len(), 3, "masquerade {masquerade}");
+            let front = Wire::default().server;
+            let pair = &merged.translations[&(front, BACK)];
+            assert_eq!((pair.attempts, pair.behind.len()), (3, 1));
+            for attempt in &merged.attempts {
+                assert_eq!(attempt.servers().collect::<Vec<_>>(), [front, BACK]);
+            }
+        }
+    }
+
+    #[test]
+    fn an_attempt_seen_behind_the_translation_alone_is_known_by_the_front_as_well() {
+        let near = handshakes(&[1, 2], |_| ());
+        let far = handshakes(&[1, 2, 3], behind);
+        let merged = merged(&[&near, &far], &Nat::default());
+        let alone = merged.attempts.iter().find(|a| a.flow().client.port == 3).unwrap();
+        assert_eq!(alone.servers().collect::<Vec<_>>(), [BACK, Wire::default().server]);
+    }
+
+    #[test]
+    fn a_given_pair_joins_what_has_no_time_stamps() {
+        let near = handshakes(&[1, 2], |segment| segment.timestamps = None);
+        let far = handshakes(&[1, 2], |segment| {
+            segment.timestamps = None;
+            behind(segment);
+        });
+        assert_eq!(merged(&[&near, &far], &Nat::default()).attempts.len(), 4);
+        let given = Nat::given([(Wire::default().server, BACK)]);
+        assert_eq!(merged(&[&near, &far], &given).attempts.len(), 2);
+        // The node's own translation: only the back is on the wire, and the log has the front.
+        let behind_only = merged(&[&far], &given);
+        assert!(behind_only.attempts.iter().all(|a| a.servers().count() == 2));
+    }
+
+    #[test]
+    fn a_rewritten_isn_is_seen_through_where_the_match_is_the_only_one() {
+        let rewritten = |segment: &mut why504_model::Segment| {
+            segment.ttl -= 1;
+            let delta = 900_000_000 + u32::from(segment.source.port.min(segment.destination.port));
+            if segment.destination == Wire::default().server {
+                segment.seq = segment.seq.plus(delta);
+            } else {
+                segment.ack = segment.ack.plus(delta);
+            }
+        };
+        let near = handshakes(&[1, 2, 3], |_| ());
+        let far = handshakes(&[1, 2, 3], rewritten);
+        let both = merged(&[&near, &far], &Nat::default());
+        assert_eq!((both.attempts.len(), both.rewritten), (3, 3));
+        assert!(both.offsets.contains_key(&(PointId(0), PointId(1))), "clocks are compared");
+        // A SYN proxy opens a connection of its own, with its own time stamps.
+        let proxied = handshakes(&[1, 2, 3], |segment| {
+            rewritten(segment);
+            if let Some(stamps) = &mut segment.timestamps {
+                stamps.value = stamps.value.wrapping_add(12_345);
+            }
+        });
+        let both = merged(&[&near, &proxied], &Nat::default());
+        assert_eq!((both.attempts.len(), both.rewritten), (6, 0));
+        // Two that could be it: neither is.
+        let twice: Vec<Packet> = far
+            .iter()
+            .chain(&handshakes(&[1], |segment| {
+                rewritten(segment);
+                segment.time = segment.time + Span::from_secs(9);
+                if segment.destination == Wire::default().server {
+                    segment.seq = segment.seq.plus(77);
+                } else {
+                    segment.ack = segment.ack.plus(77);
+                }
+            }))
+            .copied()
+            .collect();
+        let both = merged(&[&near, &twice], &Nat::default());
+        assert_eq!((both.attempts.len(), both.rewritten), (5, 2));
+    }
+
+    #[test]
+    fn points_are_in_order_of_hops_and_each_flow_has_its_own_roles() {
+        let hops = |from: u8| {
+            handshakes(&[1, 2, 3], move |segment| {
+                let down = segment.destination == Wire::default().server;
+                segment.ttl -= if down { from } else { 3 - from };
+            })
+        };
+        // Given in any order: gateway, outside and inside of the firewall, upstream.
+        let (gateway, outside, inside, upstream) = (hops(0), hops(1), hops(2), hops(3));
+        let merged = merged(&[&upstream, &inside, &gateway, &outside], &Nat::default());
+        for attempt in &merged.attempts {
+            let order: Vec<u16> = attempt.sightings().map(|s| s.point.0).collect();
+            assert_eq!(order, [2, 3, 1, 0]);
         }
     }
 }

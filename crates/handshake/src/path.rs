@@ -86,22 +86,36 @@ impl Path {
 
     /// The points from the client to the server.
     pub fn order(&self, server: IpAddr) -> Vec<PointId> {
-        let mut points: Vec<(PointId, Place)> =
-            self.points.iter().map(|&p| (p, self.place(p, server))).collect();
-        // A point without a packet is told by nothing but the others: it lies beyond them, which
-        // is the server's side unless they are there already.
-        let others_at_server = points.iter().any(|(_, place)| place.nearer_server());
-        let blind = if others_at_server { 0 } else { u8::MAX };
-        points.sort_by_key(|&(point, place)| {
-            (
-                place.client_hops.unwrap_or(blind),
-                Reverse(place.server_hops.unwrap_or(if blind == 0 { u8::MAX } else { 0 })),
-                Reverse(place.to_server),
-                point,
-            )
-        });
-        points.into_iter().map(|(point, _)| point).collect()
+        self.order_by(|_| server)
     }
+
+    /// The same where points see the server under different addresses.
+    pub fn order_by(&self, server: impl Fn(PointId) -> IpAddr) -> Vec<PointId> {
+        arrange(self.points.iter().map(|&p| (p, self.place(p, server(p)))).collect())
+    }
+}
+
+/// Points from the client to the server: by hops, and by delays where no router lies between them.
+fn arrange(points: Vec<(PointId, Place)>) -> Vec<PointId> {
+    let (mut seeing, blind): (Vec<_>, Vec<_>) =
+        points.into_iter().partition(|(_, place)| place.is_known());
+    // What a point knows of one end only, the length of the whole way tells of the other.
+    let whole = seeing
+        .iter()
+        .filter_map(|(_, place)| place.client_hops?.checked_add(place.server_hops?))
+        .max()
+        .unwrap_or(u8::MAX);
+    let beyond = |hops: Option<u8>| hops.map(|hops| whole.saturating_sub(hops));
+    seeing.sort_by_key(|&(point, place)| {
+        let from_client = place.client_hops.or(beyond(place.server_hops));
+        let from_server = place.server_hops.or(beyond(place.client_hops));
+        (from_client, Reverse(from_server), Reverse(place.to_server), point)
+    });
+    // A point without a packet is told by nothing but the others: it lies beyond them, which is
+    // the server's side unless one of them is there already.
+    let at_server = seeing.iter().any(|(_, place)| place.nearer_server());
+    let (first, last) = if at_server { (blind, seeing) } else { (seeing, blind) };
+    first.into_iter().chain(last).map(|(point, _)| point).collect()
 }
 
 impl Place {
@@ -129,6 +143,11 @@ impl Place {
     /// never answered.
     pub fn nearer_server(self) -> bool {
         self.at_server() || self.client_hops > Some(0) && self.client_hops > self.server_hops
+    }
+
+    /// A packet told something about it.
+    const fn is_known(self) -> bool {
+        self.client_hops.is_some() || self.server_hops.is_some()
     }
 
     fn refine(&mut self, seen: Self) {

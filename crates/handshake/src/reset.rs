@@ -153,7 +153,7 @@ impl ResetWatch {
             self.tally.captured_twice += 1;
             return;
         };
-        let flow = talk.flow(segment);
+        let (flow, side) = (talk.flow(segment), talk.side(segment));
         let usual = talk.last_ttl(segment.source).or(known_ttl);
         let opening = answer.about.and_then(|isn| talk.opening(isn));
         let moment = answer.packet.map_or(segment.time, |e| e.time);
@@ -162,9 +162,10 @@ impl ResetWatch {
             sender: segment.source,
             peer: segment.destination,
             flow,
-            packet: Event::of(segment, talk.side(segment)),
+            packet: Event::of(segment, side),
             trigger: answer.trigger,
-            provoked_by: answer.packet,
+            // Which side a packet came from may have been seen otherwise while both ends sent SYNs.
+            provoked_by: answer.packet.map(|e| Event { side: side.other(), ..e }),
             about: answer.about,
             since_syn: opening.and_then(|o| o.began).map(|began| moment.since(began)),
             syn_acks: opening.map_or(0, |o| o.syn_acks),

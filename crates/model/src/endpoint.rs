@@ -1,7 +1,7 @@
 //! Addresses and 4-tuples.
 
 use core::fmt;
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// One end of a TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +22,9 @@ pub struct Flow {
 }
 
 impl Endpoint {
+    /// No endpoint comes before it in order.
+    pub const LEAST: Self = Self { ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
+
     /// An endpoint from its two parts.
     pub const fn new(ip: IpAddr, port: u16) -> Self {
         Self { ip, port }

@@ -145,6 +145,10 @@ pub(crate) struct CaptureOptions {
     /// Names the point where captures were taken, e.g. `--at gateway=/data/gw`; repeatable
     #[arg(long = "at", value_name = "NAME=PATH")]
     pub(crate) at: Vec<String>,
+    /// A virtual address of the logs or of clients and the real one behind it, where no capture
+    /// shows both, e.g. `--nat 10.0.0.10:80=10.244.1.7:8080`; repeatable
+    #[arg(long, value_name = "IP:PORT=IP:PORT")]
+    pub(crate) nat: Vec<String>,
 }
 
 /// How to read logs.

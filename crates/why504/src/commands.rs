@@ -106,10 +106,11 @@ fn analyse_with(
     options: &InputOptions,
 ) -> anyhow::Result<Analysis> {
     let named = plan::named_points(captures)?;
+    let nat = plan::nat(captures)?;
     let mut complaints = Complaints::default();
     let limits = plan::limits(options)?;
     let inputs = Inputs::find(&with_named(paths, &named), &plan.formats, limits, &mut complaints);
-    Ok(run::analyse(inputs, plan, &named, complaints))
+    Ok(run::analyse(inputs, plan, &named, nat, complaints))
 }
 
 /// The inputs, those that `--at` names included.

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
+use why504_handshake::Nat;
 use why504_ingest::Limits;
 use why504_model::{Endpoint, LimitSource, Span, TimeLimit, Timeout};
 use why504_nginxlog::{Conf, LineScope, LogFormat, UserPattern, Zone};
@@ -192,6 +193,20 @@ fn size(text: &str) -> Option<u64> {
         _ => return None,
     };
     digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// The address pairs that `--nat` gives.
+pub(crate) fn nat(options: &CaptureOptions) -> anyhow::Result<Nat> {
+    let pairs = options.nat.iter().map(|argument| {
+        let wanted =
+            || format!("--nat {argument}: expected IP:PORT=IP:PORT, the virtual one first");
+        let parsed = argument.split_once('=').and_then(|(front, back)| {
+            let end = |text: &str| text.parse::<std::net::SocketAddr>().ok().map(Endpoint::from);
+            Some((end(front)?, end(back)?))
+        });
+        parsed.with_context(wanted).map_err(|error| Usage(error).into())
+    });
+    Ok(Nat::given(pairs.collect::<anyhow::Result<Vec<_>>>()?))
 }
 
 /// Output and threads.

@@ -1,10 +1,10 @@
 //! The main job: inputs to analysis.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use why504_correlate::{Correlation, Points, Verdict, correlate, zone_evidence};
-use why504_handshake::{Merged, merge};
-use why504_model::{Damage, Interval, Timeout};
+use why504_handshake::{Attempt, Merged, Nat, merge_translated};
+use why504_model::{Damage, Endpoint, Interval, Timeout};
 use why504_report::ResetTotals;
 
 use crate::captures::{self, Captures, Keep};
@@ -23,6 +23,8 @@ pub(crate) struct Analysis {
     pub(crate) logs: Logs,
     pub(crate) captures: Captures,
     pub(crate) merged: Merged,
+    /// The address pairs of `--nat`.
+    pub(crate) nat: Nat,
     pub(crate) correlation: Correlation,
     /// How all attempts ended, where all were judged.
     pub(crate) ended: BTreeMap<Verdict, u64>,
@@ -40,6 +42,7 @@ impl Analysis {
             logs,
             captures: Captures::default(),
             merged: Merged::default(),
+            nat: Nat::default(),
             correlation: Correlation::default(),
             ended: BTreeMap::new(),
             resets: None,
@@ -67,6 +70,7 @@ pub(crate) fn analyse(
     inputs: Inputs,
     plan: &LogPlan,
     named: &[Named],
+    nat: Nat,
     mut complaints: Complaints,
 ) -> Analysis {
     let logs = read_logs(&inputs, plan, &mut complaints);
@@ -75,15 +79,44 @@ pub(crate) fn analyse(
     let mut captures = captures::read(&points, &files, Keep::Remarkable, &mut complaints);
     drop(files);
     let mut analysis = Analysis::new(inputs, points, logs);
-    analysis.merged = merge(captures.take_sightings(), &captures.path);
+    analysis.nat = nat;
+    analysis.merged = merge_translated(captures.take_sightings(), &captures.path, &analysis.nat);
     let coverage = captures.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
     let points = Points { path: &captures.path, coverage: &coverage, merged: &analysis.merged };
     let evidence = |timeouts: &[Timeout]| zone_evidence(timeouts, points);
     let unzoned = analysis.logs.settle_zones(evidence, &mut complaints);
     analysis.correlation = correlate(&analysis.logs.timeouts, points, &unzoned);
+    note_virtual_peers(&analysis.logs.timeouts, points, &mut complaints);
     analysis.captures = captures;
     analysis.conclude(complaints);
     analysis
+}
+
+/// Peers of the log that no capture knows are said at most this often.
+const PEERS_NAMED: usize = 5;
+
+/// A peer of which no capture holds a packet may be an address that the gateway's own host rewrites
+/// (kube-proxy, IPVS): it never is on the wire, and only the user can say what is behind it.
+fn note_virtual_peers(timeouts: &[Timeout], points: Points<'_>, complaints: &mut Complaints) {
+    let known: BTreeSet<Endpoint> =
+        points.merged.attempts.iter().flat_map(Attempt::servers).collect();
+    let seen = |peer: Endpoint| {
+        known.contains(&peer)
+            || points.coverage.values().any(|c| c.span.is_some_and(|s| c.knows(peer.ip, s)))
+    };
+    let mut unseen: BTreeMap<Endpoint, usize> = BTreeMap::new();
+    for peer in timeouts.iter().filter_map(|t| t.peer) {
+        *unseen.entry(peer).or_default() += 1;
+    }
+    let captured = points.coverage.values().any(|coverage| !coverage.is_empty());
+    unseen.retain(|peer, _| captured && !seen(*peer));
+    for (peer, count) in unseen.iter().take(PEERS_NAMED) {
+        let note = format!(
+            "no capture holds a packet to {peer}, which {count} timeouts name; if it is a virtual \
+             address, --nat {peer}=IP:PORT says what is behind it"
+        );
+        complaints.add(Damage::Note, note);
+    }
 }
 
 /// The logs alone.

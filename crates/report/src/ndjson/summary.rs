@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use why504_handshake::PointId;
+use why504_handshake::{PointId, Translation};
+use why504_model::Endpoint;
 
 use crate::moment::rfc3339;
 use crate::run::Run;
@@ -25,6 +26,8 @@ pub(super) struct SummaryLine<'a> {
     points: Vec<Point<'a>>,
     clock_offsets: Vec<Offset<'a>>,
     reliability: Vec<Reliability<'a>>,
+    nat: Vec<Pair>,
+    isn_rewritten: u64,
     skipped: Vec<Skipped<'a>>,
     diagnostics: Vec<Diagnostic<'a>>,
 }
@@ -109,7 +112,24 @@ struct Offset<'a> {
     drift: f64,
     uncertainty: f64,
     packets: usize,
+    contradicting: usize,
     inconsistent: bool,
+    steps: Vec<Step>,
+}
+
+#[derive(Serialize)]
+struct Step {
+    after: String,
+    before: String,
+    by: f64,
+}
+
+/// Two addresses of one server.
+#[derive(Serialize)]
+struct Pair {
+    front: String,
+    back: String,
+    attempts: u64,
 }
 
 #[derive(Serialize)]
@@ -166,6 +186,8 @@ pub(super) fn line<'a>(run: &Run<'a>) -> SummaryLine<'a> {
         points: points(run),
         clock_offsets: offsets(run),
         reliability: reliability(run),
+        nat: pairs(run),
+        isn_rewritten: run.merged.rewritten,
         skipped: totals
             .skipped
             .iter()
@@ -242,9 +264,28 @@ fn offsets<'a>(run: &Run<'a>) -> Vec<Offset<'a>> {
             drift: clock.drift,
             uncertainty: clock.uncertainty.as_secs_f64(),
             packets: clock.packets,
+            contradicting: clock.contradicting,
             inconsistent: clock.inconsistent,
+            steps: clock
+                .steps
+                .iter()
+                .map(|step| Step {
+                    after: rfc3339(step.after),
+                    before: rfc3339(step.before),
+                    by: step.by.as_secs_f64(),
+                })
+                .collect(),
         })
         .collect()
+}
+
+fn pairs(run: &Run<'_>) -> Vec<Pair> {
+    let pair = |((front, back), seen): (&(Endpoint, Endpoint), &Translation)| Pair {
+        front: front.to_string(),
+        back: back.to_string(),
+        attempts: seen.attempts,
+    };
+    run.merged.translations.iter().map(pair).collect()
 }
 
 fn reliability<'a>(run: &Run<'a>) -> Vec<Reliability<'a>> {

@@ -33,6 +33,11 @@ pub(super) fn print(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
         page.field(2, label, &text)?;
         label = "";
     }
+    let mut label = "nat";
+    for text in translations(run) {
+        page.field(2, label, &text)?;
+        label = "";
+    }
     let mut label = "coverage";
     for text in coverage(run) {
         page.field(2, label, &text)?;
@@ -121,6 +126,28 @@ pub(super) fn clocks(run: &Run<'_>) -> Vec<String> {
     lines
 }
 
+/// Pairs of addresses that are shown.
+const PAIRS_SHOWN: usize = 6;
+
+fn translations(run: &Run<'_>) -> Vec<String> {
+    let pairs = &run.merged.translations;
+    let mut lines: Vec<String> = pairs
+        .iter()
+        .take(PAIRS_SHOWN)
+        .map(|((front, back), seen)| {
+            format!("{front} is {back}, by {}", plural(seen.attempts, "attempt"))
+        })
+        .collect();
+    if let more @ 1.. = pairs.len().saturating_sub(PAIRS_SHOWN) {
+        lines.push(format!("and {} more", plural(more as u64, "pair")));
+    }
+    if run.merged.rewritten > 0 {
+        let count = plural(run.merged.rewritten, "attempt");
+        lines.push(format!("the ISN of {count} is rewritten on the way"));
+    }
+    lines
+}
+
 fn offset(clock: &ClockOffset) -> String {
     let mut text = format!(
         "{} ± {}, by {} packets seen at both",
@@ -131,6 +158,18 @@ fn offset(clock: &ClockOffset) -> String {
     // Below a twentieth of a part in a million it is noise.
     if clock.drift.abs() >= 5e-8 {
         text.push_str(&format!(", drift {:+.1} ppm", clock.drift * 1e6));
+    }
+    for step in &clock.steps {
+        let zone = LocalClock { offset_seconds: 0 };
+        text.push_str(&format!(
+            "; a clock was set by {} between {} and {} UTC",
+            signed(step.by),
+            zone.time(step.after),
+            zone.time(step.before)
+        ));
+    }
+    if clock.contradicting > 0 {
+        text.push_str(&format!("; {} packets contradict", grouped(clock.contradicting as u64)));
     }
     if clock.inconsistent {
         text.push_str("; they contradict each other: was a clock set?");

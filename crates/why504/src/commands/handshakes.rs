@@ -7,7 +7,9 @@ use std::io::{self, Write};
 
 use anyhow::{anyhow, bail};
 use why504_correlate::{History, Judgement, Points, Verdict, judge_attempt};
-use why504_handshake::{Attempt, Coverage, Merged, PointId, Sighting, Tracker, merge};
+use why504_handshake::{
+    Attempt, Coverage, Merged, Nat, PointId, Sighting, Tracker, merge_translated,
+};
 use why504_report::{Captures as Rendering, Style, ndjson, text};
 
 use super::live::Live;
@@ -25,6 +27,7 @@ use crate::shown::{Shown, point_names};
 /// Runs the command. Attempts are not kept, so they go to one place only.
 pub(super) fn run(options: &Handshakes) -> anyhow::Result<Outcome> {
     let named = plan::named_points(&options.captures)?;
+    let nat = plan::nat(&options.captures)?;
     let target = plan::output(&options.output)?;
     if target.files.len() + usize::from(target.stdout.is_some()) > 1 {
         bail!(Usage(anyhow!("handshakes writes attempts as they close: give one --output")));
@@ -35,6 +38,7 @@ pub(super) fn run(options: &Handshakes) -> anyhow::Result<Outcome> {
     let mut inputs = Inputs::find(&paths, &[], limits, &mut complaints);
     inputs.pass_over(Kind::ErrorLog, "a log; `why504 handshakes` reads captures", &mut complaints);
     let mut analysis = Analysis::of_captures(inputs, &named);
+    analysis.nat = nat;
     output::write(&target, |format, style, out| {
         list(&mut analysis, std::mem::take(&mut complaints), format, style, out)
     })?;
@@ -59,7 +63,7 @@ fn list(
         analysis.captures = stream(&files, &mut complaints, &mut printer, out)?;
     } else {
         let all = captures::read(&analysis.points, &files, Keep::Everything, &mut complaints);
-        (analysis.captures, analysis.merged) = whole(all, &mut printer, out)?;
+        (analysis.captures, analysis.merged) = whole(all, &analysis.nat, &mut printer, out)?;
     }
     analysis.ended = printer.ended;
     analysis.conclude(complaints);
@@ -74,10 +78,11 @@ fn list(
 /// Several points: read, merge, judge, print.
 fn whole(
     mut all: Captures,
+    nat: &Nat,
     printer: &mut Printer<'_>,
     out: &mut dyn Write,
 ) -> io::Result<(Captures, Merged)> {
-    let merged = merge(all.take_sightings(), &all.path);
+    let merged = merge_translated(all.take_sightings(), &all.path, nat);
     let coverage = all.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
     let points = Points { path: &all.path, coverage: &coverage, merged: &merged };
     let history = History::new(points);

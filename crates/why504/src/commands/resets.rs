@@ -35,6 +35,7 @@ const WAITING: usize = 1 << 16;
 /// Runs the command.
 pub(super) fn run(options: &Handshakes) -> anyhow::Result<Outcome> {
     let named = plan::named_points(&options.captures)?;
+    let nat = plan::nat(&options.captures)?;
     let target = plan::output(&options.output)?;
     if target.files.len() + usize::from(target.stdout.is_some()) > 1 {
         bail!(Usage(anyhow!("resets writes RSTs as it finds them: give one --output")));
@@ -45,6 +46,7 @@ pub(super) fn run(options: &Handshakes) -> anyhow::Result<Outcome> {
     let mut inputs = Inputs::find(&paths, &[], limits, &mut complaints);
     inputs.pass_over(Kind::ErrorLog, "a log; `why504 resets` reads captures", &mut complaints);
     let mut analysis = Analysis::of_captures(inputs, &named);
+    analysis.nat = nat;
     output::write(&target, |format, style, out| {
         list(&mut analysis, std::mem::take(&mut complaints), format, style, out)
     })?;
@@ -70,7 +72,7 @@ fn list(
         analysis.captures = stream(&files, &mut complaints, &mut printer)?;
     } else {
         (analysis.captures, analysis.merged) =
-            several::read(&analysis.points, &files, &mut complaints, &mut printer)?;
+            several::read(&analysis.points, &files, &analysis.nat, &mut complaints, &mut printer)?;
     }
     let totals = printer.totals;
     analysis.resets = Some(totals);

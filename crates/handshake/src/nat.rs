@@ -1,0 +1,129 @@
+//! Addresses and numbers that are rewritten between two capture points.
+//!
+//! Source NAT changes the client's end and is no obstacle: an attempt is found by server and ISN.
+//! Destination NAT changes the server's end; an ISN and the time stamp of its SYN together are 64
+//! bits that no two attempts share by chance. A firewall that puts its own ISN in place of the
+//! client's mostly leaves time stamp and addresses alone. Both are accepted only where the match is
+//! the only one; a SYN proxy opens a connection of its own, with its own time stamps, and stays
+//! what it is: another attempt.
+//!
+//! Which pairs of addresses belong together is counted, and can be given where no packet shows it:
+//! a node that translates its own connects (kube-proxy, IPVS) puts no packet to the virtual address
+//! on the wire.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use why504_model::{Endpoint, Flow};
+
+use crate::{PointId, Sighting};
+
+/// Address pairs that the user has given: front (what clients and logs name) and back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Nat {
+    /// Back -> its fronts.
+    fronts: BTreeMap<Endpoint, BTreeSet<Endpoint>>,
+}
+
+/// What was learnt about a pair of addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Translation {
+    /// Attempts that were seen under both.
+    pub attempts: u64,
+    /// Points that see the back address.
+    pub behind: BTreeSet<PointId>,
+}
+
+impl Nat {
+    /// Pairs (front, back).
+    pub fn given(pairs: impl IntoIterator<Item = (Endpoint, Endpoint)>) -> Self {
+        let mut nat = Self::default();
+        for (front, back) in pairs {
+            nat.fronts.entry(back).or_default().insert(front);
+        }
+        nat
+    }
+
+    /// The addresses that are given as fronts of a server.
+    pub fn fronts(&self, server: Endpoint) -> impl Iterator<Item = Endpoint> {
+        self.fronts.get(&server).into_iter().flatten().copied()
+    }
+
+    /// All pairs (front, back), in order.
+    pub fn pairs(&self) -> impl Iterator<Item = (Endpoint, Endpoint)> {
+        self.fronts.iter().flat_map(|(back, fronts)| fronts.iter().map(|front| (*front, *back)))
+    }
+
+    /// The only front of a server, else the server itself.
+    pub(crate) fn canonical(&self, server: Endpoint) -> Endpoint {
+        let mut fronts = self.fronts(server);
+        match (fronts.next(), fronts.next()) {
+            (Some(only), None) => only,
+            _ => server,
+        }
+    }
+}
+
+/// What is left alone by a translation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kept {
+    /// ISN and `TSval` of a SYN: the server's address was rewritten.
+    Numbers(u32, u32),
+    /// 4-tuple and `TSval` of a SYN: the ISN was rewritten. Without the client's end two hosts whose
+    /// time stamps agree by chance would be taken for one.
+    Stamp(Flow, u32),
+}
+
+/// Puts groups together that are one attempt with its server's address or its ISN rewritten. Each
+/// group holds the sightings of one server and ISN.
+pub(crate) fn joined(mut groups: Vec<Vec<Sighting>>) -> Vec<Vec<Sighting>> {
+    let numbers = |s: &Sighting, stamp| Kept::Numbers(s.isn.0, stamp);
+    let stamps = |s: &Sighting, stamp| Kept::Stamp(s.flow, stamp);
+    unite(&mut groups, &numbers);
+    unite(&mut groups, &stamps);
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+/// Unites groups that share a key with each other and with no third, and no point.
+fn unite(groups: &mut [Vec<Sighting>], key: &dyn Fn(&Sighting, u32) -> Kept) {
+    // Keys that only one point has ever seen join nothing; most are dropped by this at once.
+    let mut holders: BTreeMap<Kept, BTreeSet<usize>> = BTreeMap::new();
+    for (i, group) in groups.iter().enumerate() {
+        for sighting in group {
+            for stamp in sighting.syns().filter_map(|syn| syn.timestamps).map(|ts| ts.value) {
+                holders.entry(key(sighting, stamp)).or_default().insert(i);
+            }
+        }
+    }
+    let mut partners: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for same in holders.values().filter(|same| same.len() > 1) {
+        for &one in same {
+            partners.entry(one).or_default().extend(same.iter().filter(|other| **other != one));
+        }
+    }
+    for (&one, others) in &partners {
+        let alike = |other: &usize| {
+            partners.get(other).is_some_and(|back| {
+                back.iter().chain([other]).collect::<BTreeSet<_>>()
+                    == others.iter().chain([&one]).collect::<BTreeSet<_>>()
+            })
+        };
+        let first = others.iter().all(|other| *other > one);
+        if first && others.iter().all(alike) && disjoint(groups, one, others) {
+            for &other in others {
+                let moved = groups.get_mut(other).map(core::mem::take).unwrap_or_default();
+                if let Some(group) = groups.get_mut(one) {
+                    group.extend(moved);
+                }
+            }
+        }
+    }
+}
+
+/// Whether no point saw two of the groups: what one point sees twice are two attempts.
+fn disjoint(groups: &[Vec<Sighting>], one: usize, others: &BTreeSet<usize>) -> bool {
+    let mut seen = BTreeSet::new();
+    let members = core::iter::once(&one).chain(others).filter_map(|i| groups.get(*i));
+    members.flatten().all(|sighting| seen.insert(sighting.point))
+}
