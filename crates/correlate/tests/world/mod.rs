@@ -256,6 +256,18 @@ impl World {
         }
     }
 
+    /// A further point that sees what one point sees, changed or dropped (`None`).
+    pub(crate) fn copy_point(
+        &mut self,
+        from: u16,
+        to: u16,
+        each: impl Fn(&Segment) -> Option<Segment>,
+    ) {
+        let packets = self.packets.get(&from).cloned().unwrap_or_default();
+        self.packets.insert(to, packets);
+        self.change(to, each);
+    }
+
     /// Takes the packets of a point for those of another one.
     pub(crate) fn rename_point(&mut self, from: u16, to: u16) {
         if let Some(packets) = self.packets.remove(&from) {
