@@ -230,8 +230,8 @@ impl<'a> Points<'a> {
                 }
             })
         };
-        let last = way.iter().rposition(saw)?;
-        Some((way.get(last)?.point, way.get(last + 1)?.point))
+        let seen_at = way.iter().rposition(saw)?;
+        Some((way.get(seen_at)?.point, way.get(seen_at + 1)?.point))
     }
 }
 

@@ -51,8 +51,8 @@ fn the_loss_lies_between_the_firewall_that_saw_it_and_the_gateway() {
 fn a_firewall_on_the_other_way_does_not_place_the_loss() {
     let mut world = incident();
     // Even ports go left, odd ones right; the lost one is even.
-    firewall(&mut world, LEFT, |s| port(s) % 2 == 0);
-    firewall(&mut world, RIGHT, |s| port(s) % 2 == 1);
+    firewall(&mut world, LEFT, |s| port(s).is_multiple_of(2));
+    firewall(&mut world, RIGHT, |s| !port(s).is_multiple_of(2));
     for order in [[0, LEFT, RIGHT, 1], [1, RIGHT, LEFT, 0]] {
         let cases = world.judge(&order);
         assert_eq!(cases[0].verdict, Verdict::SynAckLost);

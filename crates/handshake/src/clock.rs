@@ -91,7 +91,7 @@ impl ClockOffset {
         if whole.is_feasible() {
             return Some(Self::of_pieces(&[whole], packets));
         }
-        let (pieces, strays) = pieces(sorted);
+        let (pieces, strays) = pieces(&sorted);
         let left_out = strays.iter().map(|stray| stray.packets).sum::<usize>();
         if pieces.is_empty()
             || pieces.len() > STEPS_MAX + 1
@@ -186,8 +186,8 @@ struct Stray {
 }
 
 /// Cuts the packets where no line fits them any more, and says which were left out.
-fn pieces(sorted: Vec<Pairing>) -> (Vec<Fit>, Vec<Stray>) {
-    let (kept, strays) = without_strays(&sorted);
+fn pieces(sorted: &[Pairing]) -> (Vec<Fit>, Vec<Stray>) {
+    let (kept, strays) = without_strays(sorted);
     let mut fits = Vec::new();
     let mut rest = kept.as_slice();
     while !rest.is_empty() && fits.len() <= STEPS_MAX + 1 {

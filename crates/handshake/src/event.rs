@@ -77,6 +77,7 @@ pub struct Event {
 
 impl Side {
     /// The other end.
+    #[must_use]
     pub const fn other(self) -> Self {
         match self {
             Self::Client => Self::Server,
