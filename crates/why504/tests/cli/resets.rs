@@ -59,11 +59,11 @@ const LAB: &[Row] = &[
         &[("aborted", false), ("bare_ack", false), ("bare_ack", false)],
     ),
     ("G2_stale_close_wait", &[("bare_ack", false)], &[("bare_ack", false)], &[("bare_ack", false)]),
-    // The SYN+ACK of the first attempt is in the server's file only: one end alone cannot know.
+    // The SYN+ACK of the first attempt is in the server's file only: the client's cannot know of it.
     (
         "L_reuse_inwindow",
         &[("in_window_syn", false)],
-        &[("in_window_syn", false)],
+        &[("in_window_syn", true)],
         &[("in_window_syn", true)],
     ),
     (
