@@ -73,7 +73,7 @@ msrv: ## Compile with the oldest Rust that Cargo.toml promises
 docs: ## Write docs/verdicts.md again from the decision table
 	$(Q)WRITE_DOCS=1 $(CARGO) test -p why504 --test docs --locked $(CARGO_QUIET)
 
-bench: build build-lab ## Time why504 beside tcpdump, tshark, tcptrace and ripgrep; prints a table
+bench: build build-lab ## Time why504 beside tcpdump, tshark, ripgrep, GoAccess; prints tables
 	$(Q)WHY504=$(WHY504) LAB=$(LAB) bench/run.sh
 
 # A scenario has some twenty timeouts: two requests within the same milliseconds are a tenth of them. No

@@ -9,6 +9,7 @@
 
 mod clock_text;
 pub mod judge;
+pub mod logs;
 pub mod netlab;
 pub mod packet;
 pub mod pcap;

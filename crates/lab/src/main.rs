@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use why504_lab::judge::{self, Limits, Mode};
+use why504_lab::logs::{self, Log};
 use why504_lab::netlab;
 use why504_lab::scenario::Scenario;
 use why504_lab::simulate::{self, Simulate};
@@ -70,6 +71,8 @@ enum Task {
     Traffic(Traffic),
     /// Measure the join by made-up incidents with truth, in this process
     Simulate(Simulate),
+    /// Write a big made-up log for benchmarks, and its counts as FILE.truth.json
+    Log(Log),
     /// Install what `run` needs (Debian packages) where it is missing; needs root
     Install,
     /// Send the load of a scenario (started by `run`, inside the gateway's namespace)
@@ -124,6 +127,7 @@ fn perform(task: Task) -> Result<ExitCode> {
             println!("{}", serde_json::to_string(&traffic::generate(&traffic)?)?);
         }
         Task::Simulate(asked) => simulate::simulate(&asked, |text| println!("{text}"))?,
+        Task::Log(log) => println!("{}", serde_json::to_string(&logs::generate(&log)?)?),
         Task::Install => return install(),
         Task::Client { scenario } => {
             let load = netlab::client::client(&Scenario::load(&scenario)?)?;
