@@ -31,6 +31,51 @@ pub fn open<C>(source: &Source<C>) -> io::Result<Box<dyn Read + Send>> {
     open_as(source.file(), source.codec, source.limits)
 }
 
+/// A file that can be read anywhere, by many threads at once.
+#[derive(Debug)]
+pub struct Anywhere(File);
+
+/// As [`open`], for reading in pieces; `None` when the bytes are compressed, and so have an order.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn open_anywhere<C>(source: &Source<C>) -> io::Result<Option<Anywhere>> {
+    if source.codec != Codec::Plain {
+        return Ok(None);
+    }
+    File::open(source.file()).map(|file| Some(Anywhere(file)))
+}
+
+impl Anywhere {
+    /// Reads from `offset` (bytes) on until the buffer is full or the file ends, and hands back
+    /// how many bytes were read.
+    ///
+    /// # Errors
+    /// When the file cannot be read there.
+    pub fn fill(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match self.read_at(room, offset.saturating_add(filled as u64)) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    #[cfg(unix)]
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(&self.0, buffer, offset)
+    }
+
+    #[cfg(windows)]
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::windows::fs::FileExt::seek_read(&self.0, buffer, offset)
+    }
+}
+
 pub(crate) fn open_as(
     file: &Path,
     codec: Codec,

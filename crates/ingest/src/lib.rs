@@ -18,7 +18,7 @@ mod source;
 mod spool;
 
 pub use codec::{Codec, ForeignCodec};
-pub use decompress::{Limits, open};
+pub use decompress::{Anywhere, Limits, open, open_anywhere};
 pub use discovery::{Discovery, HEAD_BYTES, STDIN, discover, discover_with_stdin};
 pub use error::StreamError;
 pub use skipped::{SkipReason, Skipped};

@@ -10,7 +10,7 @@ use why504_model::{Interval, Span};
 use crate::log_format::{Escape, Values, Variable};
 pub use escape::unescape;
 pub(crate) use scan::is_access_line;
-pub use scan::{AccessEvent, AccessScanner, AccessTally};
+pub use scan::{AccessEvent, AccessPiece, AccessScanner, AccessTally};
 pub use tries::Tries;
 
 /// A parsed access line. What the format does not have, or had no value, is `None`.

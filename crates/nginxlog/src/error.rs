@@ -113,17 +113,23 @@ pub struct LogText<'a> {
     pub host: Option<&'a [u8]>,
 }
 
-/// The texts of an error-log line that was fetched again for display; `None` for other bytes.
+impl<'a> LogText<'a> {
+    /// The texts of a record.
+    pub fn of(record: &ErrorRecord<'a>) -> Self {
+        let context = record.context;
+        Self {
+            message: record.head,
+            client: context.client,
+            server: context.server,
+            request: context.request,
+            host: context.host,
+        }
+    }
+}
+
+/// The texts of an error-log line; `None` for other bytes.
 pub fn describe(line: &[u8]) -> Option<LogText<'_>> {
-    let record = ErrorRecord::parse(line).ok()?;
-    let context = record.context;
-    Some(LogText {
-        message: record.head,
-        client: context.client,
-        server: context.server,
-        request: context.request,
-        host: context.host,
-    })
+    ErrorRecord::parse(line).ok().map(|record| LogText::of(&record))
 }
 
 #[cfg(test)]

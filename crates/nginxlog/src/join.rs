@@ -99,6 +99,13 @@ pub struct JoinTally {
 /// Collects access lines for the timeouts of a run.
 #[derive(Clone, Debug)]
 pub struct AccessJoin {
+    index: JoinIndex,
+    gathered: Gathered,
+}
+
+/// The timeouts of a run, as access lines look them up; does not change while they do.
+#[derive(Clone, Debug)]
+pub struct JoinIndex {
     cases: Vec<JoinCase>,
     /// In a case's groups the same access line may be met once by its connection number, or, where
     /// the format has none, by its client.
@@ -109,7 +116,33 @@ pub struct AccessJoin {
     by_request_id: HashMap<TextKey, usize>,
     /// Everything that was logged, for a quick refusal of lines from other days.
     span: Option<Interval>,
+}
+
+/// The access lines that were found so far.
+#[derive(Clone, Debug)]
+pub struct Gathered {
+    /// Of each group.
+    met: Vec<Met>,
     /// The 504s that no case is about.
+    unlogged: Unlogged,
+}
+
+/// The lines that may belong to the cases of a group.
+#[derive(Clone, Debug)]
+struct Met {
+    kept: Vec<Candidate>,
+    /// How many are kept. A group that meets more cannot be told apart by time and counts as
+    /// ambiguous.
+    capacity: usize,
+    /// How many there were, kept or not.
+    count: usize,
+}
+
+/// What the lines of a piece of an access log may mean for the cases: [`JoinIndex::look`].
+#[derive(Clone, Debug, Default)]
+pub struct Offers {
+    /// Groups, by index, and lines that may belong to a case of theirs, in order.
+    met: Vec<(usize, Candidate)>,
     unlogged: Unlogged,
 }
 
@@ -123,9 +156,6 @@ struct Group {
     cases: Vec<usize>,
     /// The longest interval in which one of them was logged: a second, or more in a DST fold.
     longest: Span,
-    candidates: Vec<Candidate>,
-    /// Candidates that were met, kept or not.
-    met: usize,
 }
 
 impl JoinCase {
@@ -180,21 +210,101 @@ impl Joined {
 impl AccessJoin {
     /// Indexes the timeouts of a run.
     pub fn new(cases: Vec<JoinCase>) -> Self {
-        let mut join = Self {
+        let index = JoinIndex::new(cases);
+        let met = index.groups.iter().map(|group| Met::new(group.cases.len())).collect();
+        Self { index, gathered: Gathered { met, unlogged: Unlogged::default() } }
+    }
+
+    /// What threads look lines up in, and what takes their findings meanwhile.
+    pub fn parts(&mut self) -> (&JoinIndex, &mut Gathered) {
+        (&self.index, &mut self.gathered)
+    }
+
+    /// Looks at one access line, in any order.
+    pub fn offer(&mut self, location: Location, record: &AccessRecord<'_>) {
+        let mut offers = Offers::default();
+        self.index.look(location, record, &mut offers);
+        self.gathered.take(offers, 0);
+    }
+
+    /// Hands over the 504s that no error line tells of, in order of time, at most 16,384 of them,
+    /// and says where all 504s went.
+    pub fn take_access_504(&mut self) -> (Vec<Access504>, Access504Tally) {
+        core::mem::take(&mut self.gathered.unlogged).finish()
+    }
+
+    /// The access lines of the cases, in order of their ids, and what became of all cases.
+    pub fn finish(self) -> (Vec<Joined>, JoinTally) {
+        let Self { index: JoinIndex { cases, groups, .. }, gathered } = self;
+        let mut outcomes: Vec<Outcome> = cases.iter().map(|_| Outcome::NoKey).collect();
+        for (group, met) in groups.iter().zip(gathered.met) {
+            for (case, outcome) in assign::assign(group, met, &cases) {
+                if let Some(known) = outcomes.get_mut(case).filter(|o| o.rank() < outcome.rank()) {
+                    *known = outcome;
+                }
+            }
+        }
+        let mut tally = JoinTally::default();
+        let mut all = Vec::new();
+        for outcome in outcomes {
+            let count = match &outcome {
+                Outcome::NoKey => &mut tally.no_key,
+                Outcome::Nothing => &mut tally.without_line,
+                Outcome::Several => &mut tally.ambiguous,
+                Outcome::Line { .. } => &mut tally.joined,
+            };
+            *count = count.saturating_add(1);
+            if let Outcome::Line { joined, contradictory, .. } = outcome {
+                tally.contradictory = tally.contradictory.saturating_add(u64::from(contradictory));
+                all.push(*joined);
+            }
+        }
+        all.sort_by_key(|joined| joined.id);
+        (all, tally)
+    }
+}
+
+impl Gathered {
+    /// Takes what was noted of a piece of a log before which so many lines stand. The pieces of a
+    /// run come in order.
+    pub fn take(&mut self, offers: Offers, lines_before: u64) {
+        let Offers { met, unlogged } = offers;
+        for (group, mut candidate) in met {
+            let Some(group) = self.met.get_mut(group) else { continue };
+            group.count = group.count.saturating_add(1);
+            if group.count <= group.capacity {
+                let record = &mut candidate.line.location.record;
+                *record = record.saturating_add(lines_before);
+                group.kept.push(candidate);
+            }
+        }
+        self.unlogged.absorb(unlogged.moved(lines_before));
+    }
+}
+
+impl Met {
+    fn new(cases: usize) -> Self {
+        let capacity = cases.saturating_mul(4).saturating_add(64);
+        Self { kept: Vec::new(), capacity, count: 0 }
+    }
+}
+
+impl JoinIndex {
+    fn new(cases: Vec<JoinCase>) -> Self {
+        let mut this = Self {
             cases,
             groups: Vec::new(),
             by_connection: HashMap::new(),
             by_client: HashMap::new(),
             by_request_id: HashMap::new(),
             span: None,
-            unlogged: Unlogged::default(),
         };
-        let mut order: Vec<usize> = (0..join.cases.len()).collect();
-        order.sort_by_key(|i| join.cases.get(*i).map(|case| (case.logged.start(), case.id)));
+        let mut order: Vec<usize> = (0..this.cases.len()).collect();
+        order.sort_by_key(|i| this.cases.get(*i).map(|case| (case.logged.start(), case.id)));
         for index in order {
-            join.index(index);
+            this.index(index);
         }
-        join
+        this
     }
 
     fn index(&mut self, index: usize) {
@@ -230,15 +340,20 @@ impl AccessJoin {
         }
     }
 
-    /// Looks at one access line, in any order.
-    pub fn offer(&mut self, location: Location, record: &AccessRecord<'_>) {
-        let told = self.find_cases(location, record);
-        self.unlogged.offer(location, record, told);
+    /// Looks at one access line and notes what it may mean; many threads may look at once.
+    pub fn look(&self, location: Location, record: &AccessRecord<'_>, offers: &mut Offers) {
+        let told = self.find_cases(location, record, offers);
+        offers.unlogged.offer(location, record, told);
     }
 
     /// Shows the line to the cases that it may belong to; returns whether there is such a case, or
     /// whether there may be one that the line does not name.
-    fn find_cases(&mut self, location: Location, record: &AccessRecord<'_>) -> bool {
+    fn find_cases(
+        &self,
+        location: Location,
+        record: &AccessRecord<'_>,
+        offers: &mut Offers,
+    ) -> bool {
         let (Some(time), Some(span)) = (record.time, self.span) else { return false };
         let began = time.start() - record.request_time.unwrap_or(LONGEST_REQUEST);
         let alive = Interval::new(began, time.end()).widened(PRECISION, PRECISION);
@@ -247,7 +362,11 @@ impl AccessJoin {
         }
         let mut found = false;
         for index in self.groups_of(record) {
-            found |= self.consider(index, location, record, time, alive);
+            if self.is_met(index, record, alive) {
+                let candidate = Candidate::new(location, record, time, alive);
+                offers.met.push((index, candidate));
+                found = true;
+            }
         }
         let named = record.connection.is_some()
             || record.remote_addr.is_some() && TextKey::of_record(record).is_some();
@@ -274,73 +393,13 @@ impl AccessJoin {
         groups.iter().filter(fits).copied().collect()
     }
 
-    fn consider(
-        &mut self,
-        group: usize,
-        location: Location,
-        record: &AccessRecord<'_>,
-        time: Interval,
-        alive: Interval,
-    ) -> bool {
-        let Some(group) = self.groups.get_mut(group) else { return false };
+    /// Whether a case of the group may have been logged by this request.
+    fn is_met(&self, group: usize, record: &AccessRecord<'_>, alive: Interval) -> bool {
+        let Some(group) = self.groups.get(group) else { return false };
         let is_its = |case: &JoinCase| {
             alive.overlaps(case.logged) && record.pid.is_none_or(|pid| pid == case.worker)
         };
-        let mut members = group.logged_within(alive, &self.cases);
-        let found = members.any(is_its);
-        drop(members);
-        if found {
-            group.met = group.met.saturating_add(1);
-            if group.met <= group.capacity() {
-                group.candidates.push(Candidate::new(location, record, time, alive));
-            }
-        }
-        found
-    }
-
-    /// Takes over the lines that a clone of this join was offered elsewhere.
-    pub fn absorb(&mut self, other: Self) {
-        self.unlogged.absorb(other.unlogged);
-        for (group, theirs) in self.groups.iter_mut().zip(other.groups) {
-            group.met = group.met.saturating_add(theirs.met);
-            let room = group.capacity().saturating_sub(group.candidates.len());
-            group.candidates.extend(theirs.candidates.into_iter().take(room));
-        }
-    }
-
-    /// Hands over the 504s that no error line tells of, in order of time, at most 16,384 of them,
-    /// and says where all 504s went.
-    pub fn take_access_504(&mut self) -> (Vec<Access504>, Access504Tally) {
-        core::mem::take(&mut self.unlogged).finish()
-    }
-
-    /// The access lines of the cases, in order of their ids, and what became of all cases.
-    pub fn finish(self) -> (Vec<Joined>, JoinTally) {
-        let mut outcomes: Vec<Outcome> = self.cases.iter().map(|_| Outcome::NoKey).collect();
-        for group in self.groups {
-            for (case, outcome) in assign::assign(group, &self.cases) {
-                if let Some(known) = outcomes.get_mut(case).filter(|o| o.rank() < outcome.rank()) {
-                    *known = outcome;
-                }
-            }
-        }
-        let mut tally = JoinTally::default();
-        let mut all = Vec::new();
-        for outcome in outcomes {
-            let count = match &outcome {
-                Outcome::NoKey => &mut tally.no_key,
-                Outcome::Nothing => &mut tally.without_line,
-                Outcome::Several => &mut tally.ambiguous,
-                Outcome::Line { .. } => &mut tally.joined,
-            };
-            *count = count.saturating_add(1);
-            if let Outcome::Line { joined, contradictory, .. } = outcome {
-                tally.contradictory = tally.contradictory.saturating_add(u64::from(contradictory));
-                all.push(*joined);
-            }
-        }
-        all.sort_by_key(|joined| joined.id);
-        (all, tally)
+        group.logged_within(alive, &self.cases).any(is_its)
     }
 }
 
@@ -374,14 +433,7 @@ fn join_group(groups: &mut [Group], group: usize, case: usize, length: Span) {
 
 impl Group {
     fn new(one_connection: bool, request: Option<TextKey>, case: usize, longest: Span) -> Self {
-        let (cases, candidates) = (vec![case], Vec::new());
-        Self { one_connection, request, cases, longest, candidates, met: 0 }
-    }
-
-    /// How many candidates are kept. A group that meets more cannot be told apart by time and
-    /// counts as ambiguous.
-    fn capacity(&self) -> usize {
-        self.cases.len().saturating_mul(4).saturating_add(64)
+        Self { one_connection, request, cases: vec![case], longest }
     }
 
     /// The cases that can have been logged within `alive`: they are in order of time, so that a

@@ -62,17 +62,24 @@ mod sniff;
 mod wrapper;
 mod zone;
 
-pub use access::{AccessEvent, AccessRecord, AccessScanner, AccessTally, Tries, unescape};
+pub use access::{
+    AccessEvent, AccessPiece, AccessRecord, AccessScanner, AccessTally, Tries, unescape,
+};
 pub use address::upstream_endpoint;
 pub use classify::{Classified, ClassifyError, Phase, UserPattern, UserPatternError, classify};
 pub use conf::{Conf, ConfError, Included, LineScope, LogTarget, NamedFormat, Scope};
 pub use error::{Context, ErrorRecord, Level, LogText, RecordError, describe};
-pub use join::{Access504, Access504Tally, AccessJoin, AccessLine, JoinCase, JoinTally, Joined};
-pub use lines::MAX_LINE;
+pub use join::{
+    Access504, Access504Tally, AccessJoin, AccessLine, Gathered, JoinCase, JoinIndex, JoinTally,
+    Joined, Offers,
+};
+pub use lines::{MAX_LINE, whole_lines};
 pub use log_format::{Escape, FormatError, FormatFault, LogFormat};
 pub use scan::{
-    ErrorEvent, ErrorScanner, LineOutcome, LineTally, LoggedTimeout, NEEDLES, OneEvent, ScanEnd,
-    UnfinishedLine, Unparsed, read_line,
+    ErrorEvent, ErrorPiece, ErrorScanner, LineOutcome, LineTally, LoggedTimeout, Moved, NEEDLES,
+    OneEvent, ScanEnd, UnfinishedLine, Unparsed, read_line,
 };
 pub use sniff::{LogKind, UnknownFormat, sniff, unknown_format};
-pub use zone::{BackStep, CivilSecond, Zone, ZoneError, arrivals, back_steps, teach, unfold};
+pub use zone::{
+    CivilSecond, Clock, Zone, ZoneError, arrivals, first_second, is_folded, teach, unfold,
+};

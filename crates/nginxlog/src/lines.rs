@@ -60,6 +60,17 @@ impl LineBlocks {
     }
 }
 
+/// Cuts a block at its first and its last line feed: the end of a line that began before it, the
+/// whole lines, the beginning of a line that ends behind it. Without a line feed all of it is the
+/// first of the three.
+pub fn whole_lines(block: &[u8]) -> (&[u8], &[u8], &[u8]) {
+    let first = memchr(b'\n', block).map_or(block.len(), |feed| feed + 1);
+    let (head, rest) = block.split_at_checked(first).unwrap_or((block, &[]));
+    let last = memrchr(b'\n', rest).map_or(0, |feed| feed + 1);
+    let (body, tail) = rest.split_at_checked(last).unwrap_or((rest, &[]));
+    (head, body, tail)
+}
+
 /// A line without its line feed, and without the carriage return of a file that went through
 /// Windows.
 pub(crate) fn trimmed(line: &[u8]) -> &[u8] {

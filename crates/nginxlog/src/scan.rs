@@ -6,6 +6,7 @@
 //! the events do not depend on how the bytes are cut into chunks.
 
 mod needles;
+mod piece;
 mod state;
 
 use chrono::NaiveDateTime;
@@ -16,6 +17,7 @@ use crate::error::{ErrorRecord, RecordError};
 use crate::lines::{LineBlocks, MAX_LINE};
 use crate::zone::Zone;
 pub use needles::NEEDLES;
+pub use piece::{ErrorPiece, Moved};
 use state::State;
 
 /// What one line is.
@@ -84,11 +86,11 @@ pub enum Unparsed {
 
 /// Judges one record, given whole, without its line feed and without a collector's wrapper.
 pub fn read_line(line: &[u8]) -> LineOutcome<'_> {
-    judge(line, &[])
+    judge_line(line, &[])
 }
 
 /// As [`read_line`], with the user's own messages as well.
-fn judge<'a>(line: &'a [u8], patterns: &[UserPattern]) -> LineOutcome<'a> {
+fn judge_line<'a>(line: &'a [u8], patterns: &[UserPattern]) -> LineOutcome<'a> {
     let by_nginx = needles::has_needle(line);
     if by_nginx && line.len() > MAX_LINE {
         return LineOutcome::Unparsed(Unparsed::TooLong);
@@ -96,7 +98,16 @@ fn judge<'a>(line: &'a [u8], patterns: &[UserPattern]) -> LineOutcome<'a> {
     if !by_nginx && patterns.is_empty() && !needles::has_user_needle(line) {
         return LineOutcome::Other;
     }
-    let record = match ErrorRecord::parse(line) {
+    judge(by_nginx, ErrorRecord::parse(line), patterns)
+}
+
+/// Judges a line that holds a needle, of nginx (`by_nginx`) or of user code, by its record.
+fn judge<'a>(
+    by_nginx: bool,
+    parsed: Result<ErrorRecord<'a>, RecordError>,
+    patterns: &[UserPattern],
+) -> LineOutcome<'a> {
+    let record = match parsed {
         Ok(record) => record,
         Err(reason) if by_nginx => return LineOutcome::Unparsed(reason.into()),
         Err(_) => return LineOutcome::Other,
@@ -159,6 +170,23 @@ pub struct LineTally {
     pub unparsed: u64,
 }
 
+impl LineTally {
+    /// Counts the lines of another log, or of another piece, as well.
+    pub fn add(&mut self, more: Self) {
+        self.total = self.total.saturating_add(more.total);
+        self.timeouts = self.timeouts.saturating_add(more.timeouts);
+        self.other = self.other.saturating_add(more.other);
+        self.unparsed = self.unparsed.saturating_add(more.unparsed);
+    }
+
+    /// Takes timeouts for lines about something else: they repeat others.
+    pub fn repeats(&mut self, count: u64) {
+        let count = count.min(self.timeouts);
+        self.timeouts -= count;
+        self.other = self.other.saturating_add(count);
+    }
+}
+
 /// The unterminated last line of a stream, or the unfinished record of several lines that it
 /// belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,7 +235,7 @@ impl ErrorScanner {
     /// A scanner that takes the user's own messages for timeouts as well. With patterns every line
     /// is parsed.
     pub fn with_patterns(patterns: Vec<UserPattern>) -> Self {
-        Self { blocks: LineBlocks::default(), state: State::new(patterns) }
+        Self { blocks: LineBlocks::default(), state: State::new(patterns.into()) }
     }
 
     /// Reads the next bytes; `sink` gets the timeouts and the unparsed lines in order.

@@ -3,6 +3,7 @@
 //! The log names no zone (nginx src/core/ngx_times.c:152), so the caller does, or the log
 //! collector that wrapped its lines.
 
+mod first;
 mod order;
 mod teach;
 
@@ -13,7 +14,8 @@ use chrono::{FixedOffset, MappedLocalTime, NaiveDateTime, Offset, TimeDelta, Tim
 use chrono_tz::Tz;
 use why504_model::{Interval, Span, Timestamp};
 
-pub use order::{BackStep, back_steps, unfold};
+pub use first::first_second;
+pub use order::{Clock, is_folded, unfold};
 pub use teach::{arrivals, teach};
 
 /// How far the clocks of nginx and of a collector on the same machine may differ: both are cached

@@ -39,10 +39,10 @@ pub fn case_ids(run: &Run<'_>) -> Vec<String> {
         .enumerate()
         .map(|(i, timeout)| {
             let file = run.captures().file(timeout.location);
-            let message = run.texts.get(i).map_or("", |t| t.message.as_str());
-            let ordinal = seen.entry(case_id(file, timeout, message, 0)).or_default();
+            let message = run.texts.get(i).unwrap_or_default().message;
+            let ordinal = seen.entry(case_id(file, timeout, &message, 0)).or_default();
             *ordinal += 1;
-            case_id(file, timeout, message, *ordinal - 1)
+            case_id(file, timeout, &message, *ordinal - 1)
         })
         .collect();
     let length = shared_prefixes(&full);

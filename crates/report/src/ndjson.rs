@@ -20,6 +20,7 @@ use crate::check::Check;
 use crate::reset::SentReset;
 use crate::run::{Captures, Run};
 pub(crate) use attempt::{connect_time, is_near_miss};
+pub use log::TimeoutLine;
 
 /// Version of the contract.
 const SCHEMA_VERSION: u32 = 1;

@@ -1,6 +1,8 @@
 //! Everything that a report may show. The binary fills it; nothing here reads an input.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use why504_correlate::{Correlation, Verdict};
 use why504_handshake::{ClockOffset, Coverage, Merged, Path, PointId};
@@ -26,7 +28,7 @@ pub struct Run<'a> {
     /// Every logged timeout or failure, in order of file and line.
     pub timeouts: &'a [Timeout],
     /// The words of each, in the same order.
-    pub texts: &'a [LogText],
+    pub texts: &'a dyn Texts,
     /// The access line of each, in the same order.
     pub access: &'a [Option<AccessLine>],
     /// What became of each.
@@ -84,6 +86,55 @@ pub struct LogText {
     pub request: String,
     /// `host:` of the context.
     pub host: String,
+}
+
+/// The words of the log lines, which need not be in memory.
+pub trait Texts: Debug {
+    /// Those of the timeout with this index.
+    fn get(&self, index: usize) -> Option<LogText>;
+}
+
+impl Texts for Vec<LogText> {
+    fn get(&self, index: usize) -> Option<LogText> {
+        self.as_slice().get(index).cloned()
+    }
+}
+
+/// As [`LogText`], of a line that is at hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those of LogText")]
+pub struct LogWords<'a> {
+    pub message: Cow<'a, str>,
+    pub client: Cow<'a, str>,
+    pub server: Cow<'a, str>,
+    pub request: Cow<'a, str>,
+    pub host: Cow<'a, str>,
+}
+
+impl LogWords<'_> {
+    /// The same, of a line that will not be at hand.
+    pub fn into_owned(self) -> LogWords<'static> {
+        let owned = |words: Cow<'_, str>| Cow::Owned(words.into_owned());
+        LogWords {
+            message: owned(self.message),
+            client: owned(self.client),
+            server: owned(self.server),
+            request: owned(self.request),
+            host: owned(self.host),
+        }
+    }
+}
+
+impl From<LogText> for LogWords<'_> {
+    fn from(text: LogText) -> Self {
+        Self {
+            message: text.message.into(),
+            client: text.client.into(),
+            server: text.server.into(),
+            request: text.request.into(),
+            host: text.host.into(),
+        }
+    }
 }
 
 /// The access-log line of the same request.

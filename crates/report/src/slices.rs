@@ -175,7 +175,7 @@ fn headline(run: &Run<'_>, case: &Case, id: &str) -> String {
         lines.push(format!("Reason: {reason}."));
     }
     if let Some(timeout) = run.timeouts.get(case.timeout) {
-        let message = run.texts.get(case.timeout).map_or("", |t| t.message.as_str());
+        let message = run.texts.get(case.timeout).unwrap_or_default().message;
         lines.push(format!("{}: {message}", log_place(run, timeout.location)));
     }
     if case.candidates.len() > 1 {

@@ -9,17 +9,19 @@ mod resets;
 use std::path::PathBuf;
 
 use why504_model::Damage;
-use why504_report::{explain, ndjson, text};
+use why504_report::ndjson::{self, TimeoutLine};
+use why504_report::{explain, text};
 
 use crate::args::{Args, CaptureOptions, Command, Explain, Format, InputOptions, Report, Timeouts};
 use crate::exit::Outcome;
 use crate::inputs::{Inputs, Kind};
+use crate::logs;
 use crate::output;
 use crate::plan::{self, LogPlan, OutputPlan};
 use crate::points::Named;
 use crate::progress::Complaints;
 use crate::run::{self, Analysis};
-use crate::shown::Shown;
+use crate::shown::{Shown, TOOL};
 use crate::slices;
 
 /// Runs what was asked for.
@@ -81,7 +83,13 @@ fn timeouts(options: &Timeouts) -> anyhow::Result<Outcome> {
     let limits = plan::limits(&options.inputs)?;
     let mut inputs = Inputs::find(&options.paths, &plan.formats, limits, &mut complaints);
     inputs.pass_over(Kind::Capture, "a capture; `why504 timeouts` reads logs", &mut complaints);
-    let analysis = run::timeouts(inputs, &plan, complaints);
+    // Lines to which nothing is added later are told as they are found. A file is written whole or
+    // not at all, so only standard output can have them.
+    let alone = target.files.is_empty() && inputs.of(Kind::AccessLog).next().is_none();
+    if alone && target.stdout == Some(Format::Ndjson) {
+        return stream_timeouts(inputs, &plan, &target, complaints);
+    }
+    let analysis = run::timeouts(inputs, &plan, complaints, logs::read);
     let shown = Shown::new(&analysis);
     let run = shown.run(&analysis);
     output::write(&target, |format, style, out| match format {
@@ -90,6 +98,35 @@ fn timeouts(options: &Timeouts) -> anyhow::Result<Outcome> {
     })?;
     analysis.complaints.print(target.quiet);
     Ok(analysis.outcome)
+}
+
+fn stream_timeouts(
+    inputs: Inputs,
+    plan: &LogPlan,
+    target: &OutputPlan,
+    complaints: Complaints,
+) -> anyhow::Result<Outcome> {
+    let mut outcome = Outcome::Complete;
+    let mut said = Complaints::default();
+    output::to_stdout(|out| {
+        ndjson::header(TOOL, &inputs.paths(), out)?;
+        let mut written = Ok(());
+        let analysis = run::timeouts(inputs, plan, complaints, |inputs, plan, complaints| {
+            let each = |line: &TimeoutLine, number| {
+                if written.is_ok() {
+                    written = line.write(number, out);
+                }
+            };
+            logs::stream(inputs, plan, each, complaints)
+        });
+        written?;
+        let shown = Shown::new(&analysis);
+        ndjson::summary(&shown.run(&analysis), out)?;
+        (outcome, said) = (analysis.outcome, analysis.complaints);
+        Ok(())
+    })?;
+    said.print(target.quiet);
+    Ok(outcome)
 }
 
 /// Checks the arguments, finds the inputs, does the work.

@@ -1,32 +1,30 @@
 //! Reads the logs: error logs for the timeouts, access logs for the milliseconds.
 
-mod files;
+mod accesses;
+mod errors;
+mod in_order;
+mod neighbours;
+mod pieces;
+mod texts;
 mod zone;
 
-use std::collections::{BTreeSet, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::BTreeSet;
 
-use rayon::prelude::*;
 use why504_correlate::ZoneEvidence;
 use why504_ingest::Source;
-use why504_model::{
-    Damage, Diagnostic, Interval, Location, SourceId, TimeLimit, Timeout, TimeoutId, TimeoutKind,
-};
+use why504_model::{Damage, SourceId, TimeLimit, Timeout, TimeoutId, TimeoutKind};
 use why504_nginxlog::{
-    Access504, Access504Tally, AccessJoin, AccessLine, AccessScanner, AccessTally, ErrorEvent,
-    ErrorScanner, JoinCase, JoinTally, LineScope, LineTally, LoggedTimeout, OneEvent, Unparsed,
-    Zone, back_steps, describe, unfold,
+    Access504, Access504Tally, AccessJoin, AccessLine, AccessTally, JoinCase, JoinTally, LineScope,
+    LineTally, is_folded,
 };
-
-use why504_report::LogText;
+use why504_report::LogWords;
+use why504_report::ndjson::TimeoutLine;
 
 use crate::inputs::{Inputs, Kind};
 use crate::plan::LogPlan;
 use crate::progress::Complaints;
+pub(crate) use texts::TextStore;
 pub(crate) use zone::Zones;
-
-/// Lines that could not be read are named up to this number in each file; all are counted.
-const UNPARSED_NAMED: usize = 3;
 
 /// What the logs say.
 #[derive(Debug, Default)]
@@ -34,7 +32,7 @@ pub(crate) struct Logs {
     /// In the order of their lines, log by log in order of time.
     pub(crate) timeouts: Vec<Timeout>,
     /// The text of each.
-    pub(crate) texts: Vec<LogText>,
+    pub(crate) texts: TextStore,
     /// The access line of each.
     pub(crate) access: Vec<Option<AccessLine>>,
     pub(crate) lines: LineTally,
@@ -64,197 +62,131 @@ fn is_access_504(kind: TimeoutKind) -> bool {
     matches!(kind, TimeoutKind::Access504 | TimeoutKind::Access504Unclear)
 }
 
-/// One line of an error log.
+/// What is kept of a timeout.
 struct Found {
     timeout: Timeout,
-    text: LogText,
-    case: JoinCase,
+    /// Its words, packed.
+    words: Vec<u8>,
+    /// Where there are access logs.
+    case: Option<JoinCase>,
     /// What nginx.conf says of its timer.
     by_conf: Vec<TimeLimit>,
-    /// Hash of the whole record: nginx may write one event to several files.
-    fingerprint: u64,
-    /// What it has in common with other lines about the same event.
-    event: Option<OneEvent>,
-    /// It is a line of the user's code.
-    user_text: bool,
-}
-
-/// What one error log holds.
-struct ErrorLog {
-    found: Vec<Found>,
-    tally: LineTally,
-    complaints: Complaints,
 }
 
 /// Reads all logs of a run.
 pub(crate) fn read(inputs: &Inputs, plan: &LogPlan, complaints: &mut Complaints) -> Logs {
     let zones = zone::choose(inputs, plan, complaints);
-    let errors: Vec<&Source<Kind>> = inputs.of(Kind::ErrorLog).collect();
-    let read: Vec<ErrorLog> =
-        errors.par_iter().map(|source| read_error_log(source, plan, zones.of(source.id))).collect();
-    let mut logs = Logs { zones, ..Logs::default() };
-    let mut found = Vec::new();
-    let mut seen = HashSet::new();
-    for log in read {
-        complaints.extend(log.complaints);
-        add_lines(&mut logs.lines, log.tally);
-        let of_this: Vec<Found> = log.found;
-        let before = of_this.len();
-        let fresh: Vec<Found> =
-            of_this.into_iter().filter(|f| !seen.contains(&f.fingerprint)).collect();
-        // A copy in another file is the same event; two equal lines of one file are two events.
-        seen.extend(fresh.iter().map(|f| f.fingerprint));
-        let copies = (before - fresh.len()) as u64;
-        logs.lines.timeouts -= copies;
-        logs.lines.other += copies;
-        found.push(fresh);
-    }
-    found.sort_by_key(|log| log.first().map(|f| (f.timeout.logged.start(), f.timeout.location)));
+    let errors = error_logs(inputs, &zones);
+    let joined = inputs.of(Kind::AccessLog).next().is_some();
+    let mut logs = Logs::default();
     let (mut cases, mut by_conf) = (Vec::new(), Vec::new());
-    for (i, mut entry) in found.into_iter().flatten().enumerate() {
-        entry.timeout.id = TimeoutId(u32::try_from(i).unwrap_or(u32::MAX));
-        cases.push(entry.case.with_id(entry.timeout.id));
-        logs.timeouts.push(entry.timeout);
-        logs.texts.push(entry.text);
-        by_conf.push(entry.by_conf);
-    }
+    logs.lines = errors::read(
+        &errors,
+        plan,
+        &zones,
+        |found| {
+            let (timeout, text) = (found.timeout, found.text);
+            let context = [text.client, text.server, text.request, text.host];
+            let [client, server, request, host] = context.map(Option::unwrap_or_default);
+            let words = texts::packed([text.message, client, server, request, host]);
+            let case = joined.then(|| JoinCase::new(timeout.id, &found.logged, timeout.logged));
+            let by_conf = plan.by_conf(&LineScope::of(&found.logged));
+            Found { timeout, words, case, by_conf }
+        },
+        |batch| {
+            let mut words = Vec::with_capacity(batch.len());
+            for item in batch {
+                let Found { mut timeout, words: of_one, case, by_conf: limits } = item.value;
+                (timeout.location.record, timeout.logged) = (item.line, item.logged);
+                timeout.id = logs.next_id();
+                let settled = |case: JoinCase| case.logged_at(item.logged).with_id(timeout.id);
+                cases.extend(case.map(settled));
+                logs.timeouts.push(timeout);
+                words.push(of_one);
+                by_conf.push(limits);
+            }
+            logs.texts.extend(&words);
+        },
+        complaints,
+    );
+    logs.zones = zones;
     by_conf.extend(join_access(&mut logs, cases, inputs, plan, complaints));
     for (timeout, by_conf) in logs.timeouts.iter_mut().zip(&by_conf) {
         plan.apply(timeout, by_conf);
     }
+    if let Some(error) = &logs.texts.failure {
+        let sentence = format!(
+            "the words of {} log lines could not be kept in the temporary directory: {error}; \
+             $TMPDIR names another one",
+            logs.timeouts.len()
+        );
+        complaints.add(Damage::Partial, sentence);
+    }
     logs
 }
 
-fn add_lines(sum: &mut LineTally, more: LineTally) {
-    sum.total += more.total;
-    sum.timeouts += more.timeouts;
-    sum.other += more.other;
-    sum.unparsed += more.unparsed;
+/// A timeout that is told at once.
+enum Told {
+    Line(TimeoutLine),
+    /// Its time is one of two, and lines after it may tell which.
+    Folded(Box<(Timeout, LogWords<'static>)>),
 }
 
-fn read_error_log(source: &Source<Kind>, plan: &LogPlan, zone: Zone) -> ErrorLog {
-    let mut log = ErrorLog {
-        found: Vec::new(),
-        tally: LineTally::default(),
-        complaints: Complaints::default(),
-    };
-    let mut scanner = ErrorScanner::with_patterns(plan.messages.clone());
-    let mut unparsed = Vec::new();
-    let mut sink = |event: ErrorEvent<'_>| {
-        let location = Location { source: source.id, record: event.line };
-        match event.outcome {
-            Ok(timeout) => log.found.push(found(location, &event, &timeout, zone, plan)),
-            Err(reason) => unparsed.push((location, event.offset, reason)),
-        }
-    };
-    let damage = files::chunks(source, |chunk| scanner.feed(chunk, &mut sink));
-    let end = scanner.finish(&mut sink);
-    log.tally = end.tally;
-    if end.limited > 0 {
-        let sentence = format!(
-            "{}: not complete: it says {} times that too many messages were to be logged and lines \
-             were left out",
-            source.path.display(),
-            end.limited
-        );
-        log.complaints.add(Damage::Note, sentence);
-    }
-    drop_retold(&mut log);
-    settle_order(source, &mut log);
-    if let Some(damage) = damage {
-        log.complaints.add(Damage::Partial, damage);
-    }
-    complain_of_unparsed(source, &unparsed, &mut log.complaints);
-    log
-}
-
-/// With `lua_socket_log_errors on` a failed connect makes two lines: the cosocket's, and that of the
-/// code that got the error; the latter may be several. They are one event.
-fn drop_retold(log: &mut ErrorLog) {
-    let told: HashSet<OneEvent> =
-        log.found.iter().filter(|found| !found.user_text).filter_map(|found| found.event).collect();
-    let before = log.found.len();
-    log.found.retain(|f| !f.user_text || f.event.is_none_or(|event| !told.contains(&event)));
-    let retold = (before - log.found.len()) as u64;
-    log.tally.timeouts -= retold;
-    log.tally.other += retold;
-}
-
-/// Uses the order of the lines: the hour that a change of the clocks repeats, and clocks that were
-/// set.
-fn settle_order(source: &Source<Kind>, log: &mut ErrorLog) {
-    let mut times: Vec<Interval> = log.found.iter().map(|found| found.timeout.logged).collect();
-    unfold(&mut times);
-    for (found, time) in log.found.iter_mut().zip(&times) {
-        if found.timeout.logged != *time {
-            found.timeout.logged = *time;
-            found.case = found.case.clone().logged_at(*time);
-        }
-    }
-    let steps = back_steps(&times);
-    let Some(largest) = steps.iter().max_by_key(|step| step.by) else { return };
-    let Some(found) = log.found.get(largest.index) else { return };
-    let sentence = format!(
-        "the times go back by {:.0} s here{}: the clock was set, or lines of several logs are in one \
-         file",
-        largest.by.as_secs_f64(),
-        match steps.len() {
-            1 => String::new(),
-            all => format!(", and {} more times by less", all - 1),
-        }
-    );
-    let diagnostic = Diagnostic::new(found.timeout.location, Damage::Note, sentence);
-    log.complaints.about(&source.path, &diagnostic);
-}
-
-fn complain_of_unparsed(
-    source: &Source<Kind>,
-    unparsed: &[(Location, u64, Unparsed)],
-    complaints: &mut Complaints,
-) {
-    for (location, offset, reason) in unparsed.iter().take(UNPARSED_NAMED) {
-        let diagnostic =
-            Diagnostic::new(*location, Damage::Note, reason.to_string()).at_offset(*offset);
-        complaints.about(&source.path, &diagnostic);
-    }
-    if let Some(more) = unparsed.len().checked_sub(UNPARSED_NAMED).filter(|n| *n > 0) {
-        let sentence =
-            format!("{}: {more} more lines that could not be read", source.path.display());
-        complaints.add(Damage::Note, sentence);
-    }
-}
-
-fn found(
-    location: Location,
-    event: &ErrorEvent<'_>,
-    logged: &LoggedTimeout<'_>,
-    zone: Zone,
+/// Tells every timeout of the error logs in order, as a line of NDJSON with the number of its log
+/// line, and keeps none of them: for runs in which nothing that is read later adds to a line.
+pub(crate) fn stream(
+    inputs: &Inputs,
     plan: &LogPlan,
-) -> Found {
-    let second = event.logged(logged.record.time, zone);
-    let id = TimeoutId::default();
-    let mut hasher = DefaultHasher::new();
-    event.text.hash(&mut hasher);
-    Found {
-        timeout: Timeout {
-            id,
-            location,
-            kind: logged.class.kind,
-            never_sent: logged.class.never_sent,
-            peer: logged.class.peer,
-            logged: second,
-            start: None,
-            limits: Vec::new(),
-            worker: Some(logged.record.pid),
-            connection: logged.record.connection,
+    mut each: impl FnMut(&TimeoutLine, u64),
+    complaints: &mut Complaints,
+) -> Logs {
+    let zones = zone::choose(inputs, plan, complaints);
+    let errors = error_logs(inputs, &zones);
+    let paths = inputs.paths();
+    let file = |source: SourceId| paths.get(source.0 as usize).map_or("", String::as_str);
+    let lines = errors::read(
+        &errors,
+        plan,
+        &zones,
+        |found| {
+            let mut timeout = found.timeout;
+            plan.apply(&mut timeout, &plan.by_conf(&LineScope::of(&found.logged)));
+            let text = found.text;
+            let words = [Some(text.message), text.client, text.server, text.request, text.host];
+            let [message, client, server, request, host] =
+                words.map(|bytes| String::from_utf8_lossy(bytes.unwrap_or_default()));
+            let words = LogWords { message, client, server, request, host };
+            if is_folded(timeout.logged) {
+                return Told::Folded(Box::new((timeout, words.into_owned())));
+            }
+            Told::Line(TimeoutLine::new(file(timeout.location.source), &timeout, words))
         },
-        text: words(event.text),
-        case: JoinCase::new(id, logged, second),
-        by_conf: plan.by_conf(&LineScope::of(logged)),
-        fingerprint: hasher.finish(),
-        event: logged.event(),
-        user_text: logged.class.user_text,
+        |batch| {
+            for item in batch {
+                match item.value {
+                    Told::Line(line) => each(&line, item.line),
+                    Told::Folded(kept) => {
+                        let (mut timeout, words) = *kept;
+                        timeout.logged = item.logged;
+                        let path = file(timeout.location.source);
+                        each(&TimeoutLine::new(path, &timeout, words), item.line);
+                    }
+                }
+            }
+        },
+        complaints,
+    );
+    Logs { lines, zones, ..Logs::default() }
+}
+
+/// In order of the times at which they begin.
+fn error_logs<'a>(inputs: &'a Inputs, zones: &Zones) -> Vec<&'a Source<Kind>> {
+    let mut logs: Vec<&Source<Kind>> = inputs.of(Kind::ErrorLog).collect();
+    if logs.len() > 1 {
+        let begins_at = |source: &Source<Kind>| zone::begins_at(source, zones.of(source.id));
+        logs.sort_by_cached_key(|source| (begins_at(source), source.id));
     }
+    logs
 }
 
 /// Streams the access logs past the timeouts. Gives what nginx.conf says of the cases that the
@@ -266,25 +198,12 @@ fn join_access(
     plan: &LogPlan,
     complaints: &mut Complaints,
 ) -> Vec<Vec<TimeLimit>> {
-    let join = AccessJoin::new(cases);
     let sources: Vec<&Source<Kind>> = inputs.of(Kind::AccessLog).collect();
-    let read: Vec<(AccessJoin, AccessTally, Option<String>)> =
-        sources.par_iter().map(|source| read_access_log(source, plan, join.clone())).collect();
-    let mut whole = join;
-    for (part, tally, damage) in read {
-        whole.absorb(part);
-        logs.access_lines.total += tally.total;
-        logs.access_lines.matched += tally.matched;
-        logs.access_lines.unmatched += tally.unmatched;
-        logs.access_lines.parts += tally.parts;
-        logs.access_lines.unfinished += tally.unfinished;
-        if let Some(damage) = damage {
-            complaints.add(Damage::Partial, damage);
-        }
-    }
-    let (unlogged, gateway_timeouts) = whole.take_access_504();
+    let mut join = AccessJoin::new(cases);
+    logs.access_lines = accesses::read(&sources, plan, &mut join, complaints);
+    let (unlogged, gateway_timeouts) = join.take_access_504();
     logs.access_504 = gateway_timeouts;
-    let (joined, tally) = whole.finish();
+    let (joined, tally) = join.finish();
     logs.join = tally;
     logs.access = vec![None; logs.timeouts.len()];
     for entry in joined {
@@ -304,52 +223,20 @@ fn join_access(
 }
 
 impl Logs {
+    fn next_id(&self) -> TimeoutId {
+        TimeoutId(u32::try_from(self.timeouts.len()).unwrap_or(u32::MAX))
+    }
+
     /// Takes a 504 without an error line as a case; its log line is the access line.
     fn add_access_504(&mut self, case: &Access504) {
-        let id = TimeoutId(u32::try_from(self.timeouts.len()).unwrap_or(u32::MAX));
-        let shown = |bytes: &Option<Vec<u8>>| {
-            String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
-        };
-        self.timeouts.push(case.timeout(id));
-        self.texts.push(LogText {
-            message: "504 in the access log, no line in the error log".to_owned(),
-            client: shown(&case.client),
-            server: String::new(),
-            request: shown(&case.request),
-            host: shown(&case.host),
-        });
+        let shown = |bytes: &'_ Option<Vec<u8>>| bytes.clone().unwrap_or_default();
+        self.timeouts.push(case.timeout(self.next_id()));
+        let message = b"504 in the access log, no line in the error log";
+        let (client, request, host) =
+            (shown(&case.client), shown(&case.request), shown(&case.host));
+        self.texts.extend(&[texts::packed([message, &client, b"", &request, &host])]);
         self.access.push(Some(case.access));
         self.lines.total += 1;
         self.lines.timeouts += 1;
-    }
-}
-
-fn read_access_log(
-    source: &Source<Kind>,
-    plan: &LogPlan,
-    mut join: AccessJoin,
-) -> (AccessJoin, AccessTally, Option<String>) {
-    let mut scanner = AccessScanner::new(plan.formats.clone());
-    let damage = files::chunks(source, |chunk| {
-        scanner.feed(chunk, &mut |event| {
-            if let Some(record) = event.record {
-                join.offer(Location { source: source.id, record: event.line }, &record);
-            }
-        });
-    });
-    (join, scanner.finish(), damage)
-}
-
-/// The words of a record, lossily decoded.
-fn words(record: &[u8]) -> LogText {
-    let Some(text) = describe(record) else { return LogText::default() };
-    let owned =
-        |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-    LogText {
-        message: owned(Some(text.message)),
-        client: owned(text.client),
-        server: owned(text.server),
-        request: owned(text.request),
-        host: owned(text.host),
     }
 }

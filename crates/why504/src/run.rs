@@ -73,7 +73,8 @@ pub(crate) fn analyse(
     nat: Nat,
     mut complaints: Complaints,
 ) -> Analysis {
-    let logs = read_logs(&inputs, plan, &mut complaints);
+    note_plan(plan, &mut complaints);
+    let logs = logs::read(&inputs, plan, &mut complaints);
     let files: Vec<_> = inputs.of(Kind::Capture).collect();
     let points = points::points(&files, named);
     let mut captures = captures::read(&points, &files, Keep::Remarkable, &mut complaints);
@@ -119,9 +120,15 @@ fn note_virtual_peers(timeouts: &[Timeout], points: Points<'_>, complaints: &mut
     }
 }
 
-/// The logs alone.
-pub(crate) fn timeouts(inputs: Inputs, plan: &LogPlan, mut complaints: Complaints) -> Analysis {
-    let logs = read_logs(&inputs, plan, &mut complaints);
+/// The logs alone, read by `read`.
+pub(crate) fn timeouts(
+    inputs: Inputs,
+    plan: &LogPlan,
+    mut complaints: Complaints,
+    read: impl FnOnce(&Inputs, &LogPlan, &mut Complaints) -> Logs,
+) -> Analysis {
+    note_plan(plan, &mut complaints);
+    let logs = read(&inputs, plan, &mut complaints);
     logs.zones.complain(&mut complaints);
     let mut analysis = Analysis::new(inputs, Vec::new(), logs);
     analysis.outcome = complaints.outcome();
@@ -133,11 +140,10 @@ pub(crate) fn timeouts(inputs: Inputs, plan: &LogPlan, mut complaints: Complaint
     analysis
 }
 
-fn read_logs(inputs: &Inputs, plan: &LogPlan, complaints: &mut Complaints) -> Logs {
+fn note_plan(plan: &LogPlan, complaints: &mut Complaints) {
     for note in &plan.notes {
         complaints.add(Damage::Note, note.clone());
     }
-    logs::read(inputs, plan, complaints)
 }
 
 const NOTHING: &str = "nothing to analyse: none of the inputs is of use here";

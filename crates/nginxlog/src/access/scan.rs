@@ -1,5 +1,7 @@
 //! Reads a stream of access-log bytes line by line.
 
+use std::sync::Arc;
+
 use memchr::memchr_iter;
 
 use super::AccessRecord;
@@ -44,7 +46,7 @@ pub struct AccessScanner {
 
 #[derive(Clone, Debug)]
 struct State {
-    formats: Vec<LogFormat>,
+    formats: Arc<[LogFormat]>,
     /// Offset of the next line.
     offset: u64,
     parts: Parts,
@@ -56,23 +58,36 @@ impl AccessScanner {
     /// most variables are tried first.
     pub fn new(mut formats: Vec<LogFormat>) -> Self {
         formats.sort_by_key(|format| core::cmp::Reverse(format.variables()));
-        let (parts, tally) = (Parts::default(), AccessTally::default());
-        Self { blocks: LineBlocks::default(), state: State { formats, offset: 0, parts, tally } }
+        Self { blocks: LineBlocks::default(), state: State::new(formats.into()) }
     }
 
     /// Reads the next bytes; `sink` gets every line in order.
     pub fn feed(&mut self, chunk: &[u8], sink: &mut impl FnMut(AccessEvent<'_>)) {
         let Self { blocks, state } = self;
-        blocks.feed(chunk, |Block { bytes, omitted }| {
-            let mut start = 0;
-            for feed in memchr_iter(b'\n', bytes) {
-                let whole = bytes.get(start..=feed).unwrap_or_default();
-                state.physical(trimmed(whole), sink);
-                state.offset = state.offset.saturating_add(whole.len() as u64);
-                start = feed + 1;
-            }
-            state.offset = state.offset.saturating_add(omitted);
-        });
+        blocks.feed(chunk, |block| state.block(&block, sink));
+    }
+
+    /// Reads whole lines from further on in the stream. The line numbers and offsets that `sink`
+    /// gets count from the beginning of the piece.
+    pub fn piece(&self, lines: &[u8], sink: &mut impl FnMut(AccessEvent<'_>)) -> AccessPiece {
+        let mut state = State::new(self.state.formats.clone());
+        state.block(&Block { bytes: lines, omitted: 0 }, sink);
+        AccessPiece(state)
+    }
+
+    /// Goes on behind a piece that begins where this scanner stands; hands back how many lines and
+    /// bytes stand before it. `None`, and nothing has changed, when it begins within a line that
+    /// comes in parts: then its bytes have to be fed.
+    pub fn adopt(&mut self, piece: AccessPiece) -> Option<(u64, u64)> {
+        let (state, AccessPiece(piece)) = (&mut self.state, piece);
+        if self.blocks.tail().is_some() || state.parts.any() {
+            return None;
+        }
+        let (lines, bytes) = (state.tally.total, state.offset);
+        state.parts = piece.parts.moved(lines, bytes);
+        state.offset = state.offset.saturating_add(piece.offset);
+        state.tally.add(piece.tally);
+        Some((lines, bytes))
     }
 
     /// The stream has ended: where the lines went.
@@ -85,7 +100,37 @@ impl AccessScanner {
     }
 }
 
+/// A piece of an access log, read by itself: [`AccessScanner::piece`].
+#[derive(Clone, Debug)]
+pub struct AccessPiece(State);
+
+impl AccessTally {
+    /// Counts the lines of another log, or of another piece, as well.
+    pub fn add(&mut self, more: Self) {
+        self.total = self.total.saturating_add(more.total);
+        self.matched = self.matched.saturating_add(more.matched);
+        self.unmatched = self.unmatched.saturating_add(more.unmatched);
+        self.parts = self.parts.saturating_add(more.parts);
+        self.unfinished = self.unfinished.saturating_add(more.unfinished);
+    }
+}
+
 impl State {
+    fn new(formats: Arc<[LogFormat]>) -> Self {
+        Self { formats, offset: 0, parts: Parts::default(), tally: AccessTally::default() }
+    }
+
+    fn block(&mut self, block: &Block<'_>, sink: &mut impl FnMut(AccessEvent<'_>)) {
+        let mut start = 0;
+        for feed in memchr_iter(b'\n', block.bytes) {
+            let whole = block.bytes.get(start..=feed).unwrap_or_default();
+            self.physical(trimmed(whole), sink);
+            self.offset = self.offset.saturating_add(whole.len() as u64);
+            start = feed + 1;
+        }
+        self.offset = self.offset.saturating_add(block.omitted);
+    }
+
     fn physical(&mut self, line: &[u8], sink: &mut impl FnMut(AccessEvent<'_>)) {
         self.tally.total = self.tally.total.saturating_add(1);
         let (number, offset) = (self.tally.total, self.offset);

@@ -3,17 +3,18 @@
 use why504_model::Span;
 
 use super::candidate::Candidate;
-use super::{Group, JoinCase, Outcome, derive};
+use super::{Group, JoinCase, Met, Outcome, derive};
 
 /// What becomes of each case of a group, by its index.
-pub(super) fn assign(mut group: Group, cases: &[JoinCase]) -> Vec<(usize, Outcome)> {
-    let overflown = group.met > group.capacity();
-    sort_and_merge(&mut group.candidates);
+pub(super) fn assign(group: &Group, met: Met, cases: &[JoinCase]) -> Vec<(usize, Outcome)> {
+    let overflown = met.count > met.capacity;
+    let mut candidates = met.kept;
+    sort_and_merge(&mut candidates);
     let members: Vec<(usize, &JoinCase)> =
         group.cases.iter().filter_map(|index| Some((*index, cases.get(*index)?))).collect();
-    let mut chosen: Vec<Vec<(usize, &JoinCase)>> = vec![Vec::new(); group.candidates.len()];
+    let mut chosen: Vec<Vec<(usize, &JoinCase)>> = vec![Vec::new(); candidates.len()];
     let mut outcomes = Vec::with_capacity(members.len());
-    for (member, choice) in members.iter().zip(choices(&group, &members)) {
+    for (member, choice) in members.iter().zip(choices(group, &candidates, &members)) {
         match choice {
             Choice::Nothing if !overflown => outcomes.push((member.0, Outcome::Nothing)),
             Choice::Line(index) if !overflown => {
@@ -25,7 +26,7 @@ pub(super) fn assign(mut group: Group, cases: &[JoinCase]) -> Vec<(usize, Outcom
         }
     }
     let by_connection = group.one_connection;
-    for (candidate, members) in group.candidates.iter().zip(chosen) {
+    for (candidate, members) in candidates.iter().zip(chosen) {
         let (indices, cases): (Vec<usize>, Vec<&JoinCase>) = members.into_iter().unzip();
         // One request has one connection: found by the client alone, it belongs to one of them.
         let shared = cases
@@ -68,12 +69,12 @@ fn sort_and_merge(candidates: &mut Vec<Candidate>) {
 /// A choice for each case. Lines and requests of one connection are both in order of time, so
 /// where several requests fit, the lines are dealt out in order, and only if they come out even.
 /// A client's connections go side by side; there only one request may fit.
-fn choices(group: &Group, members: &[(usize, &JoinCase)]) -> Vec<Choice> {
-    let longest = group.candidates.iter().map(|one| one.alive.length()).max().unwrap_or(Span::ZERO);
+fn choices(group: &Group, candidates: &[Candidate], members: &[(usize, &JoinCase)]) -> Vec<Choice> {
+    let longest = candidates.iter().map(|one| one.alive.length()).max().unwrap_or(Span::ZERO);
     let mut choices: Vec<Choice> = Vec::with_capacity(members.len());
     let mut open: Vec<Open<'_>> = Vec::new();
     for (place, (_, case)) in members.iter().enumerate() {
-        let fits = fitting(case, group, longest);
+        let fits = fitting(case, group, candidates, longest);
         choices.push(match fits.as_deref() {
             Some([]) => Choice::Nothing,
             Some([only]) => Choice::Line(*only),
@@ -84,7 +85,7 @@ fn choices(group: &Group, members: &[(usize, &JoinCase)]) -> Vec<Choice> {
         }
     }
     if group.one_connection {
-        let mut taken = vec![0_usize; group.candidates.len()];
+        let mut taken = vec![0_usize; candidates.len()];
         for choice in &choices {
             if let Choice::Line(index) = choice
                 && let Some(count) = taken.get_mut(*index)
@@ -94,7 +95,7 @@ fn choices(group: &Group, members: &[(usize, &JoinCase)]) -> Vec<Choice> {
         }
         let apart = |one: &Open<'_>, next: &Open<'_>| one.fits.last() >= next.fits.first();
         for cluster in open.chunk_by(apart) {
-            deal(cluster, &group.candidates, &taken, &mut choices);
+            deal(cluster, candidates, &taken, &mut choices);
         }
     }
     choices
@@ -115,11 +116,15 @@ const MAX_LOOKS: usize = 4096;
 
 /// The candidates that may be the request of a case, in order of time; `None` when there are too
 /// many. `longest` is the longest life of a candidate.
-fn fitting(case: &JoinCase, group: &Group, longest: Span) -> Option<Vec<usize>> {
-    let first = group.candidates.partition_point(|one| one.alive.end() <= case.logged.start());
+fn fitting(
+    case: &JoinCase,
+    group: &Group,
+    candidates: &[Candidate],
+    longest: Span,
+) -> Option<Vec<usize>> {
+    let first = candidates.partition_point(|one| one.alive.end() <= case.logged.start());
     let (mut strict, mut covering) = (Vec::new(), Vec::new());
-    let near = group
-        .candidates
+    let near = candidates
         .iter()
         .enumerate()
         .skip(first)

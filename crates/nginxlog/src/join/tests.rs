@@ -288,7 +288,7 @@ fn access_lines_cost_memory_only_for_cases() {
             &access(end, 300, 504, "c=- r=0.300 s=504 a=10.0.0.1:80"),
         );
     }
-    assert!(join.groups.iter().all(|group| group.candidates.len() <= group.capacity()));
+    assert!(join.gathered.met.iter().all(|met| met.kept.len() <= met.capacity));
     assert_eq!(join.finish().1, JoinTally { ambiguous: 1, ..JoinTally::default() });
 }
 
@@ -317,15 +317,20 @@ proptest! {
         prop_assert_eq!(tally.joined, one.len() as u64);
         let all = tally.joined + tally.without_line + tally.ambiguous + tally.no_key;
         prop_assert_eq!(all, cases.len() as u64);
-        let mut first = indexed(&cases);
-        let mut second = first.clone();
+        // In two pieces, the lines of each backwards.
+        let mut join = indexed(&cases);
+        let (index, gathered) = join.parts();
+        let format = LogFormat::from_argument(FORMAT).expect("a format");
         let cut = cut.index(lines.len() + 1);
-        for (number, line) in (1..).zip(&lines).collect::<Vec<(u64, &String)>>().into_iter().rev() {
-            let to = if number > cut as u64 { &mut first } else { &mut second };
-            offer(to, FORMAT, number, line);
+        for (before, piece) in [(cut, &lines[cut..]), (0, &lines[..cut])] {
+            let mut offers = Offers::default();
+            for (number, line) in (1..).zip(piece).collect::<Vec<(u64, &String)>>().into_iter().rev() {
+                let record = format.read(line.as_bytes()).expect("the line has this format");
+                index.look(Location { source: SourceId(0), record: number }, &record, &mut offers);
+            }
+            gathered.take(offers, before as u64);
         }
-        first.absorb(second);
-        prop_assert_eq!(first.finish(), (one, tally));
+        prop_assert_eq!(join.finish(), (one, tally));
     }
 }
 
@@ -443,10 +448,8 @@ fn a_504_in_two_access_logs_is_one_and_their_number_is_bounded() {
     let format = LogFormat::from_argument(FORMAT).expect("a format");
     let record = format.read(line.as_bytes()).expect("the line has this format");
     let mut join = indexed(&[]);
-    let mut other = join.clone();
     join.offer(Location { source: SourceId(0), record: 1 }, &record);
-    other.offer(Location { source: SourceId(1), record: 1 }, &record);
-    join.absorb(other);
+    join.offer(Location { source: SourceId(1), record: 1 }, &record);
     let (found, tally) = join.take_access_504();
     assert_eq!(found.len(), 1);
     assert_eq!(
@@ -455,13 +458,15 @@ fn a_504_in_two_access_logs_is_one_and_their_number_is_bounded() {
     );
 
     let kept = unlogged::MAX_KEPT as u64;
-    let mut other = join.clone();
-    for number in 0..kept {
-        join.offer(Location { source: SourceId(0), record: number }, &record);
-        other.offer(Location { source: SourceId(0), record: kept + number }, &record);
+    for source in [0, 1] {
+        let (index, gathered) = join.parts();
+        let mut offers = Offers::default();
+        for number in 0..kept + source {
+            let location = Location { source: SourceId(source as u32), record: number };
+            index.look(location, &record, &mut offers);
+        }
+        gathered.take(offers, 9);
     }
-    other.offer(Location { source: SourceId(0), record: 9 }, &record);
-    join.absorb(other);
     let (found, tally) = join.take_access_504();
     assert_eq!(found.len() as u64, kept);
     let (total, beyond) = (2 * kept + 1, kept + 1);

@@ -98,6 +98,15 @@ impl Unlogged {
         *count = count.saturating_add(1);
     }
 
+    /// The same of lines that stand so many further down.
+    pub(super) fn moved(mut self, lines: u64) -> Self {
+        for case in &mut self.kept {
+            let record = &mut case.access.location.record;
+            *record = record.saturating_add(lines);
+        }
+        self
+    }
+
     pub(super) fn absorb(&mut self, other: Self) {
         let room = MAX_KEPT.saturating_sub(self.kept.len());
         let surplus = other.kept.len().saturating_sub(room) as u64;

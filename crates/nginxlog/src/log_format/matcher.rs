@@ -101,7 +101,8 @@ impl Matcher {
             (begin, search) = (start, end + 1);
         }
         let mut values = Values::default();
-        for (part, (begin, end)) in self.parts.iter().zip(cuts) {
+        // By reference: the whole array is long, and most formats are short.
+        for (part, &(begin, end)) in self.parts.iter().zip(&cuts) {
             if let Some(value) = part.variable.and_then(|v| values.get_mut(v as usize)) {
                 *value = line.get(begin..end);
             }

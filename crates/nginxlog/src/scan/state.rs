@@ -1,10 +1,14 @@
 //! From physical lines to records: skips lines without a needle, takes wrappers off, glues parts,
 //! joins records of several lines, and counts every line once.
 
+use std::sync::Arc;
+
 use memchr::{memchr, memchr_iter, memrchr};
 use why504_model::Interval;
 
-use super::{ErrorEvent, LineOutcome, LineTally, UnfinishedLine, Unparsed, judge, needles};
+use super::{
+    ErrorEvent, LineOutcome, LineTally, UnfinishedLine, Unparsed, judge, judge_line, needles,
+};
 use crate::classify::UserPattern;
 use crate::error::{ErrorRecord, begins_record, rendered};
 use crate::lines::{Block, MAX_LINE, trimmed};
@@ -12,11 +16,11 @@ use crate::wrapper::{Part, Parts, Unwrapped, unwrapped};
 
 /// Where a line stands, and the times that are known besides the one in its text.
 #[derive(Clone, Copy, Debug, Default)]
-struct Origin {
+pub(super) struct Origin {
     /// 1-based number of its first physical line.
-    line: u64,
+    pub(super) line: u64,
     /// Offset of its first byte.
-    offset: u64,
+    pub(super) offset: u64,
     /// When a collector got it.
     arrival: Option<Interval>,
     /// When it says it was written, in UTC.
@@ -36,27 +40,29 @@ impl Origin {
 
 /// A record with a needle whose context is still to come.
 #[derive(Clone, Debug)]
-struct OpenRecord {
-    origin: Origin,
+pub(super) struct OpenRecord {
+    pub(super) origin: Origin,
     text: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct State {
-    patterns: Vec<UserPattern>,
+    pub(super) patterns: Arc<[UserPattern]>,
     /// Offset of the next line.
-    offset: u64,
-    open: Option<OpenRecord>,
-    parts: Parts,
+    pub(super) offset: u64,
+    pub(super) open: Option<OpenRecord>,
+    pub(super) parts: Parts,
     /// Lines come in parts, which may cut a needle, so none can be skipped unseen.
-    parted: bool,
-    tally: LineTally,
+    pub(super) parted: bool,
+    pub(super) tally: LineTally,
     /// How often nginx says that it left lines out.
-    limited: u64,
+    pub(super) limited: u64,
+    /// This is a piece from further on in the stream, with no first line that tells more.
+    pub(super) further_on: bool,
 }
 
 impl State {
-    pub(super) fn new(patterns: Vec<UserPattern>) -> Self {
+    pub(super) fn new(patterns: Arc<[UserPattern]>) -> Self {
         Self {
             patterns,
             offset: 0,
@@ -65,6 +71,7 @@ impl State {
             parted: false,
             tally: LineTally::default(),
             limited: 0,
+            further_on: false,
         }
     }
 
@@ -101,7 +108,7 @@ impl State {
     /// The first line tells whether lines come in parts.
     fn needs_every_line(&self) -> bool {
         self.open.is_some()
-            || self.tally.total == 0
+            || self.tally.total == 0 && !self.further_on
             || self.parted
             || self.parts.any()
             || !self.patterns.is_empty()
@@ -156,22 +163,26 @@ impl State {
             return self.other();
         }
         self.close(sink);
-        if !self.is_wanted(line) {
+        let by_nginx = needles::has_needle(line);
+        if !by_nginx && !self.is_wanted_by_user(line) {
             self.limited = self.limited.saturating_add(u64::from(needles::is_limiting(line)));
             return self.other();
         }
-        let incomplete = line.len() <= MAX_LINE
-            && ErrorRecord::parse(line).is_ok_and(|record| !record.is_complete());
-        if incomplete {
+        if line.len() > MAX_LINE {
+            self.emit(line, origin, false, sink);
+            return;
+        }
+        let parsed = ErrorRecord::parse(line);
+        if parsed.is_ok_and(|record| !record.is_complete()) {
             self.open = Some(OpenRecord { origin, text: line.to_vec() });
         } else {
-            self.emit(line, origin, false, sink);
+            let outcome = judge(by_nginx, parsed, &self.patterns);
+            self.settle(line, outcome, origin, false, sink);
         }
     }
 
-    fn is_wanted(&self, line: &[u8]) -> bool {
-        needles::has_needle(line)
-            || needles::has_user_needle(line)
+    fn is_wanted_by_user(&self, line: &[u8]) -> bool {
+        needles::has_user_needle(line)
             || !self.patterns.is_empty()
                 && ErrorRecord::parse(line).is_ok_and(|record| {
                     self.patterns.iter().any(|pattern| pattern.classify(&record).is_some())
@@ -197,7 +208,7 @@ impl State {
         }
     }
 
-    /// Tells the sink about a line that is already in the total; returns whether it is settled.
+    /// Judges a line that is already in the total; returns whether it is settled.
     fn emit(
         &mut self,
         text: &[u8],
@@ -205,7 +216,20 @@ impl State {
         unterminated: bool,
         sink: &mut impl FnMut(ErrorEvent<'_>),
     ) -> bool {
-        let outcome = match judge(text, &self.patterns) {
+        let outcome = judge_line(text, &self.patterns);
+        self.settle(text, outcome, origin, unterminated, sink)
+    }
+
+    /// Tells the sink about a line that is worth it.
+    fn settle(
+        &mut self,
+        text: &[u8],
+        outcome: LineOutcome<'_>,
+        origin: Origin,
+        unterminated: bool,
+        sink: &mut impl FnMut(ErrorEvent<'_>),
+    ) -> bool {
+        let outcome = match outcome {
             LineOutcome::Other => {
                 self.other();
                 return false;

@@ -60,6 +60,16 @@ impl Parts {
         Some(part)
     }
 
+    /// The same further on in a stream, by so many lines and bytes.
+    pub(crate) fn moved(mut self, lines: u64, bytes: u64) -> Self {
+        for part in [&mut self.output, &mut self.error].into_iter().flatten() {
+            part.line = part.line.saturating_add(lines);
+            part.last = part.last.saturating_add(lines);
+            part.offset = part.offset.saturating_add(bytes);
+        }
+        self
+    }
+
     /// What is left when the file has ended, in order.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Part> + use<> {
         let mut left = [self.output.take(), self.error.take()];

@@ -10,32 +10,28 @@ use why504_model::{Interval, Span};
 /// How far a time may lie before that of an earlier line: a loop's stall, and some.
 const STALLED: Span = Span::from_secs(5);
 
-/// A step back of the times of a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BackStep {
-    /// Index of the first line after the step.
-    pub index: usize,
-    /// From the latest time before it.
-    pub by: Span,
+/// The times of a log's lines so far, given in the order of the file.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock {
+    latest: Option<Interval>,
 }
 
-/// The steps back in the times of a log's lines, given in the order of the file. Seconds that may
-/// mean two moments are no steps; [`unfold`] them first.
-pub fn back_steps(lines: &[Interval]) -> Vec<BackStep> {
-    let mut latest: Option<Interval> = None;
-    let mut steps = Vec::new();
-    for (index, line) in lines.iter().enumerate() {
-        let before = *latest.get_or_insert(*line);
+impl Clock {
+    /// Goes on to the next line; gives by how much it lies before the latest time, where that is
+    /// more than a stall. A second that may mean two moments is no step; [`unfold`] it first.
+    pub fn went_back(&mut self, line: Interval) -> Option<Span> {
+        let before = *self.latest.get_or_insert(line);
         let by = before.start().since(line.end());
         if by > STALLED {
-            steps.push(BackStep { index, by });
             // What follows is measured against the new time.
-            latest = Some(*line);
-        } else if line.start() > before.start() {
-            latest = Some(*line);
+            self.latest = Some(line);
+            return Some(by);
         }
+        if line.start() > before.start() {
+            self.latest = Some(line);
+        }
+        None
     }
-    steps
 }
 
 /// The least that a repeated hour goes back to be seen in the order of its lines: clocks change by
@@ -56,7 +52,9 @@ pub fn unfold(lines: &mut [Interval]) {
     }
 }
 
-fn is_folded(line: Interval) -> bool {
+/// Whether a change of the clocks repeated this second of a line, and nothing tells yet which of the
+/// two is meant.
+pub fn is_folded(line: Interval) -> bool {
     line.length() > FOLDED
 }
 
@@ -99,6 +97,15 @@ mod tests {
         times.iter().map(|time| zone.second(civil(time)).interval()).collect()
     }
 
+    /// The steps back: index of the line, and seconds.
+    fn steps(lines: &[Interval]) -> Vec<(usize, i64)> {
+        let mut clock = Clock::default();
+        let step = |(index, line): (usize, &Interval)| {
+            clock.went_back(*line).map(|by| (index, by.nanos() / 1_000_000_000))
+        };
+        lines.iter().enumerate().filter_map(step).collect()
+    }
+
     /// Seconds after the first line.
     fn seconds(lines: &[Interval]) -> Vec<i64> {
         let first = lines[0].start();
@@ -117,7 +124,7 @@ mod tests {
         assert!(lines.iter().all(|line| line.length() == Span::from_secs(1)));
         // 02:05 and 02:40 are an hour later than they look; 03:00 is after both.
         assert_eq!(seconds(&lines), [0, 601, 3_001, 2_999, 3_901, 6_001, 7_201]);
-        assert!(back_steps(&lines).is_empty());
+        assert!(steps(&lines).is_empty());
     }
 
     #[test]
@@ -134,7 +141,7 @@ mod tests {
             let before = lines.clone();
             unfold(&mut lines);
             assert_eq!(lines, before);
-            assert!(back_steps(&lines).is_empty(), "two readings are no step");
+            assert!(steps(&lines).is_empty(), "two readings are no step");
         }
     }
 
@@ -149,9 +156,6 @@ mod tests {
             "2026/11/22 07:30:00",
             "2026/11/22 07:29:00",
         ];
-        let steps = back_steps(&read("UTC", &times));
-        let found: Vec<_> = steps.iter().map(|s| (s.index, s.by.nanos() / 1_000_000_000)).collect();
-        assert_eq!(found, [(3, 610), (6, 59)]);
-        assert!(back_steps(&[]).is_empty());
+        assert_eq!(steps(&read("UTC", &times)), [(3, 610), (6, 59)]);
     }
 }

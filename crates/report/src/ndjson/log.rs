@@ -1,10 +1,13 @@
 //! The objects about log lines: `log`, `access`, `timeout`.
 
+use std::borrow::Cow;
+use std::io::{self, Write};
+
 use serde::Serialize;
 use why504_correlate::Case;
-use why504_model::{Endpoint, Span, TimeLimit};
+use why504_model::{Endpoint, Span, TimeLimit, Timeout};
 
-use crate::run::Run;
+use crate::run::{LogWords, Run};
 use crate::{limit, moment, words};
 
 #[derive(Serialize)]
@@ -14,12 +17,12 @@ pub(super) struct Log<'a> {
     time: String,
     time_end: String,
     kind: &'static str,
-    message: &'a str,
+    message: Cow<'a, str>,
     peer: Option<Peer>,
-    client: Option<&'a str>,
-    server: Option<&'a str>,
-    request: Option<&'a str>,
-    host: Option<&'a str>,
+    client: Option<Cow<'a, str>>,
+    server: Option<Cow<'a, str>>,
+    request: Option<Cow<'a, str>>,
+    host: Option<Cow<'a, str>>,
     pid: Option<u32>,
     connection: Option<u64>,
 }
@@ -45,7 +48,7 @@ pub(super) struct Limit {
 }
 
 #[derive(Serialize)]
-pub(super) struct TimeoutLine<'a> {
+struct TimeoutObject<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     log: Log<'a>,
@@ -55,23 +58,27 @@ pub(super) struct TimeoutLine<'a> {
 
 pub(super) fn log<'a>(run: &Run<'a>, index: usize) -> Option<Log<'a>> {
     let timeout = run.timeouts.get(index)?;
-    let text = run.texts.get(index);
-    let field = |value: Option<&'a String>| value.map(String::as_str).filter(|v| !v.is_empty());
-    Some(Log {
-        file: run.captures().file(timeout.location),
+    let words = run.texts.get(index).unwrap_or_default().into();
+    Some(log_of(run.captures().file(timeout.location), timeout, words))
+}
+
+fn log_of<'a>(file: &'a str, timeout: &Timeout, words: LogWords<'a>) -> Log<'a> {
+    let field = |value: Cow<'a, str>| Some(value).filter(|v| !v.is_empty());
+    Log {
+        file,
         line: timeout.location.record,
         time: moment::rfc3339(timeout.logged.start()),
         time_end: moment::rfc3339(timeout.logged.end()),
         kind: words::kind(timeout.kind),
-        message: text.map_or("", |t| t.message.as_str()),
+        message: words.message,
         peer: timeout.peer.map(Peer::from),
-        client: field(text.map(|t| &t.client)),
-        server: field(text.map(|t| &t.server)),
-        request: field(text.map(|t| &t.request)),
-        host: field(text.map(|t| &t.host)),
+        client: field(words.client),
+        server: field(words.server),
+        request: field(words.request),
+        host: field(words.host),
         pid: timeout.worker,
         connection: timeout.connection,
-    })
+    }
 }
 
 pub(super) fn access<'a>(run: &Run<'a>, index: usize) -> Option<Access<'a>> {
@@ -89,9 +96,51 @@ pub(super) fn case_limit(run: &Run<'_>, case: &Case) -> Limit {
     run.timeouts.get(case.timeout).and_then(|t| limit::of_case(run, case, t)).into()
 }
 
-/// A line of `why504 timeouts`.
-pub(super) fn timeout_line<'a>(run: &Run<'a>, index: usize) -> Option<TimeoutLine<'a>> {
-    Some(TimeoutLine {
+/// A line of `why504 timeouts`, but for the number of its log line: that is known when all that
+/// stands before it in the log has been read.
+#[derive(Clone, Debug)]
+pub struct TimeoutLine {
+    json: Vec<u8>,
+    /// Where the number belongs.
+    number: usize,
+}
+
+/// What a line has in place of the number. Nothing before it can look like this: the text of a
+/// path has no quote without a backslash before it.
+const UNNUMBERED: &[u8] = b"\",\"line\":0,";
+
+impl TimeoutLine {
+    /// Of a timeout without an access line, in the file with this path.
+    pub fn new(file: &str, timeout: &Timeout, words: LogWords<'_>) -> Self {
+        let log = Log { line: 0, ..log_of(file, timeout, words) };
+        let object = TimeoutObject {
+            kind: "timeout",
+            log,
+            timeout: limit::longest(timeout).into(),
+            access: None,
+        };
+        let mut json = Vec::with_capacity(1024);
+        // Writing to a vector does not fail, and no map here has keys that are not strings.
+        let written = serde_json::to_writer(&mut json, &object);
+        debug_assert!(written.is_ok(), "{written:?}");
+        json.push(b'\n');
+        let place = json.windows(UNNUMBERED.len()).position(|bytes| bytes == UNNUMBERED);
+        let number = place.map_or(json.len(), |at| at + UNNUMBERED.len() - 2);
+        Self { json, number }
+    }
+
+    /// Writes the line, of the log line with this 1-based number.
+    pub fn write(&self, number: u64, out: &mut dyn Write) -> io::Result<()> {
+        let (before, after) = self.json.split_at_checked(self.number).unwrap_or_default();
+        out.write_all(before)?;
+        write!(out, "{number}")?;
+        out.write_all(after.get(1..).unwrap_or_default())
+    }
+}
+
+/// A timeout of a run that has been read whole.
+pub(super) fn timeout_line<'a>(run: &Run<'a>, index: usize) -> Option<impl Serialize + use<'a>> {
+    Some(TimeoutObject {
         kind: "timeout",
         log: log(run, index)?,
         timeout: run.timeouts.get(index).and_then(limit::longest).into(),

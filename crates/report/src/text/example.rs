@@ -38,10 +38,10 @@ pub(super) fn print(
         )),
     ])?;
     let clock = LocalClock { offset_seconds: run.zone.offset_seconds };
-    let message = run.texts.get(case.timeout).map_or("", |t| t.message.as_str());
+    let message = run.texts.get(case.timeout).unwrap_or_default().message;
     let place = log_place(run, timeout.location);
     let time = clock.time(timeout.logged.start());
-    let message = cut(message, MESSAGE_MAX);
+    let message = cut(&message, MESSAGE_MAX);
     page.wrapped(2, 2, &format!("{place}  {time}  {message}"), Ink::Plain)?;
     let flow = attempt.flow();
     let waited = limit::of_case(run, case, timeout).map_or_else(String::new, |limit| {

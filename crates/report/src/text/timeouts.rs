@@ -26,7 +26,7 @@ pub fn timeouts(run: &Run<'_>, style: &Style, out: &mut dyn Write) -> io::Result
             plain(format!("  {peer:<21}  {limit:>8}  ")),
             inked(format!("{:<24}", words::kind(timeout.kind)), Ink::Strong),
             inked(format!("  {}  ", log_place(run, timeout.location)), Ink::Faint),
-            plain(run.texts.get(i).map_or("", |t| t.message.as_str())),
+            plain(run.texts.get(i).unwrap_or_default().message),
         ])?;
     }
     if run.timeouts.is_empty() {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use why504_correlate::ZoneEvidence;
 use why504_ingest::{Source, open};
 use why504_model::{Damage, SourceId, Span, Timeout, Timestamp};
-use why504_nginxlog::{AccessScanner, Zone, arrivals, teach};
+use why504_nginxlog::{AccessScanner, Zone, arrivals, first_second, teach};
 
 use super::is_access_504;
 use crate::inputs::{Inputs, Kind};
@@ -211,6 +211,11 @@ fn by_source(
         .of(kind)
         .filter_map(|source| Some((source.path.as_path(), read(&beginning(source)?)?)))
         .collect()
+}
+
+/// When the first record of an error log was written, if its beginning tells.
+pub(super) fn begins_at(source: &Source<Kind>, zone: Zone) -> Option<Timestamp> {
+    first_second(&beginning(source)?, zone)
 }
 
 fn beginning(source: &Source<Kind>) -> Option<Vec<u8>> {

@@ -5,6 +5,7 @@
 #![allow(clippy::panic, reason = "a test says what it found instead")]
 
 mod bad_input;
+mod big_logs;
 mod check;
 mod contract;
 mod counts;
