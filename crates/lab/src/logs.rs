@@ -104,7 +104,7 @@ fn error_line(number: u64, random: &mut Random) -> (String, bool) {
         ("error", timeout_message(passed, upstream))
     } else if random.below(HOSTILE_EVERY) == 0 {
         passed = random.below(2) == 0;
-        target = "/search?q=upstream timed out, when connecting to 10.9.9.9:80".to_owned();
+        target = String::from("/search?q=upstream timed out, when connecting to 10.9.9.9:80");
         ("info", "client timed out (110: Connection timed out) while reading client".to_owned())
     } else {
         other_message(upstream, item, random)

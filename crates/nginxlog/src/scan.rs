@@ -98,18 +98,18 @@ fn judge_line<'a>(line: &'a [u8], patterns: &[UserPattern]) -> LineOutcome<'a> {
     if !by_nginx && patterns.is_empty() && !needles::has_user_needle(line) {
         return LineOutcome::Other;
     }
-    judge(by_nginx, ErrorRecord::parse(line), patterns)
+    judge(by_nginx, &ErrorRecord::parse(line), patterns)
 }
 
 /// Judges a line that holds a needle, of nginx (`by_nginx`) or of user code, by its record.
 fn judge<'a>(
     by_nginx: bool,
-    parsed: Result<ErrorRecord<'a>, RecordError>,
+    parsed: &Result<ErrorRecord<'a>, RecordError>,
     patterns: &[UserPattern],
 ) -> LineOutcome<'a> {
     let record = match parsed {
-        Ok(record) => record,
-        Err(reason) if by_nginx => return LineOutcome::Unparsed(reason.into()),
+        Ok(record) => *record,
+        Err(reason) if by_nginx => return LineOutcome::Unparsed((*reason).into()),
         Err(_) => return LineOutcome::Other,
     };
     match classify(&record) {

@@ -40,7 +40,7 @@ fn scan_in_pieces(blocks: &[&[u8]]) -> (Vec<Seen>, AccessTally) {
             Some((lines, bytes)) => {
                 seen.extend(events.into_iter().map(|(line, offset, text, status)| {
                     (line + lines, offset + bytes, text, status)
-                }))
+                }));
             }
             None => scanner.feed(body, &mut |event| note(&mut seen, event)),
         }

@@ -458,11 +458,11 @@ fn a_504_in_two_access_logs_is_one_and_their_number_is_bounded() {
     );
 
     let kept = unlogged::MAX_KEPT as u64;
-    for source in [0, 1] {
+    for source in [0, 1_u32] {
         let (index, gathered) = join.parts();
         let mut offers = Offers::default();
-        for number in 0..kept + source {
-            let location = Location { source: SourceId(source as u32), record: number };
+        for number in 0..kept + u64::from(source) {
+            let location = Location { source: SourceId(source), record: number };
             index.look(location, &record, &mut offers);
         }
         gathered.take(offers, 9);

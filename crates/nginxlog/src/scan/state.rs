@@ -176,8 +176,8 @@ impl State {
         if parsed.is_ok_and(|record| !record.is_complete()) {
             self.open = Some(OpenRecord { origin, text: line.to_vec() });
         } else {
-            let outcome = judge(by_nginx, parsed, &self.patterns);
-            self.settle(line, outcome, origin, false, sink);
+            let outcome = judge(by_nginx, &parsed, &self.patterns);
+            self.settle(line, &outcome, origin, false, sink);
         }
     }
 
@@ -217,19 +217,19 @@ impl State {
         sink: &mut impl FnMut(ErrorEvent<'_>),
     ) -> bool {
         let outcome = judge_line(text, &self.patterns);
-        self.settle(text, outcome, origin, unterminated, sink)
+        self.settle(text, &outcome, origin, unterminated, sink)
     }
 
     /// Tells the sink about a line that is worth it.
     fn settle(
         &mut self,
         text: &[u8],
-        outcome: LineOutcome<'_>,
+        outcome: &LineOutcome<'_>,
         origin: Origin,
         unterminated: bool,
         sink: &mut impl FnMut(ErrorEvent<'_>),
     ) -> bool {
-        let outcome = match outcome {
+        let outcome = match *outcome {
             LineOutcome::Other => {
                 self.other();
                 return false;

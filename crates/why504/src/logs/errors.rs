@@ -41,7 +41,7 @@ pub(super) struct Item<T> {
     /// It is a line of the user's code.
     pub(super) user_text: bool,
     /// Of the whole record: nginx may write one event to several files. 0 where there is one file.
-    fingerprint: u64,
+    pub(super) fingerprint: u64,
     pub(super) value: T,
 }
 
@@ -127,7 +127,9 @@ fn read_one<T: Send + Sync, M: Fn(Found<'_>) -> T + Sync>(
     let mut neighbours = Neighbours::default();
     let damage = pieces::read(source, &mut reader, |reader| {
         let mut ready = Vec::new();
-        reader.found.drain(..).for_each(|item| neighbours.push(item, &mut ready));
+        for item in reader.found.drain(..) {
+            neighbours.push(item, &mut ready);
+        }
         if !ready.is_empty() {
             emit(ready);
         }
@@ -136,7 +138,9 @@ fn read_one<T: Send + Sync, M: Fn(Found<'_>) -> T + Sync>(
     let end = scanner.finish(&mut |event| log.note(&event, &mut found, &mut unparsed));
     let mut tally = end.tally;
     let mut ready = Vec::new();
-    found.into_iter().for_each(|item| neighbours.push(item, &mut ready));
+    for item in found {
+        neighbours.push(item, &mut ready);
+    }
     neighbours.end(&mut ready);
     emit(ready);
     tally.repeats(neighbours.retold);
