@@ -272,7 +272,10 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
     let in_time = |e: &&Event| e.time <= latest;
     let third = sighting.third_ack();
     let completed = third.is_some();
-    let active = |e: &Event| in_time(&e) && sighting.shows_acceptance(e);
+    // What comes after nginx closed because its timer fired answers that FIN: it was not in time.
+    let gave_up = sighting.client_close().filter(|_| closed_at(sighting, deadline));
+    let before = gave_up.map_or(Timestamp::MAX, |close| close.time);
+    let active = |e: &Event| in_time(&e) && e.time <= before && sighting.shows_acceptance(e);
     Seen {
         syns: count(sighting.syns()),
         syn_acks: count(sighting.syn_acks().filter(in_time)),

@@ -92,6 +92,24 @@ fn an_ack_hidden_at_the_server_is_not_lost() {
     assert_eq!(sure(&world, &BOTH), []);
 }
 
+/// `TCP_DEFER_ACCEPT`, and a client that waits for the server to speak: nothing of the server but a
+/// repeated SYN+ACK before nginx gives up, and FINs on both sides right after.
+#[test]
+fn what_a_server_says_after_nginx_has_closed_is_no_sign_that_it_heard_the_ack() {
+    let client = gateway(40_000);
+    let mut world = World::watched();
+    world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
+    world.down(10_101, client, 0x12, 9000, 5001, Seen::Both);
+    world.up(10_102, client, 0x10, 5001, 9001, Seen::Both);
+    world.down(11_130, client, 0x12, 9000, 5001, Seen::Both);
+    world.up(11_131, client, 0x10, 5001, 9001, Seen::Both);
+    world.up(12_102, client, 0x11, 5001, 9001, Seen::Both);
+    world.down(12_103, client, 0x11, 9001, 5002, Seen::Both);
+    world.timed_out(12_102, Some(2000)).kind = TimeoutKind::LuaReadTimeout;
+    assert_eq!(answers(&world, &BOTH), [(Verdict::AckIgnored, Grade::Proven)]);
+    assert_eq!(sure(&world, &[CLIENT_POINT]), []);
+}
+
 #[test]
 fn on_one_wire_a_capture_of_unanswered_answers_may_be_at_either_end() {
     let mut world = World::default();
