@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -93,7 +93,12 @@ fn play(scenario: &Scenario, at: &Namespaces, folder: &Path, work: &Path) -> Res
     let words = [me.as_str(), "client", "scenario.toml"];
     let client = Process::start(&at.gateway, "client", &words, work, &[])?;
     let load = client.finish(Duration::from_secs_f64(scenario.seconds + 60.0))?;
-    std::thread::sleep(Duration::from_secs_f64(scenario.linger_seconds.clamp(0.0, 120.0)));
+    // Other traffic goes on, as it would: it shows that the captures had not ended yet.
+    let end = Instant::now() + Duration::from_secs_f64(scenario.linger_seconds.clamp(0.0, 120.0));
+    while Instant::now() < end {
+        command::run(&["ip", "netns", "exec", &at.gateway, &me, "reach", &closed])?;
+        std::thread::sleep(Duration::from_millis(500));
+    }
 
     let counters = ["ip", "netns", "exec", &at.upstream, "nstat", "-az"];
     std::fs::write(folder.join("upstream.nstat"), command::run(&counters)?)?;

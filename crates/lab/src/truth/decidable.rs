@@ -1,8 +1,10 @@
 //! Which timeouts the gateway's packets alone can decide, by the table of the TCP taxonomy and not by
 //! what the tool says.
 //!
-//! * An answer that came decides: RST, ICMP error, a SYN+ACK in time, a bare ACK of another
-//!   connection; so does a covered capture without a SYN.
+//! * An answer that came decides: RST, ICMP error, a SYN+ACK in time; so does a covered capture
+//!   without a SYN, and a bare ACK of another connection if it answers the last SYN before the
+//!   deadline. After an earlier one the client's RST may have freed the port, and what became of the
+//!   SYN that followed is open.
 //! * A SYN+ACK after the deadline tells by the timestamp that it echoes which SYN reached the server,
 //!   and by its time whether it was the first of the server's schedule or a repetition.
 //! * A bare ACK that answers a later SYN with x + 1 tells that x was answered and in vain.
@@ -50,8 +52,8 @@ pub fn decided_by_gateway(
             | "icmp_rejected"
             | "synack_not_accepted"
             | "gateway_stall"
-            | "no_syn_sent"
-            | "stale_connection" => true,
+            | "no_syn_sent" => true,
+            "stale_connection" => error.zip(attempt).is_some_and(|(e, a)| answers_last(e, a)),
             "connected" => attempt.is_some_and(|attempt| attempt.heard),
             "synack_lost" => error.zip(attempt).is_some_and(|(e, a)| facts.shows_loss(e, a)),
             "synack_late" => error.zip(attempt).is_some_and(|(e, a)| Facts::shows_delay(e, a)),
@@ -117,6 +119,14 @@ impl Facts {
             attempt.syns.iter().skip(1).any(|syn| (0..=JITTER).contains(&(first.time - syn.time)));
         copy(attempt, &first) == Some(0) && !repeats(attempt.start(), first.time) && !asked_again
     }
+}
+
+/// Whether a bare ACK of another connection answers the last SYN that was sent in time.
+fn answers_last(error: &ErrorLine, attempt: &GatewayAttempt) -> bool {
+    let deadline = deadline(error, attempt);
+    let last = attempt.syns.iter().map(|syn| syn.time).filter(|time| *time <= deadline).max();
+    let answers = |syn| attempt.foreign_acks.iter().any(|(ack, _)| (syn..=deadline).contains(ack));
+    last.is_some_and(answers)
 }
 
 /// The SYN+ACKs after the deadline, if none came before it.
@@ -221,6 +231,15 @@ mod tests {
         let second = attempt(&[(0, 1), (SECOND, 2)], &[(2 * SECOND, 2)]);
         assert_eq!(shown(true, 1.5, &second), (true, false));
         assert_eq!(shown(false, 1.5, &second), (false, false));
+    }
+
+    #[test]
+    fn a_bare_ack_decides_if_no_syn_followed_it() {
+        let mut held = attempt(&[(0, 1), (12 * MS, 2)], &[]);
+        held.foreign_acks = vec![(MS, 99)];
+        assert!(!answers_last(&error(0.5), &held));
+        held.foreign_acks.push((13 * MS, 99));
+        assert!(answers_last(&error(0.5), &held));
     }
 
     #[test]
