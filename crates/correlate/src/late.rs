@@ -91,12 +91,14 @@ fn is_the_first(sighting: &Sighting, answer: &Event) -> bool {
 }
 
 /// Whether this attempt shows a way, or a server, that takes its time: an answer to the first SYN
-/// that came late, at no moment at which a server repeats itself.
+/// that came late, at no moment at which a server repeats itself. A repeated SYN sets the server's
+/// timer anew (`inet_rtx_syn_ack`), so only an attempt that needed none shows it.
 pub(crate) fn shows_delay(sighting: &Sighting, round_trip: Span) -> bool {
     let (Some(syn), Some(answer)) = (sighting.syns().next(), sighting.syn_acks().next()) else {
         return false;
     };
-    answer.time.since(syn.time) >= round_trip + AGAIN
+    let once = sighting.syns().filter(|again| again.time < answer.time).count() == 1;
+    once && answer.time.since(syn.time) >= round_trip + AGAIN
         && late_answer(sighting, round_trip) == LateAnswer::OffSchedule
 }
 
