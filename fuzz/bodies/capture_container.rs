@@ -1,10 +1,41 @@
 //! Any bytes as a capture file: what comes out does not depend on the size of the reads, every frame
-//! is tallied, and memory given back changes nothing.
+//! is tallied, memory given back changes nothing, and a digest of which every segment is picked holds
+//! the packets of a full decoding.
 
 use std::io::Read;
 
-use why504_capture::{CaptureReader, CaptureSummary, DecodeTally};
-use why504_model::{Packet, SourceId};
+use why504_capture::{CaptureReader, CaptureSummary, DecodeTally, Digest, Picker};
+use why504_model::{FlowMark, Packet, SourceId};
+
+/// Picks all packets.
+struct All(Vec<Packet>);
+
+impl Picker for All {
+    fn wants(&self, _: FlowMark) -> bool {
+        true
+    }
+
+    fn packet(&mut self, packet: &Packet) {
+        self.0.push(*packet);
+    }
+
+    fn pass_over(&mut self, segments: u64) {
+        assert_eq!(segments, 0);
+    }
+}
+
+fn digest(file: &[u8]) -> Option<(Vec<Packet>, DecodeTally)> {
+    let source = SourceId(0);
+    let mut reader = CaptureReader::new(file, source).ok()?;
+    let (mut all, mut tally) = (All(Vec::new()), DecodeTally::default());
+    let mut digest = Digest::default();
+    while let Some(block) = reader.next_block() {
+        digest.read(block, source);
+        digest.hand_over(None, 1, &mut all);
+        tally.merge(&digest.tally);
+    }
+    Some((all.0, tally))
+}
 
 /// Hands out a few bytes a read.
 struct Drip<'a>(&'a [u8]);
@@ -34,5 +65,7 @@ fn read(file: impl Read, recycle: bool) -> Option<(Vec<Packet>, DecodeTally, Cap
 
 pub(crate) fn run(file: &[u8]) {
     let whole = read(file, true);
+    let packets = whole.as_ref().map(|(packets, tally, _)| (packets.clone(), tally.clone()));
+    assert_eq!(digest(file), packets);
     assert_eq!(whole, read(Drip(file), false));
 }

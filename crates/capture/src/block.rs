@@ -112,6 +112,14 @@ impl Block {
         };
         Records { rest: self.cut.bytes(), layout: &self.layout, number: self.first_frame, known }
     }
+
+    /// The record at the octet `at`, with `index` numbered records before it. All interfaces of the
+    /// block are known to it.
+    pub(crate) fn record_at(&self, at: u32, index: u32) -> Option<Record<'_>> {
+        let rest = self.cut.bytes().get(at as usize..)?;
+        let number = self.first_frame.saturating_add(u64::from(index));
+        Records { rest, layout: &self.layout, number, known: usize::MAX }.next()
+    }
 }
 
 /// Iterator over the records of a [`Block`].
@@ -140,6 +148,12 @@ impl<'a> Iterator for Records<'a> {
 }
 
 impl<'a> Records<'a> {
+    /// Octets of the block from the next record on.
+    #[inline]
+    pub(crate) fn octets_left(&self) -> usize {
+        self.rest.len()
+    }
+
     #[inline]
     fn next_pcap(&mut self, variant: PcapVariant, link: LinkType) -> Option<Content<'a>> {
         let header = variant.record_header(self.rest)?;

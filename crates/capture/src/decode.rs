@@ -18,18 +18,14 @@ impl Block {
         let mut tally = DecodeTally::default();
         for record in self.records() {
             let location = Location { source, record: record.number };
-            let packet = match record.content {
-                Content::Frame(frame) => timed(&frame, &mut tally)
-                    .and_then(|time| packet(&frame, time, location, &mut tally)),
-                Content::Malformed => Err(Unused::Malformed),
-                Content::NotAPacket => Err(Unused::NotAPacket),
+            let Content::Frame(frame) = record.content else {
+                tally.count_unusable(&record.content);
+                continue;
             };
-            match packet {
+            let Some(time) = tally.time_of(&frame) else { continue };
+            match packet(&frame, time, location, &mut tally) {
                 Ok(packet) => {
-                    match packet {
-                        Packet::Tcp(_) => tally.tcp += 1,
-                        Packet::Icmp(_) => tally.icmp_errors += 1,
-                    }
+                    tally.count_packet(&packet);
                     each(packet);
                 }
                 Err(unused) => tally.count(unused),
@@ -39,17 +35,9 @@ impl Block {
     }
 }
 
-/// The frame's time stamp, noted in the span of the tally.
-#[inline]
-fn timed(frame: &Frame<'_>, tally: &mut DecodeTally) -> Result<Timestamp, Unused> {
-    let time = frame.time.ok_or(Unused::Untimed)?;
-    tally.see(time);
-    Ok(time)
-}
-
 /// What one frame means to us. A tunnel that it came through is noted in the tally.
 #[inline]
-fn packet(
+pub(crate) fn packet(
     frame: &Frame<'_>,
     time: Timestamp,
     location: Location,

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use why504_model::{Damage, Diagnostic, Location, SourceId, Timestamp};
+use why504_model::{Damage, Diagnostic, Location, Packet, SourceId, Timestamp};
 
+use crate::block::{Content, Frame};
 use crate::{LinkType, Tunnel};
 
 /// Why a frame became no packet.
@@ -76,6 +77,34 @@ impl DecodeTally {
         .fold(0, u64::saturating_add)
     }
 
+    /// Counts a packet.
+    pub(crate) fn count_packet(&mut self, packet: &Packet) {
+        let counter = match packet {
+            Packet::Tcp(_) => &mut self.tcp,
+            Packet::Icmp(_) => &mut self.icmp_errors,
+        };
+        *counter = counter.saturating_add(1);
+    }
+
+    /// Counts a numbered record that is no frame.
+    pub(crate) fn count_unusable(&mut self, content: &Content<'_>) {
+        match content {
+            Content::Frame(_) => {}
+            Content::Malformed => self.count(Unused::Malformed),
+            Content::NotAPacket => self.count(Unused::NotAPacket),
+        }
+    }
+
+    /// The frame's time stamp, noted in the span; a frame without one is counted as such.
+    #[inline]
+    pub(crate) fn time_of(&mut self, frame: &Frame<'_>) -> Option<Timestamp> {
+        match frame.time {
+            Some(time) => self.see(time),
+            None => self.count(Unused::Untimed),
+        }
+        frame.time
+    }
+
     /// Counts one frame that became no packet.
     pub(crate) fn count(&mut self, unused: Unused) {
         let counter = match unused {
@@ -93,7 +122,7 @@ impl DecodeTally {
 
     /// Widens the span to hold `time`.
     #[inline]
-    pub(crate) fn see(&mut self, time: Timestamp) {
+    fn see(&mut self, time: Timestamp) {
         self.span = Some(match self.span {
             None => (time, time),
             Some((first, last)) => (first.min(time), last.max(time)),

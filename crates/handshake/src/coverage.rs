@@ -97,15 +97,38 @@ impl Coverage {
         self.moment(segment.time, segment.location.source);
         let (from, to) = (segment.source.ip, segment.destination.ip);
         self.plain_segments |= !segment.flags.intersects(MARKS);
-        // A RST passes filters that let nothing else of a direction through.
-        if !segment.is_rst() && self.is_new((from, to, minute(segment.time))) {
-            self.mark(to, segment.time, |d| d.to = true);
-            self.mark(from, segment.time, |d| d.from = true);
+        if !segment.is_rst() {
+            self.talk(from, to, segment.time);
         }
         if segment.is_syn() {
             self.port(segment.destination);
         } else if segment.is_syn_ack() {
             self.port(segment.source);
+        }
+    }
+
+    /// Plain segments of a file as a whole: see [`Tracker::gathered`](crate::Tracker::gathered).
+    pub(crate) fn gathered(
+        &mut self,
+        file: SourceId,
+        (first, last): (Timestamp, Timestamp),
+        without_fin: bool,
+        talks: &[(IpAddr, IpAddr, Timestamp)],
+    ) {
+        self.moment(first, file);
+        self.moment(last, file);
+        self.plain_segments |= without_fin;
+        for &(from, to, time) in talks {
+            self.talk(from, to, time);
+        }
+    }
+
+    /// One host sent to another something other than a RST: that passes filters that let nothing
+    /// else of a direction through.
+    fn talk(&mut self, from: IpAddr, to: IpAddr, time: Timestamp) {
+        if self.is_new((from, to, time.minute())) {
+            self.mark(to, time, |d| d.to = true);
+            self.mark(from, time, |d| d.from = true);
         }
     }
 
@@ -121,7 +144,7 @@ impl Coverage {
     }
 
     fn mark(&mut self, host: IpAddr, time: Timestamp, set: impl FnOnce(&mut Directions)) {
-        let key = (host, minute(time));
+        let key = (host, time.minute());
         if self.activity.len() < ACTIVITY_KEPT || self.activity.contains_key(&key) {
             set(self.activity.entry(key).or_default());
         }
@@ -214,18 +237,14 @@ impl Coverage {
     }
 
     fn directions(&self, host: IpAddr, during: Interval) -> Directions {
-        let first = minute(during.start()) - 1;
+        let first = during.start().minute() - 1;
         // An interval longer than a day is no deadline of a connect.
-        let last = (minute(during.end()) + 1).min(first + 1440);
+        let last = (during.end().minute() + 1).min(first + 1440);
         (first..=last).filter_map(|minute| self.activity.get(&(host, minute))).fold(
             Directions::default(),
             |all, d| Directions { to: all.to || d.to, from: all.from || d.from },
         )
     }
-}
-
-fn minute(time: Timestamp) -> i64 {
-    time.nanos().div_euclid(60_000_000_000)
 }
 
 impl CoverageGap {

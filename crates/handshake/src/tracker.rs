@@ -1,14 +1,18 @@
 //! Follows the connect attempts in the packets of one capture point.
 //!
 //! Packets are given in time order; what is kept is what is still open. A packet of a connection
-//! that is not tracked (the common case: data of an established connection) costs one look-up.
+//! that is not tracked (the common case: data of an established connection) costs one look at its
+//! mark.
 
 mod table;
 
 use alloc::vec::Vec;
 use core::mem;
+use core::net::IpAddr;
 
-use why504_model::{Endpoint, IcmpError, Packet, Segment, SeqNumber, Span, TcpFlags, Timestamp};
+use why504_model::{
+    Endpoint, FlowMark, IcmpError, Packet, Segment, SeqNumber, SourceId, Span, TcpFlags, Timestamp,
+};
 
 use crate::{Closing, Coverage, Event, EventKind, PointId, Side, Sighting};
 use table::{Open, Pair, Table};
@@ -70,7 +74,8 @@ impl Tracker {
     /// The next packet, in order of time (small inversions do no harm).
     pub fn push(&mut self, packet: &Packet) {
         self.tally.packets += 1;
-        self.now = self.now.max(packet.time());
+        // What is over by now cannot be meant, whether other packets said so in between or not.
+        self.advance(packet.time());
         match packet {
             Packet::Tcp(segment) if segment.is_syn() => {
                 self.coverage.packet(segment);
@@ -86,7 +91,38 @@ impl Tracker {
                 self.icmp(error);
             }
         }
+    }
+
+    /// Whether a plain segment (no SYN, no RST) with this mark may be of an attempt that is followed.
+    /// One that is not need not be [pushed](Tracker::push): all that it could change is told by
+    /// [`Tracker::pass_over`] and [`Tracker::gathered`].
+    #[inline]
+    pub fn wants(&self, mark: FlowMark) -> bool {
+        self.table.may_hold(mark)
+    }
+
+    /// So many plain segments were passed over.
+    pub const fn pass_over(&mut self, segments: u64) {
+        self.tally.packets = self.tally.packets.saturating_add(segments);
+        self.tally.established = self.tally.established.saturating_add(segments);
+    }
+
+    /// Everything up to `time` was pushed or passed over: lets go of what is over by then.
+    pub fn advance(&mut self, time: Timestamp) {
+        self.now = self.now.max(time);
         self.expire();
+    }
+
+    /// What plain segments of one file show as a whole, which may have been passed over: the earliest
+    /// and latest time, whether one had no FIN, and who sent to whom when, once in a minute at least.
+    pub fn gathered(
+        &mut self,
+        file: SourceId,
+        span: (Timestamp, Timestamp),
+        without_fin: bool,
+        talks: &[(IpAddr, IpAddr, Timestamp)],
+    ) {
+        self.coverage.gathered(file, span, without_fin, talks);
     }
 
     /// The attempts that have closed since the last call, in the order in which they closed.
@@ -173,7 +209,7 @@ impl Tracker {
 
     /// Any segment that is not a SYN; `false` when no open attempt wants it.
     fn answer(&mut self, segment: &Segment) -> bool {
-        if !self.table.may_hold(segment.source, segment.destination) {
+        if !self.table.may_hold(FlowMark::of(segment.source, segment.destination)) {
             self.stray(segment);
             return false;
         }

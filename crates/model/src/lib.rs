@@ -11,6 +11,7 @@ extern crate std;
 
 mod diagnostic;
 mod endpoint;
+mod mark;
 mod segment;
 mod seq;
 mod time;
@@ -18,6 +19,7 @@ mod timeout;
 
 pub use diagnostic::{Damage, Diagnostic, Location, SourceId};
 pub use endpoint::{Endpoint, Flow};
+pub use mark::FlowMark;
 pub use segment::{IcmpError, IcmpFamily, Packet, Segment, TcpFlags, TcpTimestamps};
 pub use seq::SeqNumber;
 pub use time::{Interval, Span, Timestamp};

@@ -99,6 +99,12 @@ impl TcpFlags {
     /// The urgent pointer is valid.
     pub const URG: Self = Self(0x20);
 
+    /// Neither SYN nor RST: it speaks of a connection that is there, and matters to a handshake only
+    /// while one between these two ends is under way.
+    pub const fn is_plain(self) -> bool {
+        !self.intersects(Self(Self::SYN.0 | Self::RST.0))
+    }
+
     /// Whether all flags of `other` are set.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

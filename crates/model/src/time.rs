@@ -44,6 +44,12 @@ impl Timestamp {
         self.0
     }
 
+    /// Whole minutes since the epoch, rounded down.
+    #[inline]
+    pub const fn minute(self) -> i64 {
+        self.0.div_euclid(60 * NANOS_PER_SECOND)
+    }
+
     /// The length of time from `earlier` to `self`, negative when `self` is the earlier one.
     pub const fn since(self, earlier: Self) -> Span {
         Span(self.0.saturating_sub(earlier.0))

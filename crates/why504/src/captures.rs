@@ -6,23 +6,23 @@ mod stream;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use why504_capture::{CaptureSummary, DecodeTally};
+use why504_capture::{CaptureSummary, DecodeTally, Gathered, Picker};
 use why504_handshake::{
     Coverage, Path, PointId, Reset, ResetTally, ResetWatch, Sample, Sighting, Tally, Tracker,
 };
 use why504_ingest::Source;
-use why504_model::Packet;
+use why504_model::{FlowMark, Packet, SourceId, Timestamp};
 
 use crate::inputs::Kind;
 use crate::points::Point;
 use crate::progress::Complaints;
-use stream::PointStream;
+use stream::{Observer, PointStream};
 
 /// Clean handshakes kept of each point, to compare clocks and to measure reliability.
 const SAMPLE: usize = 4096;
 
 /// Packets after which closed attempts are handed over.
-const HAND_OVER: usize = 1 << 15;
+const HAND_OVER: u64 = 1 << 15;
 
 /// What one point's captures hold.
 #[derive(Debug, Default)]
@@ -66,8 +66,12 @@ pub(crate) enum Keep {
 
 /// Who looks at the packets of a point as they go by.
 pub(crate) trait Follower {
-    /// The next packets, in order of time.
-    fn packets(&mut self, _packets: &[Packet]) {}
+    /// Whether it wants every packet. The tracker needs few, and the others are not decoded in full.
+    fn wants_all(&self) -> bool {
+        false
+    }
+    /// The next packet, in order of time.
+    fn packet(&mut self, _packet: &Packet) {}
     /// Attempts that have closed, and the tracker as it then is.
     fn closed(&mut self, closed: Vec<Sighting>, tracker: &Tracker);
 }
@@ -119,11 +123,13 @@ struct Keeper {
 }
 
 impl Follower for Keeper {
-    fn packets(&mut self, packets: &[Packet]) {
+    fn wants_all(&self) -> bool {
+        self.keep == Keep::Resets
+    }
+
+    fn packet(&mut self, packet: &Packet) {
         if self.keep == Keep::Resets {
-            for packet in packets {
-                self.resets.push(packet);
-            }
+            self.resets.push(packet);
         }
     }
 
@@ -168,22 +174,13 @@ pub(crate) fn follow(
     follower: &mut impl Follower,
 ) -> PointCapture {
     let mut point = PointCapture::default();
-    let mut tracker = Tracker::new(id);
+    let tracker = Tracker::new(id);
     let mut stream = PointStream::open(sources, complaints);
-    let mut since = 0;
-    stream.for_each(|packets: &[Packet]| {
-        follower.packets(packets);
-        for packet in packets {
-            tracker.push(packet);
-        }
-        since += packets.len();
-        if since >= HAND_OVER {
-            since = 0;
-            hand_over(&mut point, &mut tracker, follower);
-        }
-    });
-    tracker.end();
-    hand_over(&mut point, &mut tracker, follower);
+    let mut tracking = Tracking { tracker, follower, since: 0, point: &mut point };
+    stream.show(&mut tracking);
+    tracking.tracker.end();
+    tracking.hand_over();
+    let tracker = tracking.tracker;
     (point.frames, point.files) = stream.finish(complaints);
     (point.coverage, point.tally) = tracker.finish();
     let dropped = point.files.iter().filter_map(CaptureSummary::dropped);
@@ -191,13 +188,62 @@ pub(crate) fn follow(
     point
 }
 
-fn hand_over(point: &mut PointCapture, tracker: &mut Tracker, follower: &mut impl Follower) {
-    let closed = tracker.take();
-    point.attempts += closed.len() as u64;
-    point.completed += closed.iter().filter(|s| s.completed()).count() as u64;
-    point.answers_missed += closed.iter().filter(|s| s.answer_missed()).count() as u64;
-    point.near_misses += closed.iter().filter(|s| s.saved_by_repetition()).count() as u64;
-    follower.closed(closed, tracker);
+/// Shows the packets of a point to its tracker and to the follower.
+struct Tracking<'a, F> {
+    tracker: Tracker,
+    follower: &'a mut F,
+    /// Packets since attempts were handed over.
+    since: u64,
+    point: &'a mut PointCapture,
+}
+
+impl<F: Follower> Picker for Tracking<'_, F> {
+    #[inline]
+    fn wants(&self, mark: FlowMark) -> bool {
+        self.tracker.wants(mark) || self.follower.wants_all()
+    }
+
+    fn packet(&mut self, packet: &Packet) {
+        self.since += 1;
+        self.follower.packet(packet);
+        self.tracker.push(packet);
+    }
+
+    fn pass_over(&mut self, segments: u64) {
+        self.since += segments;
+        self.tracker.pass_over(segments);
+    }
+}
+
+impl<F: Follower> Observer for Tracking<'_, F> {
+    fn gathered(&mut self, file: SourceId, gathered: &Gathered) {
+        if let Some(span) = gathered.span {
+            self.tracker.gathered(file, span, gathered.without_fin, &gathered.talks);
+        }
+    }
+
+    fn pause(&mut self, latest: Timestamp) {
+        self.tracker.advance(latest);
+        if self.since >= HAND_OVER {
+            self.since = 0;
+            self.hand_over();
+        }
+    }
+}
+
+impl<F: Follower> Tracking<'_, F> {
+    /// Hands over the attempts that have closed.
+    fn hand_over(&mut self) {
+        let closed = self.tracker.take();
+        self.point.attempts += closed.len() as u64;
+        let count = |wanted: fn(&Sighting) -> bool| {
+            closed.iter().filter(|sighting| wanted(sighting)).count() as u64
+        };
+        self.point.completed += count(Sighting::completed);
+        self.point.answers_missed += count(Sighting::answer_missed);
+        self.point.near_misses += count(Sighting::saved_by_repetition);
+        self.follower.closed(closed, &self.tracker);
+    }
 }
 
 impl Captures {

@@ -8,10 +8,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::{Unfinished, acknowledges};
-use crate::address::{mix, place, spread};
 use crate::sighting::EVENTS_KEPT;
 use crate::{Closing, Event, PointId, Side, Sighting};
-use why504_model::{Endpoint, Flow, Segment, SeqNumber, Timestamp};
+use why504_model::{Endpoint, Flow, FlowMark, Segment, SeqNumber, Timestamp};
 
 /// Attempts kept on one 4-tuple. Linux never has more than two alive; a scanner that sends SYNs
 /// with ever new ISNs pushes out the oldest.
@@ -25,13 +24,17 @@ impl Pair {
     pub(super) fn of(a: Endpoint, b: Endpoint) -> Self {
         if a <= b { Self(a, b) } else { Self(b, a) }
     }
+
+    fn mark(self) -> FlowMark {
+        FlowMark::of(self.0, self.1)
+    }
 }
 
 /// Which pairs may be in the table, in little memory: nearly all packets of a capture are data of
 /// connections that are not followed, and are told from the others by one look at this.
 #[derive(Debug)]
 struct Followed {
-    /// Pairs in the table whose hash has this place. A counter that is full stays full.
+    /// Pairs in the table whose mark has this place. A counter that is full stays full.
     places: Vec<u16>,
 }
 
@@ -45,24 +48,19 @@ impl Followed {
     /// A few thousand attempts are open at once on a busy gateway; the counters fit in a cache.
     const BITS: u32 = 16;
 
-    /// The same for both directions.
-    fn place(a: Endpoint, b: Endpoint) -> usize {
-        let end = |end: Endpoint| spread(mix(end.ip).wrapping_add(u64::from(end.port)));
-        place(spread(end(a).wrapping_add(end(b))), Self::BITS)
-    }
-
-    fn holds(&self, a: Endpoint, b: Endpoint) -> bool {
-        self.places.get(Self::place(a, b)).is_some_and(|count| *count > 0)
+    #[inline]
+    fn holds(&self, mark: FlowMark) -> bool {
+        self.places.get(mark.place(Self::BITS)).is_some_and(|count| *count > 0)
     }
 
     fn add(&mut self, pair: Pair) {
-        if let Some(count) = self.places.get_mut(Self::place(pair.0, pair.1)) {
+        if let Some(count) = self.places.get_mut(pair.mark().place(Self::BITS)) {
             *count = count.saturating_add(1);
         }
     }
 
     fn remove(&mut self, pair: Pair) {
-        if let Some(count) = self.places.get_mut(Self::place(pair.0, pair.1))
+        if let Some(count) = self.places.get_mut(pair.mark().place(Self::BITS))
             && *count < u16::MAX
         {
             *count = count.saturating_sub(1);
@@ -156,9 +154,10 @@ impl Table {
         self.pairs.entry(pair).or_default().push_back(open);
     }
 
-    /// Whether there may be an attempt between these two; `false` is certain.
-    pub(super) fn may_hold(&self, a: Endpoint, b: Endpoint) -> bool {
-        self.followed.holds(a, b)
+    /// Whether there may be an attempt with this mark; `false` is certain.
+    #[inline]
+    pub(super) fn may_hold(&self, mark: FlowMark) -> bool {
+        self.followed.holds(mark)
     }
 
     pub(super) fn count(&self, pair: Pair) -> usize {

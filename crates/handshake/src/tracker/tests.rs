@@ -236,7 +236,9 @@ fn a_frame_captured_twice_saves_no_handshake() {
 
 mod properties {
     use super::*;
+    use crate::{PointId, Tracker};
     use proptest::prelude::*;
+    use why504_model::FlowMark;
 
     fn any_packet() -> impl Strategy<Value = Packet> {
         let flags = prop::sample::select(std::vec![
@@ -261,6 +263,38 @@ mod properties {
                 prop_assert!(sighting.syns().next().is_some());
                 prop_assert_eq!(sighting.history().len(), sighting.events.len());
             }
+        }
+
+        /// A plain segment that the tracker does not want need not be shown to it.
+        #[test]
+        fn what_is_not_wanted_changes_nothing(
+            mut packets in prop::collection::vec(any_packet(), 0..200), split in 0usize..200,
+        ) {
+            packets.sort_by_key(Packet::time);
+            let (mut all, mut few) = (Tracker::new(PointId(0)), Tracker::new(PointId(0)));
+            for (i, packet) in packets.iter().enumerate() {
+                all.push(packet);
+                match packet {
+                    Packet::Tcp(segment)
+                        if segment.flags.is_plain()
+                            && !few.wants(FlowMark::of(segment.source, segment.destination)) =>
+                    {
+                        few.pass_over(1);
+                    }
+                    _ => few.push(packet),
+                }
+                if i == split {
+                    few.advance(packet.time());
+                }
+            }
+            if let Some(last) = packets.last() {
+                few.advance(last.time());
+            }
+            for tracker in [&mut all, &mut few] {
+                tracker.end();
+            }
+            prop_assert_eq!(all.take(), few.take());
+            prop_assert_eq!(all.finish().1, few.finish().1);
         }
     }
 }

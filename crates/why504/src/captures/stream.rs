@@ -7,15 +7,24 @@ mod batch;
 
 use std::io::Read;
 
-use why504_capture::{CaptureReader, CaptureSummary, DecodeTally};
+use why504_capture::{CaptureReader, CaptureSummary, DecodeTally, Gathered, Picker};
 use why504_ingest::{Source, open};
-use why504_model::{Damage, Packet, Timestamp};
+use why504_model::{Damage, SourceId, Timestamp};
 
 use crate::inputs::Kind;
 use crate::progress::Complaints;
 use batch::{Batch, Feed};
 
 type Reader = CaptureReader<Box<dyn Read + Send>>;
+
+/// Who goes through the packets of a point.
+pub(super) trait Observer: Picker {
+    /// What plain segments of a file show as a whole, before the first of them is due.
+    fn gathered(&mut self, file: SourceId, gathered: &Gathered);
+    /// A good moment for anything that is not done for each packet: a block is over, the latest packet
+    /// of which is of this time. When it comes depends on the files alone.
+    fn pause(&mut self, latest: Timestamp);
+}
 
 /// The files of one point.
 pub(super) struct PointStream<'a> {
@@ -65,8 +74,8 @@ impl<'a> PointStream<'a> {
         }
     }
 
-    /// Hands all packets to `each`, in order of time, in runs.
-    pub(super) fn for_each(&mut self, mut each: impl FnMut(&[Packet])) {
+    /// Shows all packets to `observer`, in order of time.
+    pub(super) fn show(&mut self, observer: &mut impl Observer) {
         loop {
             self.activate();
             let Some(first) = self.earliest() else { break };
@@ -76,7 +85,7 @@ impl<'a> PointStream<'a> {
                 .chain(self.waiting.last().map(|(time, _)| *time))
                 .min();
             let Some(file) = self.active.get_mut(first) else { break };
-            file.fold(until, &mut each);
+            file.fold(until, observer);
             if file.due().is_none() && !file.advance() {
                 let file = self.active.remove(first);
                 self.close(file);
@@ -159,16 +168,16 @@ impl<'a> FileStream<'a> {
 
     /// Hands over the packets in memory up to `until`, at least one, and reads and decodes the next
     /// batch at the same time.
-    fn fold(&mut self, until: Option<Timestamp>, each: &mut impl FnMut(&[Packet])) {
-        let (feed, now) = (&mut self.feed, &mut self.now);
+    fn fold(&mut self, until: Option<Timestamp>, observer: &mut impl Observer) {
+        let (file, feed, now) = (self.source.id, &mut self.feed, &mut self.now);
         // With a single thread there is nobody to read on meanwhile.
         if self.ahead.is_some() || now.ended() || rayon::current_num_threads() == 1 {
-            return now.fold(until, each);
+            return now.fold(file, until, observer);
         }
         let ahead = self.ahead.insert(feed.spare_batch());
         rayon::in_place_scope(|scope| {
             feed.spawn(scope, ahead);
-            now.fold(until, each);
+            now.fold(file, until, observer);
         });
     }
 

@@ -176,10 +176,12 @@ struct Stream<'a, 'b> {
 }
 
 impl Follower for Stream<'_, '_> {
-    fn packets(&mut self, packets: &[Packet]) {
-        for packet in packets {
-            self.watch.push(packet);
-        }
+    fn wants_all(&self) -> bool {
+        true
+    }
+
+    fn packet(&mut self, packet: &Packet) {
+        self.watch.push(packet);
     }
 
     fn closed(&mut self, closed: Vec<Sighting>, tracker: &Tracker) {

@@ -7,29 +7,30 @@
 use std::sync::{Mutex, PoisonError};
 
 use rayon::Scope;
-use why504_capture::{Block, CaptureSummary, DecodeTally};
-use why504_model::{Packet, SourceId, Timestamp};
+use why504_capture::{Block, CaptureSummary, DecodeTally, Digest};
+use why504_model::{SourceId, Timestamp};
 
-use super::Reader;
+use super::{Observer, Reader};
 
 /// Blocks of a batch: enough work for a few cores, and a few megabytes of packets.
 pub(super) const BLOCKS: usize = 16;
 
-/// The packets of some successive blocks, in file order.
+/// Some successive blocks, in file order.
 #[derive(Default)]
 pub(super) struct Batch {
     slots: Vec<Slot>,
-    /// The slot of the next packet, and its place there.
-    next: (usize, usize),
+    /// The slot of the next packet.
+    next: usize,
+    /// Whether what its plain segments show was told.
+    told: bool,
 }
 
-/// The packets of one block.
+/// One block.
 #[derive(Default)]
 struct Slot {
     /// There was a block.
     filled: bool,
-    packets: Vec<Packet>,
-    tally: DecodeTally,
+    digest: Digest,
 }
 
 /// Where batches come from.
@@ -44,36 +45,37 @@ pub(super) struct Feed {
 impl Batch {
     /// Room for as many blocks.
     pub(super) fn of(blocks: usize) -> Self {
-        Self { slots: std::iter::repeat_with(Slot::default).take(blocks).collect(), next: (0, 0) }
+        let slots = std::iter::repeat_with(Slot::default).take(blocks).collect();
+        Self { slots, ..Self::default() }
     }
 
     /// Time of the next packet.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        let (slot, place) = self.next;
-        let mut slots = self.slots.get(slot..)?.iter();
-        let first = slots.next()?.packets.get(place);
-        first.or_else(|| slots.find_map(|slot| slot.packets.first())).map(Packet::time)
+        self.slots.get(self.next..)?.iter().find_map(|slot| slot.digest.due())
     }
 
     /// Hands over the packets up to `until`, at least one.
-    pub(super) fn fold(&mut self, until: Option<Timestamp>, each: &mut impl FnMut(&[Packet])) {
+    pub(super) fn fold(
+        &mut self,
+        file: SourceId,
+        until: Option<Timestamp>,
+        observer: &mut impl Observer,
+    ) {
         let mut least = 1;
-        while let Some(slot) = self.slots.get(self.next.0) {
-            let rest = slot.packets.get(self.next.1..).unwrap_or_default();
-            let length = match until {
-                Some(until) => rest.iter().take_while(|p| p.time() <= until).count().max(least),
-                None => rest.len(),
-            };
-            let run = rest.get(..length).unwrap_or(rest);
-            if !run.is_empty() {
-                each(run);
-                least = 0;
+        while let Some(slot) = self.slots.get_mut(self.next) {
+            if !self.told {
+                observer.gathered(file, &slot.digest.gathered);
+                self.told = true;
             }
-            if run.len() < rest.len() {
-                self.next.1 += run.len();
+            let handed = slot.digest.hand_over(until, least, observer);
+            least = least.saturating_sub(handed);
+            if slot.digest.due().is_some() {
                 return;
             }
-            self.next = (self.next.0 + 1, 0);
+            if let Some(latest) = slot.digest.latest() {
+                observer.pause(latest);
+            }
+            (self.next, self.told) = (self.next + 1, false);
         }
     }
 
@@ -85,17 +87,17 @@ impl Batch {
     /// Adds the counters of its blocks to `all`.
     pub(super) fn merge_tallies(&self, all: &mut DecodeTally) {
         for slot in &self.slots {
-            all.merge(&slot.tally);
+            all.merge(&slot.digest.tally);
         }
     }
 
-    fn clear(&mut self) {
-        self.next = (0, 0);
-        for slot in &mut self.slots {
+    /// Empties it; the blocks are given back for their memory.
+    fn clear(&mut self) -> impl Iterator<Item = Block> {
+        (self.next, self.told) = (0, false);
+        self.slots.iter_mut().filter_map(|slot| {
             slot.filled = false;
-            slot.packets.clear();
-            slot.tally = DecodeTally::default();
-        }
+            slot.digest.clear()
+        })
     }
 }
 
@@ -111,8 +113,9 @@ impl Feed {
 
     /// Keeps a batch that was used up, for its memory.
     pub(super) fn keep(&mut self, mut batch: Batch) {
+        let free = self.free.get_mut().unwrap_or_else(PoisonError::into_inner);
+        free.extend(batch.clear());
         if batch.slots.len() == BLOCKS {
-            batch.clear();
             self.spare = Some(batch);
         }
     }
@@ -151,6 +154,5 @@ fn link<'s>(
     let Some(block) = reader.next_block() else { return };
     scope.spawn(move |scope| link(scope, reader, free, source, rest));
     slot.filled = true;
-    slot.tally = block.decode(source, &mut slot.packets);
-    free.lock().unwrap_or_else(PoisonError::into_inner).push(block);
+    slot.digest.read(block, source);
 }

@@ -1,0 +1,253 @@
+//! The parallel part for those who follow handshakes: of a block, the packets that always matter,
+//! and a note of a few octets for each plain segment.
+//!
+//! Which plain segments matter depends on the packets before them, so on blocks that another core is
+//! still at. Whoever goes through the digests in order knows: it asks a [`Picker`] for each mark,
+//! and decodes the few frames that are wanted. What the rest show (who talked with whom in which
+//! minute) is gathered here, once for each pair of hosts and not for each packet.
+
+use std::net::IpAddr;
+use std::ops::Range;
+
+use why504_model::{FlowMark, Location, Packet, SourceId, TcpFlags, Timestamp};
+
+use crate::block::{Block, Content, Frame};
+use crate::decode::packet;
+use crate::glance::{Glance, Hosts, plain_segment};
+use crate::tally::DecodeTally;
+
+/// Pairs of hosts that are remembered as gathered, by the place of their hash: 2^9 of 48 octets stay
+/// in the fastest cache.
+const RECENT_BITS: u32 = 9;
+
+/// What a block holds. One digest is used again and again for blocks of the same file in their order:
+/// it remembers what it has gathered before, and its memory.
+#[derive(Debug, Default)]
+pub struct Digest {
+    /// Counters of all frames of the block.
+    pub tally: DecodeTally,
+    /// What the plain segments of the block show.
+    pub gathered: Gathered,
+    block: Option<Block>,
+    source: SourceId,
+    notes: Vec<Note>,
+    /// The packets that always matter, each with the number of notes before it.
+    packets: Vec<(usize, Packet)>,
+    /// Time of the latest of both.
+    latest: Option<Timestamp>,
+    /// How many notes and packets were handed over.
+    done: (usize, usize),
+    recent: Vec<Option<(Hosts, i64)>>,
+}
+
+/// What the plain segments of a block show as a whole.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// Who sent to whom, and when first; once in a minute at least.
+    pub talks: Vec<(IpAddr, IpAddr, Timestamp)>,
+    /// Times of the earliest and the latest.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// One of them has no FIN either.
+    pub without_fin: bool,
+}
+
+/// A plain segment.
+#[derive(Clone, Copy, Debug)]
+struct Note {
+    /// Where its record stands in the block.
+    at: u32,
+    /// Frames of the block before it.
+    index: u32,
+    mark: FlowMark,
+}
+
+/// Who goes through packets and needs only some of the plain ones.
+pub trait Picker {
+    /// Whether plain segments with this mark are wanted just now.
+    fn wants(&self, mark: FlowMark) -> bool;
+    /// A packet that always matters, or one that was wanted.
+    fn packet(&mut self, packet: &Packet);
+    /// So many plain segments that were not wanted.
+    fn pass_over(&mut self, segments: u64);
+}
+
+impl Digest {
+    /// Takes in a block, when the one before it has been handed over.
+    pub fn read(&mut self, block: Block, source: SourceId) {
+        self.clear();
+        self.source = source;
+        let mut records = block.records();
+        loop {
+            let at = block.len() - records.octets_left();
+            let Some(record) = records.next() else { break };
+            let Content::Frame(frame) = record.content else {
+                self.tally.count_unusable(&record.content);
+                continue;
+            };
+            let Some(time) = self.tally.time_of(&frame) else { continue };
+            let place = (at, record.number.saturating_sub(block.first_frame()));
+            match plain_segment(&frame) {
+                Some(glance) => self.plain(place, &glance, time),
+                None => self.unusual(place, &frame, time, record.number),
+            }
+        }
+        self.block = Some(block);
+    }
+
+    /// A frame at which a glance is not enough.
+    fn unusual(&mut self, place: (usize, u64), frame: &Frame<'_>, time: Timestamp, number: u64) {
+        let location = Location { source: self.source, record: number };
+        match packet(frame, time, location, &mut self.tally) {
+            Ok(Packet::Tcp(segment)) if segment.flags.is_plain() => {
+                self.plain(place, &Glance::of(&segment), time);
+            }
+            Ok(packet) => {
+                self.tally.count_packet(&packet);
+                self.latest = self.latest.max(Some(time));
+                self.packets.push((self.notes.len(), packet));
+            }
+            Err(unused) => self.tally.count(unused),
+        }
+    }
+
+    #[inline]
+    fn plain(&mut self, (at, index): (usize, u64), glance: &Glance, time: Timestamp) {
+        self.tally.tcp += 1;
+        self.latest = self.latest.max(Some(time));
+        // A block is far shorter than 4 GiB.
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        self.notes.push(Note { at, index, mark: glance.mark });
+        self.gather(glance, time);
+    }
+
+    /// Gathers what the segment shows, unless the like was gathered before.
+    #[inline]
+    fn gather(&mut self, glance: &Glance, time: Timestamp) {
+        let gathered = &mut self.gathered;
+        gathered.without_fin |= !glance.flags.intersects(TcpFlags::FIN);
+        gathered.span = Some(match gathered.span {
+            None => (time, time),
+            Some((first, last)) => (first.min(time), last.max(time)),
+        });
+        if self.recent.is_empty() {
+            self.recent.resize(1 << RECENT_BITS, None);
+        }
+        let talk = Some((glance.hosts, time.minute()));
+        if let Some(before) = self.recent.get_mut(glance.hosts.place(RECENT_BITS))
+            && *before != talk
+        {
+            *before = talk;
+            let (from, to) = glance.hosts.addresses();
+            gathered.talks.push((from, to, time));
+        }
+    }
+
+    /// Time of the packet or plain segment that is next to be handed over.
+    pub fn due(&self) -> Option<Timestamp> {
+        match self.packets.get(self.done.1) {
+            Some((notes, packet)) if *notes <= self.done.0 => Some(packet.time()),
+            _ => self.time(*self.notes.get(self.done.0)?),
+        }
+    }
+
+    /// Time of the latest packet or plain segment of the block.
+    pub fn latest(&self) -> Option<Timestamp> {
+        self.latest
+    }
+
+    /// Hands over what is due up to `until`, and in any case the first `least`; returns how many.
+    pub fn hand_over(
+        &mut self,
+        until: Option<Timestamp>,
+        least: usize,
+        picker: &mut impl Picker,
+    ) -> usize {
+        // Times are looked at only where the block reaches beyond.
+        match until {
+            Some(until) if self.latest > Some(until) => self.some(until, least, picker),
+            _ => self.all(picker),
+        }
+    }
+
+    fn all(&mut self, picker: &mut impl Picker) -> usize {
+        let (from, first) = self.done;
+        let mut from = from;
+        for (notes, packet) in self.packets.get(first..).unwrap_or_default() {
+            self.segments(from..*notes, picker);
+            picker.packet(packet);
+            from = *notes;
+        }
+        self.segments(from..self.notes.len(), picker);
+        let handed = self.left();
+        self.done = (self.notes.len(), self.packets.len());
+        handed
+    }
+
+    fn some(&mut self, until: Timestamp, least: usize, picker: &mut impl Picker) -> usize {
+        let mut handed = 0;
+        while let Some(due) = self.due()
+            && (due <= until || handed < least)
+        {
+            match self.packets.get(self.done.1) {
+                Some((notes, packet)) if *notes <= self.done.0 => {
+                    picker.packet(packet);
+                    self.done.1 += 1;
+                }
+                _ => {
+                    self.segments(self.done.0..self.done.0 + 1, picker);
+                    self.done.0 += 1;
+                }
+            }
+            handed += 1;
+        }
+        handed
+    }
+
+    /// How many packets and plain segments were not handed over yet.
+    fn left(&self) -> usize {
+        self.notes.len() - self.done.0 + self.packets.len() - self.done.1
+    }
+
+    /// The hot loop of whoever goes through the digests.
+    fn segments(&self, range: Range<usize>, picker: &mut impl Picker) {
+        let mut passed_over = 0;
+        for note in self.notes.get(range).unwrap_or_default() {
+            if picker.wants(note.mark)
+                && let Some(packet) = self.decoded(*note)
+            {
+                picker.packet(&packet);
+            } else {
+                passed_over += 1;
+            }
+        }
+        picker.pass_over(passed_over);
+    }
+
+    /// The segment, of which there was only a note.
+    fn decoded(&self, note: Note) -> Option<Packet> {
+        let record = self.block.as_ref()?.record_at(note.at, note.index)?;
+        let location = Location { source: self.source, record: record.number };
+        let Content::Frame(frame) = record.content else { return None };
+        packet(&frame, frame.time?, location, &mut DecodeTally::default()).ok()
+    }
+
+    fn time(&self, note: Note) -> Option<Timestamp> {
+        match self.block.as_ref()?.record_at(note.at, note.index)?.content {
+            Content::Frame(frame) => frame.time,
+            _ => None,
+        }
+    }
+
+    /// Empties it, but for what was gathered before. The block is given back for its memory.
+    pub fn clear(&mut self) -> Option<Block> {
+        self.tally = DecodeTally::default();
+        self.gathered.talks.clear();
+        (self.gathered.span, self.gathered.without_fin) = (None, false);
+        self.notes.clear();
+        self.packets.clear();
+        self.latest = None;
+        self.done = (0, 0);
+        self.block.take()
+    }
+}
