@@ -32,7 +32,6 @@ impl FlowMark {
         // A sum is the same in both directions. It is spread before, lest neighbouring ports of
         // neighbouring addresses come to the same, and after, lest ends of equal shape do.
         let sum = spread(end(a)).wrapping_add(spread(end(b)));
-        #[expect(clippy::cast_possible_truncation, reason = "the upper half")]
         Self((sum.wrapping_mul(GOLDEN) >> 32) as u32)
     }
 
