@@ -111,7 +111,7 @@ fn piecemeal(digest: &mut Digest, packets: &[Packet]) {
     let mut picker = Asked { all: true, ..Asked::default() };
     while let Some(due) = digest.due() {
         let before = picker.packets.len();
-        let until = due - Span::from_nanos(i64::from(before % 2 == 0));
+        let until = due - Span::from_nanos(i64::from(before.is_multiple_of(2)));
         let handed = digest.hand_over(Some(until), 1, &mut picker);
         let new = &picker.packets[before..];
         assert_eq!(handed, new.len());
