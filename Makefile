@@ -101,7 +101,7 @@ fuzz: ## Run each fuzz target for a few seconds (FUZZ_SECONDS=N)
 	$(Q)ci/fuzz.sh $(abspath $(TARGET))/fuzz $(FUZZ_SECONDS)
 
 ci: ## What must pass before a change is taken
-	$(Q)MAKE='$(MAKE)' ci/steps.sh test check fuzz msrv demo lab judge-sets
+	$(Q)ALL_CAPTURES=1 MAKE='$(MAKE)' ci/steps.sh test check fuzz msrv demo lab judge-sets
 
 clean: ## Remove what was built
 	$(Q)$(CARGO) clean $(CARGO_QUIET)

@@ -59,4 +59,4 @@ pub use link::LinkType;
 pub use reader::{BLOCK_BYTES, CaptureReader, MAX_RECORD_BYTES};
 pub use summary::CaptureSummary;
 pub use tally::{DecodeTally, Unused};
-pub use tunnel::Tunnel;
+pub use tunnel::{Envelope, Tunnel};

@@ -7,8 +7,12 @@
 mod gre;
 mod udp;
 
-use crate::link::{Network, Payload, Protocol};
-use crate::net::IpPacket;
+use std::net::IpAddr;
+
+use crate::block::Frame;
+use crate::byte_order::be_u32;
+use crate::link::{self, Network, Payload, Protocol};
+use crate::net::{self, IpPacket};
 use crate::tally::Unused;
 
 /// What carried a segment.
@@ -24,6 +28,36 @@ pub enum Tunnel {
     Vxlan,
     /// Geneve (RFC 8926).
     Geneve,
+}
+
+/// The outside of a tunnelled packet: for the few that are shown, not for all that are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// What carried it.
+    pub tunnel: Tunnel,
+    /// Which of the tunnels between two ends: the network identifier of VXLAN and Geneve, the key of
+    /// GRE, the session of ERSPAN; `None` where the header has none.
+    pub id: Option<u32>,
+    /// Sender of the outer packet.
+    pub source: IpAddr,
+    /// Receiver of the outer packet.
+    pub destination: IpAddr,
+}
+
+impl Frame<'_> {
+    /// The tunnel that the frame came through; `None` for a frame that is decoded without one.
+    pub fn envelope(&self) -> Option<Envelope> {
+        let outer = net::packet(&link::network(self).ok()?).ok()?;
+        let (tunnel, _) = inside(&outer).ok()?;
+        let id = match tunnel {
+            Tunnel::IpInIp => None,
+            // 24 bits in the same place of both headers (RFC 7348 section 5, RFC 8926 section 3.4),
+            // behind the eight octets of UDP.
+            Tunnel::Vxlan | Tunnel::Geneve => be_u32(outer.payload, 12..16).map(|word| word >> 8),
+            Tunnel::Gre | Tunnel::Erspan => gre::identifier(outer.payload),
+        };
+        Some(Envelope { tunnel, id, source: outer.source, destination: outer.destination })
+    }
 }
 
 /// IANA protocol numbers of what is looked into.
@@ -43,6 +77,16 @@ impl Tunnel {
             Self::Erspan => "ERSPAN",
             Self::Vxlan => "VXLAN",
             Self::Geneve => "Geneve",
+        }
+    }
+
+    /// What its identifier is called.
+    pub const fn id_name(self) -> &'static str {
+        match self {
+            Self::IpInIp => "id",
+            Self::Gre => "key",
+            Self::Erspan => "session",
+            Self::Vxlan | Self::Geneve => "vni",
         }
     }
 }

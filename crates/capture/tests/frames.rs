@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use etherparse::{IpFragOffset, Ipv4Header, PacketBuilder};
 use proptest::prelude::*;
 use render::{Chosen, Shot, Tcp, any_tcp, chosen, ethernet, pcap, read};
-use why504_capture::{ByteOrder, DecodeTally, LinkType, Tunnel};
+use why504_capture::{ByteOrder, CaptureReader, Content, DecodeTally, LinkType, Tunnel};
 use why504_model::{IcmpError, IcmpFamily, Packet, SeqNumber, SourceId};
 
 const ETHERNET: usize = 14;
@@ -440,4 +440,45 @@ fn other_wireless_frames_are_no_ip() {
         let reading = one(105, &[control, &[0; 22], rest].concat(), usize::MAX);
         assert_eq!(counted(&reading.tally), "non_ip", "{control:02x?}");
     }
+}
+
+/// Tunnel, identifier, protocol number, headers, what is inside.
+type Carried<'a> = (Tunnel, Option<u32>, u8, Vec<u8>, &'a [u8]);
+
+/// Where a packet came from is told of frames that are shown, from the outer headers alone.
+#[test]
+fn the_outside_of_a_tunnel_is_told() {
+    let frame = ethernet(&syn(false));
+    let ip = &frame[ETHERNET..];
+    let udp = |port: u16| [&[0x30, 0x39], &port.to_be_bytes()[..], &[0, 0, 0, 0]].concat();
+    let vxlan = [&udp(4789)[..], &[8, 0, 0, 0, 0x01, 0x02, 0x03, 0]].concat();
+    let geneve = [&udp(6081)[..], &[0, 0, 0x65, 0x58, 0, 0, 42, 0]].concat();
+    let keyed = vec![0xa0, 0, 0x08, 0, 9, 9, 9, 9, 0, 0, 1, 0];
+    let erspan = [&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1][..], &[0x10, 0, 0xfc, 5, 0, 0, 0, 0]].concat();
+    let table: [Carried<'_>; 7] = [
+        (Tunnel::Vxlan, Some(0x0001_0203), 17, vxlan, &frame),
+        (Tunnel::Geneve, Some(42), 17, geneve, &frame),
+        (Tunnel::Gre, Some(256), 47, keyed, ip),
+        (Tunnel::Gre, None, 47, vec![0, 0, 0x08, 0], ip),
+        (Tunnel::Erspan, Some(5), 47, erspan, &frame),
+        (Tunnel::Erspan, None, 47, vec![0, 0, 0x88, 0xbe], &frame),
+        (Tunnel::IpInIp, None, 4, vec![], ip),
+    ];
+    let envelope = |data: &[u8]| {
+        let shot = Shot { nanos: 1, data: data.to_vec(), wire_len: 2000 };
+        let file = pcap(ByteOrder::Little, 0xa1b2_3c4d, 1, &[shot]);
+        let mut reader = CaptureReader::new(file.as_slice(), SourceId(0)).expect("a capture");
+        let block = reader.next_block().expect("a block");
+        match block.records().next().expect("a record").content {
+            Content::Frame(frame) => frame.envelope(),
+            _ => None,
+        }
+    };
+    for (tunnel, id, protocol, headers, inner) in table {
+        let found = envelope(&carried(protocol, &headers, inner)).expect("a tunnel");
+        assert_eq!((found.tunnel, found.id), (tunnel, id));
+        assert_eq!(found.source.to_string(), "192.0.2.1");
+        assert_eq!(found.destination.to_string(), "192.0.2.9");
+    }
+    assert_eq!(envelope(&frame), None, "no tunnel at all");
 }

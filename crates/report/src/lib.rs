@@ -43,7 +43,7 @@ pub use case_id::{case_id, case_ids};
 pub use reset::{Fate, ResetGroup, ResetKey, ResetTotals, SentReset};
 pub use run::{
     AccessLine, Captures, Http504, InputNote, LogLines, LogText, LogWords, Logged504, PointInfo,
-    Run, SkippedInput, Texts, Totals, ZoneInfo,
+    Run, SkippedInput, Texts, Totals, TunnelInfo, ZoneInfo,
 };
 pub use style::Style;
 pub use visible::visible;

@@ -53,8 +53,8 @@ fn on_ports(ports: &BTreeSet<u16>) -> String {
 
 /// The log format that makes the join exact.
 pub const LOG_FORMAT: &str = "\
-log_format why504 '$remote_addr - $remote_user [$time_local] \"$request\" $status '
-                  '$body_bytes_sent \"$http_referer\" \"$http_user_agent\" '
+log_format why504 '$remote_addr - $remote_user [$time_local] \"$request\" '
+                  '$status $body_bytes_sent \"$http_referer\" \"$http_user_agent\" '
                   'rt=$request_time uct=$upstream_connect_time '
                   'urt=$upstream_response_time us=$upstream_status '
                   'ua=$upstream_addr msec=$msec conn=$connection pid=$pid';";

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::net::IpAddr;
 
 use why504_correlate::{Correlation, Verdict};
 use why504_handshake::{ClockOffset, Coverage, Merged, Path, PointId};
@@ -39,10 +40,25 @@ pub struct Run<'a> {
     pub path: &'a Path,
     /// What each point can be trusted to have seen.
     pub coverage: &'a BTreeMap<PointId, Coverage>,
+    /// The tunnels that packets of the cases came through.
+    pub tunnels: &'a BTreeMap<Location, TunnelInfo>,
     /// What became of the log lines.
     pub log_lines: LogLines,
     /// Everything that is only counted.
     pub totals: &'a Totals,
+}
+
+/// What carried a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TunnelInfo {
+    /// `VXLAN`.
+    pub kind: &'static str,
+    /// What its identifier is called, and the identifier: `vni` 42.
+    pub id: Option<(&'static str, u32)>,
+    /// Sender of the outer packet.
+    pub source: IpAddr,
+    /// Receiver of the outer packet.
+    pub destination: IpAddr,
 }
 
 /// A capture point.
@@ -257,6 +273,8 @@ pub struct Captures<'a> {
     pub coverage: &'a BTreeMap<PointId, Coverage>,
     /// (near, far) -> far clock minus near clock, as far as it is known yet.
     pub offsets: &'a BTreeMap<(PointId, PointId), ClockOffset>,
+    /// The tunnels that packets came through, where they were looked at.
+    pub tunnels: &'a BTreeMap<Location, TunnelInfo>,
 }
 
 impl<'a> Run<'a> {
@@ -268,6 +286,7 @@ impl<'a> Run<'a> {
             path: self.path,
             coverage: self.coverage,
             offsets: &self.merged.offsets,
+            tunnels: self.tunnels,
         }
     }
 }
@@ -300,5 +319,16 @@ impl<'a> Captures<'a> {
         } else {
             time
         }
+    }
+}
+
+/// `VXLAN vni 42, 10.0.0.1 > 10.0.0.2`.
+impl std::fmt::Display for TunnelInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.kind)?;
+        if let Some((name, id)) = self.id {
+            write!(f, " {name} {id}")?;
+        }
+        write!(f, ", {} > {}", self.source, self.destination)
     }
 }

@@ -13,9 +13,11 @@ mod output;
 mod plan;
 mod points;
 mod progress;
+mod raw_frames;
 mod run;
 mod shown;
 mod slices;
+mod tunnels;
 
 use std::process::ExitCode;
 

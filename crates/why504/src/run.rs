@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use why504_correlate::{Correlation, Points, Verdict, correlate, zone_evidence};
 use why504_handshake::{Attempt, Merged, Nat, merge_translated};
-use why504_model::{Damage, Endpoint, Interval, Timeout};
-use why504_report::ResetTotals;
+use why504_model::{Damage, Endpoint, Interval, Location, Timeout};
+use why504_report::{ResetTotals, TunnelInfo};
 
 use crate::captures::{self, Captures, Keep};
 use crate::exit::Outcome;
@@ -14,6 +14,7 @@ use crate::logs::{self, Logs};
 use crate::plan::LogPlan;
 use crate::points::{self, Named, Point};
 use crate::progress::Complaints;
+use crate::tunnels;
 
 /// Everything that a report is made of.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Analysis {
     pub(crate) ended: BTreeMap<Verdict, u64>,
     /// What the RSTs add up to, where they were asked for.
     pub(crate) resets: Option<ResetTotals>,
+    /// The tunnels that packets of the cases came through.
+    pub(crate) tunnels: BTreeMap<Location, TunnelInfo>,
     pub(crate) complaints: Complaints,
     pub(crate) outcome: Outcome,
 }
@@ -46,6 +49,7 @@ impl Analysis {
             correlation: Correlation::default(),
             ended: BTreeMap::new(),
             resets: None,
+            tunnels: BTreeMap::new(),
             complaints: Complaints::default(),
             outcome: Outcome::Complete,
         }
@@ -89,6 +93,7 @@ pub(crate) fn analyse(
     analysis.correlation = correlate(&analysis.logs.timeouts, points, &unzoned);
     note_virtual_peers(&analysis.logs.timeouts, points, &mut complaints);
     analysis.captures = captures;
+    analysis.tunnels = tunnels::find(&analysis, &mut complaints);
     analysis.conclude(complaints);
     analysis
 }

@@ -71,6 +71,7 @@ impl Shown {
             merged: &analysis.merged,
             path: &analysis.captures.path,
             coverage: &analysis.captures.coverage,
+            tunnels: &analysis.tunnels,
             log_lines: self.log_lines,
             totals: &self.totals,
         }

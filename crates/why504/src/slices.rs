@@ -8,9 +8,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use rayon::prelude::*;
-use why504_capture::{CaptureReader, Content};
-use why504_ingest::{Source, open};
-use why504_model::{Damage, Location, Timestamp};
+use why504_ingest::Source;
+use why504_model::{Damage, Location};
 use why504_report::Run;
 use why504_report::slices::{self, Frame, Plan, Slice};
 
@@ -18,14 +17,12 @@ use crate::args::SliceOptions;
 use crate::inputs::{Inputs, Kind};
 use crate::output;
 use crate::progress::Complaints;
+use crate::raw_frames::{self, Wanted};
 
 /// Octets of the frames of one capture file that are held: so much, and so much for each frame that
 /// is wanted. Packets of handshakes are small; only a made-up file asks for more.
 const HELD: usize = 4 << 20;
 const HELD_EACH: usize = 4 << 10;
-
-/// The frames that are wanted of one file, with the time stamps that they had.
-type Wanted = BTreeMap<u64, Timestamp>;
 
 /// Makes the directory, before any work is done.
 pub(crate) fn prepare(options: &SliceOptions) -> anyhow::Result<()> {
@@ -90,10 +87,7 @@ fn lost(slice: &Slice, location: Location, inputs: &Inputs) -> String {
 
 /// The frames of all files of the plan. One that is not there any more is left out.
 fn fetch(plan: &Plan, inputs: &Inputs, complaints: &mut Complaints) -> BTreeMap<Location, Frame> {
-    let mut wanted: BTreeMap<_, Wanted> = BTreeMap::new();
-    for (location, time) in plan.slices.iter().flat_map(Slice::wanted) {
-        wanted.entry(location.source).or_default().insert(location.record, time);
-    }
+    let wanted = raw_frames::by_source(plan.slices.iter().flat_map(Slice::wanted));
     let sources: Vec<(&Source<Kind>, &Wanted)> =
         inputs.of(Kind::Capture).filter_map(|s| Some((s, wanted.get(&s.id)?))).collect();
     let read: Vec<Result<Vec<(Location, Frame)>, String>> = sources
@@ -112,39 +106,23 @@ fn fetch(plan: &Plan, inputs: &Inputs, complaints: &mut Complaints) -> BTreeMap<
     all
 }
 
-/// The wanted frames of one file, which is read up to the last of them.
+/// The wanted frames of one file.
 fn frames(source: &Source<Kind>, wanted: &Wanted) -> Result<Vec<(Location, Frame)>, String> {
-    let input = open(source).map_err(|error| format!("cannot be read again: {error}"))?;
-    let mut reader = CaptureReader::new(input, source.id).map_err(|error| error.to_string())?;
     let mut room = HELD + HELD_EACH.saturating_mul(wanted.len());
     let mut found = Vec::new();
-    while found.len() < wanted.len()
-        && let Some(block) = reader.next_block()
-    {
-        let first = block.first_frame();
-        let end = first.saturating_add(block.frame_count());
-        if wanted.range(first..end).next().is_some() {
-            for record in block.records() {
-                let Some(time) = wanted.get(&record.number) else { continue };
-                let Content::Frame(frame) = record.content else { continue };
-                if frame.time != Some(*time) {
-                    continue;
-                }
-                room = room.checked_sub(frame.data.len()).ok_or("its frames are too large")?;
-                let interfaces = &reader.summary().interfaces;
-                let interface = interfaces.iter().rev().find(|i| i.link == frame.link);
-                found.push((
-                    Location { source: source.id, record: record.number },
-                    Frame {
-                        link: frame.link.0,
-                        snaplen: interface.and_then(|i| i.snaplen),
-                        wire_len: frame.wire_len,
-                        data: frame.data.to_vec(),
-                    },
-                ));
-            }
-        }
-        reader.recycle(block);
-    }
+    raw_frames::visit(source, wanted, |location, frame, summary| {
+        room = room.checked_sub(frame.data.len()).ok_or("its frames are too large")?;
+        let interface = summary.interfaces.iter().rev().find(|i| i.link == frame.link);
+        found.push((
+            location,
+            Frame {
+                link: frame.link.0,
+                snaplen: interface.and_then(|i| i.snaplen),
+                wire_len: frame.wire_len,
+                data: frame.data.to_vec(),
+            },
+        ));
+        Ok(())
+    })?;
     Ok(found)
 }

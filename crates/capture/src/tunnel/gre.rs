@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::Tunnel;
-use crate::byte_order::{be_u16, octet};
+use crate::byte_order::{be_u16, be_u32, octet};
 use crate::link::{Network, Payload, ether_type, ethernet};
 use crate::tally::Unused;
 
@@ -59,5 +59,28 @@ pub(super) fn inside(packet: Payload<'_>) -> Result<(Tunnel, Network<'_>), Unuse
             Ok((Tunnel::Erspan, ethernet::network(frame)?))
         }
         number => Ok((Tunnel::Gre, ether_type::network(number, payload)?)),
+    }
+}
+
+/// The key of GRE, or the session of ERSPAN: the last ten bits of the first word of its header
+/// (type I has none).
+pub(super) fn identifier(packet: &[u8]) -> Option<u32> {
+    let flags = be_u16(packet, field::FLAGS)?;
+    let protocol = be_u16(packet, field::PROTOCOL)?;
+    let behind = |optional: &[u16]| {
+        let present = optional.iter().filter(|flag| flags & **flag != 0).count();
+        field::LENGTH + present * field::OPTIONAL_LENGTH
+    };
+    match protocol {
+        ERSPAN_I_AND_II if flags & SEQUENCE == 0 => None,
+        ERSPAN_I_AND_II | ERSPAN_III => {
+            let header = behind(&[CHECKSUM, KEY, SEQUENCE]);
+            be_u32(packet, header..header + 4).map(|word| word & 0x3ff)
+        }
+        _ if flags & KEY == 0 => None,
+        _ => {
+            let key = behind(&[CHECKSUM]);
+            be_u32(packet, key..key + 4)
+        }
     }
 }

@@ -6,7 +6,7 @@ use why504_handshake::{Attempt, EventKind, PointId, Side};
 use why504_model::{Interval, Timestamp};
 
 use super::{Flights, Roles, Seen};
-use crate::run::Captures;
+use crate::run::{Captures, TunnelInfo};
 
 /// Packets shown as evidence of a case at most.
 pub(crate) const EVIDENCE_KEPT: usize = 40;
@@ -17,6 +17,8 @@ pub(crate) struct Proof<'a> {
     pub(crate) seen: Seen<'a>,
     pub(crate) client_port: u16,
     pub(crate) note: String,
+    /// What carried it here.
+    pub(crate) tunnel: Option<TunnelInfo>,
     /// Where it is sorted: a packet is never listed before it left, whatever the clocks say.
     pub(crate) order: Timestamp,
 }
@@ -41,10 +43,16 @@ pub(crate) fn proofs<'a>(
         let mut order = Timestamp::MIN;
         for seen in &flight.seen {
             order = order.max(seen.near_time);
+            let tunnel = captures.tunnels.get(&seen.event.location).copied();
+            let mut note = roles.note(&flights, flight, seen, given_up);
+            if let Some(tunnel) = tunnel {
+                note.push_str(&format!("; inside {tunnel}"));
+            }
             all.push(Proof {
                 seen: *seen,
                 client_port: attempt.flow().client.port,
-                note: roles.note(&flights, flight, seen, given_up),
+                note,
+                tunnel,
                 order,
             });
         }

@@ -53,6 +53,15 @@ pub(super) struct Evidence<'a> {
     pub(super) ack: u32,
     pub(super) note: String,
     pub(super) client_port: u16,
+    pub(super) tunnel: Option<Tunnel>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Tunnel {
+    kind: &'static str,
+    id: Option<u32>,
+    source: String,
+    destination: String,
 }
 
 pub(super) fn object<'a>(captures: &Captures<'a>, attempt: &Attempt) -> AttemptObject<'a> {
@@ -108,6 +117,12 @@ pub(super) fn evidence<'a>(captures: &Captures<'a>, proof: &Proof<'_>) -> Eviden
         ack: event.ack.0,
         note: proof.note.clone(),
         client_port: proof.client_port,
+        tunnel: proof.tunnel.map(|tunnel| Tunnel {
+            kind: tunnel.kind,
+            id: tunnel.id.map(|(_, id)| id),
+            source: tunnel.source.to_string(),
+            destination: tunnel.destination.to_string(),
+        }),
     }
 }
 

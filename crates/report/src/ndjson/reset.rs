@@ -76,6 +76,7 @@ pub(super) fn line<'a>(captures: &Captures<'a>, sent: &SentReset) -> ResetLine<'
         ack: event.ack.0,
         note: note.to_owned(),
         client_port: reset.flow.client.port,
+        tunnel: None,
     };
     let trigger = reset.provoked_by.iter().map(|e| packet(reset.point, e, "provoked the RST"));
     let own = std::iter::once(packet(reset.point, &reset.packet, "the RST"));

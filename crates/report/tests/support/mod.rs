@@ -19,7 +19,7 @@ use why504_model::{
 };
 use why504_report::{
     AccessLine, Http504, InputNote, LogLines, LogText, PointInfo, Run, SkippedInput, Style, Totals,
-    ZoneInfo,
+    TunnelInfo, ZoneInfo,
 };
 
 /// 2026-11-22T07:18:20Z.
@@ -52,6 +52,7 @@ pub(crate) struct Scene {
     pub(crate) merged: Merged,
     pub(crate) path: Path,
     pub(crate) coverage: BTreeMap<PointId, Coverage>,
+    pub(crate) tunnels: BTreeMap<Location, TunnelInfo>,
     pub(crate) log_lines: LogLines,
     pub(crate) totals: Totals,
     /// Packets of gateway and upstream.
@@ -93,6 +94,7 @@ impl Default for Scene {
             merged: Merged::default(),
             path: Path::default(),
             coverage: BTreeMap::new(),
+            tunnels: BTreeMap::new(),
             log_lines: LogLines::default(),
             totals: Totals::default(),
             packets: [Vec::new(), Vec::new()],
@@ -289,6 +291,7 @@ impl Scene {
             merged: &self.merged,
             path: &self.path,
             coverage: &self.coverage,
+            tunnels: &self.tunnels,
             log_lines: self.log_lines,
             totals: &self.totals,
         }

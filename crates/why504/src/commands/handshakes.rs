@@ -149,6 +149,7 @@ impl Printer<'_> {
             path: points.path,
             coverage,
             offsets: &points.merged.offsets,
+            tunnels: &BTreeMap::new(),
         };
         match self.format {
             // In a list for people the healthy ones are a number in the summary.

@@ -106,6 +106,7 @@ impl Printer<'_> {
             path: &Path::default(),
             coverage: &BTreeMap::new(),
             offsets: &BTreeMap::new(),
+            tunnels: &BTreeMap::new(),
         };
         ndjson::reset(&rendering, sent, self.out)
     }

@@ -16,4 +16,5 @@ mod resets;
 mod same_bytes;
 mod slices;
 mod truth;
+mod tunnels;
 mod usage;

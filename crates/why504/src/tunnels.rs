@@ -1,0 +1,67 @@
+//! Which tunnels the packets of the cases came through. Decoding notes only that there are some; the
+//! few frames that are shown are looked at again, and only in captures that hold any.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+use why504_ingest::Source;
+use why504_model::{Damage, Location, SourceId};
+use why504_report::TunnelInfo;
+
+use crate::inputs::Kind;
+use crate::progress::Complaints;
+use crate::raw_frames;
+use crate::run::Analysis;
+
+/// The tunnels of all packets of all candidates.
+pub(crate) fn find(
+    analysis: &Analysis,
+    complaints: &mut Complaints,
+) -> BTreeMap<Location, TunnelInfo> {
+    let files: Vec<&Source<Kind>> = analysis.inputs.of(Kind::Capture).collect();
+    let tunnelled: BTreeSet<SourceId> = analysis
+        .points
+        .iter()
+        .zip(&analysis.captures.points)
+        .filter(|(_, capture)| !capture.frames.tunnelled.is_empty())
+        .flat_map(|(point, _)| point.files.iter().filter_map(|&file| Some(files.get(file)?.id)))
+        .collect();
+    if tunnelled.is_empty() {
+        return BTreeMap::new();
+    }
+    let candidates = analysis.correlation.cases.iter().flat_map(|case| &case.candidates);
+    let attempts = candidates.filter_map(|c| analysis.merged.attempts.get(c.attempt));
+    let events = attempts.flat_map(|attempt| attempt.sightings().flat_map(|s| &s.events));
+    let wanted = raw_frames::by_source(
+        events.map(|e| (e.location, e.time)).filter(|(l, _)| tunnelled.contains(&l.source)),
+    );
+    let read: Vec<(Vec<(Location, TunnelInfo)>, Option<String>)> = files
+        .par_iter()
+        .filter_map(|source| Some((source, wanted.get(&source.id)?)))
+        .map(|(source, wanted)| {
+            let mut found = Vec::new();
+            let result = raw_frames::visit(source, wanted, |location, frame, _| {
+                found.extend(frame.envelope().map(|envelope| (location, info(envelope))));
+                Ok(())
+            });
+            (found, result.err().map(|error| format!("{}: {error}", source.path.display())))
+        })
+        .collect();
+    let mut all = BTreeMap::new();
+    for (found, damage) in read {
+        all.extend(found);
+        if let Some(sentence) = damage {
+            complaints.add(Damage::Partial, sentence);
+        }
+    }
+    all
+}
+
+fn info(envelope: why504_capture::Envelope) -> TunnelInfo {
+    TunnelInfo {
+        kind: envelope.tunnel.name(),
+        id: envelope.id.map(|id| (envelope.tunnel.id_name(), id)),
+        source: envelope.source,
+        destination: envelope.destination,
+    }
+}
