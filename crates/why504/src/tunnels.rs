@@ -13,11 +13,11 @@ use crate::progress::Complaints;
 use crate::raw_frames;
 use crate::run::Analysis;
 
+/// The tunnels of packets.
+type Found = BTreeMap<Location, TunnelInfo>;
+
 /// The tunnels of all packets of all candidates.
-pub(crate) fn find(
-    analysis: &Analysis,
-    complaints: &mut Complaints,
-) -> BTreeMap<Location, TunnelInfo> {
+pub(crate) fn find(analysis: &Analysis, complaints: &mut Complaints) -> Found {
     let files: Vec<&Source<Kind>> = analysis.inputs.of(Kind::Capture).collect();
     let tunnelled: BTreeSet<SourceId> = analysis
         .points
@@ -35,24 +35,25 @@ pub(crate) fn find(
     let wanted = raw_frames::by_source(
         events.map(|e| (e.location, e.time)).filter(|(l, _)| tunnelled.contains(&l.source)),
     );
-    let read: Vec<(Vec<(Location, TunnelInfo)>, Option<String>)> = files
+    let read: Vec<(Found, Complaints)> = files
         .par_iter()
         .filter_map(|source| Some((source, wanted.get(&source.id)?)))
         .map(|(source, wanted)| {
-            let mut found = Vec::new();
+            let (mut found, mut complaints) = (Found::new(), Complaints::default());
             let result = raw_frames::visit(source, wanted, |location, frame, _| {
                 found.extend(frame.envelope().map(|envelope| (location, info(envelope))));
                 Ok(())
             });
-            (found, result.err().map(|error| format!("{}: {error}", source.path.display())))
+            if let Err(error) = result {
+                complaints.add(Damage::Partial, format!("{}: {error}", source.path.display()));
+            }
+            (found, complaints)
         })
         .collect();
-    let mut all = BTreeMap::new();
-    for (found, damage) in read {
+    let mut all = Found::new();
+    for (found, of_file) in read {
         all.extend(found);
-        if let Some(sentence) = damage {
-            complaints.add(Damage::Partial, sentence);
-        }
+        complaints.extend(of_file);
     }
     all
 }
