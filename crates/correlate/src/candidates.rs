@@ -231,7 +231,9 @@ fn connect_timed_out(
         let stalled = seen.client_bytes() == 0 && at_deadline;
         return match asked {
             Asked::Tls => at_deadline.then_some((end, 0)),
-            _ => stalled.then_some((end, 1)),
+            // A worker that looked too late, or a connection that nobody used: as likely as a SYN that
+            // nobody answered, which a request that its user left behind makes as well.
+            _ => stalled.then_some((end, 0)),
         };
     }
     // An answer that ends a connect at once would have been logged as a failure, not as a timeout.

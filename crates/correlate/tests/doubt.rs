@@ -110,6 +110,22 @@ fn what_a_server_says_after_nginx_has_closed_is_no_sign_that_it_heard_the_ack() 
     assert_eq!(sure(&world, &[CLIENT_POINT]), []);
 }
 
+/// After a blocked worker wakes, requests that waited start in the same millisecond; one whose user
+/// has left leaves an unanswered SYN and no line. The line is the other's, which was answered in time.
+#[test]
+fn an_unanswered_syn_beside_a_stalled_connect_takes_no_line_for_sure() {
+    let mut world = World::watched();
+    world.answer_lost(10_100, 40_000, 5000);
+    let client = gateway(40_001);
+    world.up(10_101, client, 0x02, 7000, 0, Seen::Both);
+    world.down(10_102, client, 0x12, 9000, 7001, Seen::Both);
+    world.up(10_103, client, 0x10, 7001, 9001, Seen::Both);
+    world.up(10_402, client, 0x11, 7001, 9001, Seen::Both);
+    let line = world.timed_out(10_402, Some(300));
+    line.start = Some((Interval::new(at(10_095), at(10_105)), StartBasis::RequestTime));
+    assert_eq!(sure(&world, &BOTH), []);
+}
+
 #[test]
 fn on_one_wire_a_capture_of_unanswered_answers_may_be_at_either_end() {
     let mut world = World::default();
