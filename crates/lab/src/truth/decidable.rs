@@ -5,13 +5,17 @@
 //!   without a SYN, and a bare ACK of another connection if it answers the last SYN before the
 //!   deadline. After an earlier one the client's RST may have freed the port, and what became of the
 //!   SYN that followed is open.
-//! * A SYN+ACK after the deadline tells by the timestamp that it echoes which SYN reached the server,
-//!   and by its time whether it was the first of the server's schedule or a repetition.
+//! * A SYN+ACK after the deadline tells by the timestamp that it echoes which SYN reached the server.
+//!   Sooner than a server repeats itself (RFC 6298: a second) it is the first one, and late. At a
+//!   moment of the schedule it is a repetition, unless the same server's SYN+ACKs are late at other
+//!   moments, too: then it may be the first one, delayed. At any other moment it fits a delay best,
+//!   and a server with another schedule as well.
 //! * A bare ACK that answers a later SYN with x + 1 tells that x was answered and in vain.
 //! * SYNs and nothing back decide nothing: lost there, lost on the way back and a silent server look
 //!   the same. So do a lost ACK and one that is not heard.
 
 use std::collections::{BTreeSet, HashSet};
+use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::Result;
@@ -28,8 +32,14 @@ const MS: i64 = 1_000_000;
 /// (`reqsk_timer_handler`); measured timers run up to 5 % late.
 const SCHEDULE: [i64; 5] = [1, 3, 7, 15, 31];
 
+/// Before this after the SYN no server repeats its answer (RFC 6298 section 2.1).
+const NO_REPEAT_BEFORE: i64 = 950 * MS;
+
+/// Longer than any answer of a server that is not slow.
+const NOTICEABLE: i64 = 200 * MS;
+
 /// How far from the schedule a packet may arrive that is on it: the lab's links are far faster.
-const JITTER: i64 = 50 * MS;
+const JITTER: i64 = 90 * MS;
 
 /// The lines of `rows` whose cause the gateway's captures in `folder` decide.
 pub fn decided_by_gateway(
@@ -70,6 +80,8 @@ pub fn decided_by_gateway(
 struct Facts {
     /// Port and ISN of every attempt that a bare ACK of a later one acknowledges.
     acknowledged_late: HashSet<Key>,
+    /// Servers with a SYN+ACK that was the first and late.
+    slow: HashSet<(IpAddr, u16)>,
     /// Whether some server answered a later SYN with the timestamp of the first: then it is one that
     /// keeps the first, and an echo of a later one means that the first never arrived.
     keeps_first: bool,
@@ -87,13 +99,28 @@ impl Facts {
             let differ = first.value.is_some() && first.value != second.value;
             differ && attempt.synacks.iter().any(|s| s.time > second.time && s.echo == first.value)
         });
-        Self { acknowledged_late, keeps_first }
+        let slow = attempts
+            .iter()
+            .filter(|attempt| attempt.syns.len() == 1 || !attempt.acks.is_empty())
+            .filter(|attempt| {
+                let first = attempt.synacks.first();
+                first.is_some_and(|first| {
+                    let waited = first.time - attempt.start();
+                    waited >= NOTICEABLE && !repeats(attempt.start(), first.time)
+                })
+            })
+            .map(|attempt| (attempt.dst, attempt.dport))
+            .collect();
+        Self { acknowledged_late, slow, keeps_first }
     }
 
     /// The SYN+ACK was sent and lost: a repetition came, or a later SYN met the half-open attempt.
     fn shows_loss(&self, error: &ErrorLine, attempt: &GatewayAttempt) -> bool {
         if self.acknowledged_late.contains(&attempt.key()) {
             return true;
+        }
+        if self.slow.contains(&(attempt.dst, attempt.dport)) {
+            return false;
         }
         let late = late(error, attempt);
         let in_pairs = late.windows(2).any(|pair| match pair {
@@ -111,13 +138,11 @@ impl Facts {
             })
     }
 
-    /// The first SYN was answered, and the answer is no repetition.
+    /// The first SYN was answered, and too soon for a repetition.
     fn shows_delay(error: &ErrorLine, attempt: &GatewayAttempt) -> bool {
-        let Some(first) = late(error, attempt).first().copied() else { return false };
-        // A server also repeats when another copy of the SYN arrives.
-        let asked_again =
-            attempt.syns.iter().skip(1).any(|syn| (0..=JITTER).contains(&(first.time - syn.time)));
-        copy(attempt, &first) == Some(0) && !repeats(attempt.start(), first.time) && !asked_again
+        let late = late(error, attempt);
+        let Some(first) = late.first() else { return false };
+        copy(attempt, first) == Some(0) && first.time - attempt.start() < NO_REPEAT_BEFORE
     }
 }
 
@@ -209,7 +234,7 @@ mod tests {
     }
 
     fn shown(keeps_first: bool, timeout: f64, attempt: &GatewayAttempt) -> (bool, bool) {
-        let facts = Facts { acknowledged_late: HashSet::new(), keeps_first };
+        let facts = Facts { acknowledged_late: HashSet::new(), slow: HashSet::new(), keeps_first };
         let error = error(timeout);
         (facts.shows_loss(&error, attempt), Facts::shows_delay(&error, attempt))
     }
@@ -224,6 +249,9 @@ mod tests {
         // Right after the second copy: the copy's own answer as well as a delayed one.
         let asked = attempt(&[(0, 1), (1020 * MS, 2)], &[(1021 * MS, 2)]);
         assert_eq!(shown(true, 1.02, &asked), (false, false));
+        // Off the schedule, and late enough for a server with another one.
+        let odd = attempt(&[(0, 1)], &[(2200 * MS, 1)]);
+        assert_eq!(shown(true, 0.5, &odd), (false, false));
     }
 
     #[test]
@@ -246,7 +274,17 @@ mod tests {
     fn silence_decides_nothing_and_a_later_bare_ack_does() {
         let silent = attempt(&[(0, 1)], &[]);
         assert_eq!(shown(true, 0.5, &silent), (false, false));
-        let facts = Facts { acknowledged_late: HashSet::from([(80, 7)]), keeps_first: false };
+        let mut facts = Facts {
+            acknowledged_late: HashSet::from([(80, 7)]),
+            slow: HashSet::new(),
+            keeps_first: false,
+        };
         assert!(facts.shows_loss(&error(0.5), &silent));
+        // Where the server's answers are late at any moment, none is a repetition for sure.
+        facts.acknowledged_late.clear();
+        let repeated = attempt(&[(0, 1)], &[(1020 * MS, 1)]);
+        assert!(facts.shows_loss(&error(0.5), &repeated));
+        facts.slow = Facts::of(&[attempt(&[(0, 1)], &[(700 * MS, 1)])]).slow;
+        assert!(!facts.shows_loss(&error(0.5), &repeated));
     }
 }
