@@ -114,6 +114,8 @@ pub struct Seen {
     pub wrong_ack_unstamped: bool,
     /// A bare ACK for something else.
     pub foreign_ack: Foreign,
+    /// The last SYN drew a bare ACK of something else: whatever holds the port held it all the time.
+    pub held_to_the_last: bool,
     /// A bare ACK for this very attempt, provoked by a later SYN on its port.
     pub own_bare_ack: bool,
     /// The client reset this attempt after its second or later SYN+ACK, soon enough to answer it.
@@ -305,6 +307,7 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
         }),
         wrong_ack_unstamped: wrong_ack(sighting, |answer| answer.timestamps.is_none()),
         foreign_ack: Foreign::None,
+        held_to_the_last: held_to_the_last(sighting, latest),
         own_bare_ack: sighting.bare_acks().next().is_some(),
         bare_ack_counted: sighting.bare_acks().all(|e| e.ip_id.is_some_and(|id| id != 0)),
         rst_at_once: false,
@@ -316,6 +319,12 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
         port_half_open: false,
         reverse_syn: sighting.reverse_syn().is_some(),
     }
+}
+
+/// The client sent no SYN after the one that a bare ACK of something else answered in time.
+fn held_to_the_last(sighting: &Sighting, latest: Timestamp) -> bool {
+    let Some(last) = sighting.syns().map(|syn| syn.time).max() else { return false };
+    sighting.foreign_acks().any(|ack| ack.time >= last && ack.time <= latest)
 }
 
 /// Saturating count: hostile captures repeat a packet without end.

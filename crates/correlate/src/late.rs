@@ -18,6 +18,8 @@ const SLOTS: [Span; 5] = [
     Span::from_secs(15),
     Span::from_secs(31),
 ];
+/// Before a round trip is measured a timer waits a second (RFC 6298 section 2.1; three by RFC 2988).
+const NO_REPEAT_BEFORE: Span = Span::from_millis(950);
 /// A timer never fires early; a clock may run fast by 500 ppm.
 const FAST_CLOCK: (i64, i64) = (1, 2000);
 /// Timer wheels are coarse (`timer_wheel`: up to 80 ms at 1 s) and hosts busy.
@@ -41,6 +43,8 @@ pub enum LateAnswer {
     LaterCopy,
     /// It echoes a later SYN and came when a server repeats the SYN+ACK to that one.
     LaterCopyRepeated,
+    /// It echoes the first SYN and came sooner than any server repeats itself: it is the first one.
+    TheFirst,
     /// It echoes the first SYN, at no moment at which a server repeats itself.
     OffSchedule,
     /// Without TCP timestamps nothing tells which SYN it answers.
@@ -66,6 +70,8 @@ pub(crate) fn late_answer(sighting: &Sighting, round_trip: Span) -> LateAnswer {
     });
     if (by_timer || by_copy) && !is_the_first(sighting, answer) {
         LateAnswer::Repeated
+    } else if !by_copy && answer.time.since(syn.time) < NO_REPEAT_BEFORE {
+        LateAnswer::TheFirst
     } else {
         LateAnswer::OffSchedule
     }
@@ -99,7 +105,10 @@ pub(crate) fn shows_delay(sighting: &Sighting, round_trip: Span) -> bool {
     };
     let once = sighting.syns().filter(|again| again.time < answer.time).count() == 1;
     once && answer.time.since(syn.time) >= round_trip + AGAIN
-        && late_answer(sighting, round_trip) == LateAnswer::OffSchedule
+        && matches!(
+            late_answer(sighting, round_trip),
+            LateAnswer::OffSchedule | LateAnswer::TheFirst
+        )
 }
 
 /// The same, seen from the server's end: what answered its SYN+ACK came late. A RST that answers a

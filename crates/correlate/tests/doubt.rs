@@ -110,6 +110,58 @@ fn what_a_server_says_after_nginx_has_closed_is_no_sign_that_it_heard_the_ack() 
     assert_eq!(sure(&world, &[CLIENT_POINT]), []);
 }
 
+/// A timer waits a second before it sends a SYN+ACK again (RFC 6298): what comes sooner is the first.
+/// Half a second later than the schedule it may be anything.
+#[test]
+fn from_the_gateway_alone_a_late_answer_is_sure_only_before_any_repetition() {
+    for (after, expected) in [
+        (700, (Verdict::SynAckLate, Grade::Signature)),
+        (960, (Verdict::SynAckLate, Grade::Consistent)),
+        (1500, (Verdict::SynAckLate, Grade::Consistent)),
+    ] {
+        let mut world = World::watched();
+        let client = gateway(40_000);
+        world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
+        world.down(10_100 + after, client, 0x12, 9000, 5001, Seen::Both);
+        world.up(10_101 + after, client, 0x04, 5001, 0, Seen::Both);
+        // The world's packets echo nothing; this answer echoes its SYN.
+        let value = u32::try_from(10_100 + 1_000_000).expect("in range");
+        world.change(CLIENT_POINT, |s| {
+            let mut segment = *s;
+            if segment.flags.contains(TcpFlags::SYN | TcpFlags::ACK)
+                && let Some(stamps) = &mut segment.timestamps
+                && segment.time == at(10_100 + after)
+            {
+                stamps.echo = value;
+            }
+            Some(segment)
+        });
+        world.timed_out(10_400, Some(300));
+        assert_eq!(answers(&world, &[CLIENT_POINT]), [expected], "{after} ms");
+    }
+}
+
+/// An old connection answers a SYN, the client's RST may have ended it, and Linux repeats the SYN after
+/// some milliseconds: only when that one draws the same ACK is it known that nothing changed.
+#[test]
+fn from_the_gateway_alone_a_bare_ack_is_sure_only_for_the_last_syn() {
+    for (last_answered, grade) in [(false, Grade::Consistent), (true, Grade::Signature)] {
+        let mut world = World::watched();
+        let client = gateway(40_000);
+        world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
+        world.down(10_101, client, 0x10, 9000, 777, Seen::Both);
+        world.up(10_102, client, 0x04, 777, 0, Seen::ClientOnly);
+        world.up(11_120, client, 0x02, 5000, 0, Seen::Both);
+        if last_answered {
+            world.down(11_121, client, 0x10, 9000, 777, Seen::Both);
+            world.up(11_122, client, 0x04, 777, 0, Seen::ClientOnly);
+        }
+        world.timed_out(11_600, Some(1500));
+        let expected = [(Verdict::StaleConnection, grade)];
+        assert_eq!(answers(&world, &[CLIENT_POINT]), expected, "{last_answered}");
+    }
+}
+
 /// After a blocked worker wakes, requests that waited start in the same millisecond; one whose user
 /// has left leaves an unanswered SYN and no line. The line is the other's, which was answered in time.
 #[test]

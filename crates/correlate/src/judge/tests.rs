@@ -423,8 +423,18 @@ fn one_end() -> Vec<Expectation> {
             Signature,
         ),
         (late(LateAnswer::LaterCopy), "late_copy", Verdict::SynLost, Consistent),
+        (late(LateAnswer::TheFirst), "late_first", Verdict::SynAckLate, Signature),
         (late(LateAnswer::OffSchedule), "late_off_schedule", Verdict::SynAckLate, Consistent),
         (late(LateAnswer::Unknown), "late_unknown", Verdict::SynAckLate, Consistent),
+        (
+            with(gateway_only(), |f| {
+                let seen = at_client(f);
+                (seen.foreign_ack, seen.held_to_the_last) = (Foreign::Established, true);
+            }),
+            "bare_ack_to_the_last",
+            Verdict::StaleConnection,
+            Signature,
+        ),
         (
             with(gateway_only(), |f| at_client(f).foreign_ack = Foreign::Unfinished),
             "bare_ack_only",

@@ -93,6 +93,17 @@ pub(super) static ROWS: &[Row] = &[
         reason: "the SYN+ACK that came too late echoes a repeated SYN: the first one made no request at the server",
     },
     Row {
+        name: "late_first",
+        applies: |f| f.client.is_some() && f.late == LateAnswer::TheFirst,
+        when: "seen from the client alone: the late SYN+ACK echoes the first SYN and came sooner than a server repeats itself",
+        verdict: Verdict::SynAckLate,
+        mechanism: None,
+        grade: Grade::Signature,
+        need: Need::Client,
+        alternatives: &[],
+        reason: "the SYN+ACK came after nginx had given up, and sooner than any server repeats one: it was the first, and path or server were slow",
+    },
+    Row {
         name: "late_off_schedule",
         applies: |f| f.client.is_some() && f.late == LateAnswer::OffSchedule,
         when: "seen from the client alone: the late SYN+ACK echoes the first SYN, at no moment at which a server repeats itself",
@@ -113,6 +124,19 @@ pub(super) static ROWS: &[Row] = &[
         need: Need::Nothing,
         alternatives: &[(Verdict::SynAckLost, Timestamps), (Verdict::SynLost, Timestamps)],
         reason: "a SYN+ACK came after nginx had given up; without TCP timestamps nothing tells whether earlier ones were lost",
+    },
+    Row {
+        name: "bare_ack_to_the_last",
+        applies: |f| {
+            f.client.is_some() && f.c().foreign_ack != Foreign::None && f.c().held_to_the_last
+        },
+        when: "seen from the client alone: a bare ACK for something else answered the last SYN, and nothing else came",
+        verdict: Verdict::StaleConnection,
+        mechanism: None,
+        grade: Grade::Signature,
+        need: Need::Client,
+        alternatives: &[],
+        reason: "the server answered even the last SYN with a bare ACK for an earlier attempt or connection: that one held the port until nginx gave up",
     },
     Row {
         name: "bare_ack_only",
