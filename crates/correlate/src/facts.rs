@@ -7,6 +7,7 @@ use why504_model::{Span, Timeout, TimeoutKind, Timestamp};
 use crate::LateAnswer;
 use crate::answers;
 use crate::deadline::Deadline;
+use crate::delay::Leg;
 use crate::view::Station;
 
 /// What comes again after this time was sent again because something was missed; sooner it may have
@@ -161,6 +162,8 @@ pub struct Facts {
     pub linux_like: bool,
     /// The server's first SYN+ACK left only after the deadline.
     pub server_slow: bool,
+    /// What took longest from the SYN to the SYN+ACK that answers it, where two points tell.
+    pub slowest: Option<Leg>,
     /// The server's point saw an attempt to this upstream at that moment that the client's point
     /// did not: it may be this one, rewritten on the way.
     pub unpaired_at_server: bool,
@@ -208,6 +211,7 @@ impl Facts {
             late_is_first: false,
             linux_like: false,
             server_slow: false,
+            slowest: None,
             unpaired_at_server: false,
             reliable: true,
             open_at_end: false,

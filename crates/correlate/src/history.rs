@@ -11,6 +11,7 @@ use why504_model::{Endpoint, Flow, Interval, SeqNumber, Span, Timestamp};
 use crate::LateAnswer;
 use crate::answers;
 use crate::deadline::Deadline;
+use crate::delay;
 use crate::facts::{self, Asked, End, Facts, Foreign};
 use crate::late;
 use crate::view::{Points, Station};
@@ -120,6 +121,9 @@ impl<'a> History<'a> {
                 .sighting
                 .zip(server.sighting)
                 .is_some_and(|(c, s)| facts::same_first_answer(c, s));
+            facts.slowest = client.sighting.zip(server.sighting).and_then(|(c, s)| {
+                delay::slowest(c, s, |moment| points.moment_at(client.point, server.point, moment))
+            });
             facts.server_slow = s.is_some_and(|s| s.seen.syn_acks == 0 && s.seen.late_syn_acks > 0);
             facts.unpaired_at_server = self.unpaired(points, attempt, server, during);
         }

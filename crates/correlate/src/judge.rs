@@ -9,7 +9,7 @@ mod table;
 
 use why504_handshake::CoverageGap;
 
-use crate::{Facts, Foreign, Grade, Mechanism, Settles, Verdict};
+use crate::{Facts, Foreign, Grade, Leg, Mechanism, Settles, Verdict};
 pub use table::rows;
 
 /// At which ends a row needs absence to be evidence.
@@ -155,6 +155,11 @@ fn refinement(row: &Row, facts: &Facts) -> Option<Mechanism> {
             Some(Mechanism::PortReuseSynRecv)
         }
         Verdict::SynAckLost => synack_lost(facts),
+        Verdict::SynAckLate => facts.slowest.map(|leg| match leg {
+            Leg::Syn => Mechanism::SynDelayed,
+            Leg::Server => Mechanism::ServerSlow,
+            Leg::SynAck => Mechanism::LatePath,
+        }),
         Verdict::StaleConnection | Verdict::Connected => held(facts).or_else(|| split(facts)),
         Verdict::AckLost => split(facts),
         Verdict::AckIgnored => Some(if facts.s().first_timer_fired {

@@ -3,7 +3,7 @@
 use why504_handshake::{
     Attempt, ClockOffset, Coverage, CoverageGap, Event, Merged, Path, PointId, Sighting,
 };
-use why504_model::{Endpoint, Interval, Span};
+use why504_model::{Endpoint, Interval, Span, Timestamp};
 
 use crate::deadline::Deadline;
 use crate::verdict::{LostPacket, Verdict};
@@ -148,6 +148,19 @@ impl<'a> Points<'a> {
             }
             _ => self.at_point(near, point, during),
         }
+    }
+
+    /// A moment of one point's clock on another's, where packets in both directions tell the offset
+    /// between the two at that time.
+    pub(crate) fn moment_at(
+        &self,
+        from: PointId,
+        to: PointId,
+        moment: Timestamp,
+    ) -> Option<Timestamp> {
+        let offset = self.offset(from, to).or_else(|| self.offset(to, from))?;
+        let there = || self.at_point(from, to, Interval::new(moment, moment)).start();
+        offset.is_known_at(moment).then(there)
     }
 
     /// An interval of one point's clock on another's.

@@ -3,10 +3,10 @@
 
 mod world;
 
-use why504_correlate::{Grade, Verdict, ZoneEvidence};
+use why504_correlate::{Grade, Mechanism, Verdict, ZoneEvidence};
 use why504_handshake::PointId;
 use why504_model::Span;
-use world::{CLIENT_POINT, SERVER_POINT, Seen, World, gateway, start_at};
+use world::{CLIENT_POINT, SERVER_POINT, Seen, World, at, gateway, start_at};
 
 const BOTH: [u16; 2] = [CLIENT_POINT, SERVER_POINT];
 
@@ -29,6 +29,38 @@ fn a_lost_second_handshake_is_proven_by_both_ends_and_open_from_one() {
     assert_eq!(answers(&world, &[CLIENT_POINT]), [(Verdict::NoReply, Grade::Consistent)]);
     // The upstream alone cannot show that its clock is the log's.
     assert_eq!(answers(&world, &[SERVER_POINT]), [(Verdict::SynAckLost, Grade::Consistent)]);
+}
+
+/// SYN at 100 ms, SYN+ACK at 600 ms, nginx gave up at 400 ms: where the half second went, the other
+/// end's clock tells.
+#[test]
+fn what_took_longest_names_the_mechanism_of_a_late_answer() {
+    for (arrived, answered, mechanism) in [
+        (10_590, 10_599, Mechanism::SynDelayed),
+        (10_101, 10_599, Mechanism::ServerSlow),
+        (10_101, 10_102, Mechanism::LatePath),
+    ] {
+        let mut world = World::watched();
+        let client = gateway(40_000);
+        world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
+        world.down(10_600, client, 0x12, 9000, 5001, Seen::Both);
+        world.up(10_601, client, 0x04, 5001, 0, Seen::Both);
+        world.change(SERVER_POINT, |segment| {
+            let mut there = *segment;
+            match (segment.flags.0, segment.seq.0) {
+                (0x02, 5000) => there.time = at(arrived),
+                (0x12, 9000) => there.time = at(answered),
+                _ => {}
+            }
+            Some(there)
+        });
+        world.timed_out(10_400, Some(300));
+        let case = &world.judge(&BOTH)[0];
+        assert_eq!(
+            (case.verdict, case.grade, case.mechanism),
+            (Verdict::SynAckLate, Grade::Proven, Some(mechanism))
+        );
+    }
 }
 
 #[test]

@@ -423,7 +423,21 @@ fn one_end() -> Vec<Expectation> {
             Signature,
         ),
         (late(LateAnswer::LaterCopy), "late_copy", Verdict::SynLost, Consistent),
-        (late(LateAnswer::TheFirst), "late_first", Verdict::SynAckLate, Signature),
+        (
+            with(late(LateAnswer::TheFirst), |f| {
+                (at_client(f).late_syn_acks, at_client(f).rst_after_first) = (1, true);
+            }),
+            "late_first",
+            Verdict::SynAckLate,
+            Signature,
+        ),
+        (
+            // Reset before the deadline: a local firewall does that as well.
+            with(late(LateAnswer::TheFirst), |f| at_client(f).syn_acks = 1),
+            "late_off_schedule",
+            Verdict::SynAckLate,
+            Consistent,
+        ),
         (late(LateAnswer::OffSchedule), "late_off_schedule", Verdict::SynAckLate, Consistent),
         (late(LateAnswer::Unknown), "late_unknown", Verdict::SynAckLate, Consistent),
         (
@@ -612,6 +626,30 @@ fn what_the_server_held_and_why_it_ignored_the_ack_are_named() {
             seen.first_timer_fired = first_timer_fired;
         });
         assert_eq!(judge(&ignored).mechanism, Some(mechanism));
+    }
+}
+
+/// Taxonomy section 3.2, row 10: what was slow names the mechanism of an answer that came too late.
+#[test]
+fn what_took_longest_is_named() {
+    for (leg, mechanism) in [
+        (Some(Leg::Syn), Some(Mechanism::SynDelayed)),
+        (Some(Leg::Server), Some(Mechanism::ServerSlow)),
+        (Some(Leg::SynAck), Some(Mechanism::LatePath)),
+        (None, None),
+    ] {
+        let left_late = with(both(), |f| (f.server_slow, f.slowest) = (true, leg));
+        let came_late = with(both(), |f| {
+            at_server(f).syn_acks = 1;
+            (f.late, f.late_is_first, f.slowest) = (LateAnswer::OffSchedule, true, leg);
+        });
+        for facts in [left_late, came_late] {
+            let judgement = judge(&facts);
+            assert_eq!(
+                (judgement.verdict(), judgement.grade, judgement.mechanism),
+                (Verdict::SynAckLate, Grade::Proven, mechanism)
+            );
+        }
     }
 }
 

@@ -94,8 +94,14 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "late_first",
-        applies: |f| f.client.is_some() && f.late == LateAnswer::TheFirst,
-        when: "seen from the client alone: the late SYN+ACK echoes the first SYN and came sooner than a server repeats itself",
+        // A RST before the deadline may be a local firewall's (`--reject-with tcp-reset`).
+        applies: |f| {
+            f.client.is_some()
+                && f.late == LateAnswer::TheFirst
+                && f.c().syn_acks == 0
+                && f.c().rst_after_first
+        },
+        when: "seen from the client alone: the late SYN+ACK echoes the first SYN and came after the deadline, sooner than a server repeats itself; the client reset it",
         verdict: Verdict::SynAckLate,
         mechanism: None,
         grade: Grade::Signature,
@@ -105,7 +111,9 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "late_off_schedule",
-        applies: |f| f.client.is_some() && f.late == LateAnswer::OffSchedule,
+        applies: |f| {
+            f.client.is_some() && matches!(f.late, LateAnswer::TheFirst | LateAnswer::OffSchedule)
+        },
         when: "seen from the client alone: the late SYN+ACK echoes the first SYN, at no moment at which a server repeats itself",
         verdict: Verdict::SynAckLate,
         mechanism: None,

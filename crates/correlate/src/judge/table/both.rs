@@ -22,7 +22,7 @@ pub(super) static ROWS: &[Row] = &[
         applies: |f| f.both() && f.s().syns > 0 && f.server_slow,
         when: "both ends captured; the server's first SYN+ACK left after the deadline",
         verdict: Verdict::SynAckLate,
-        mechanism: Some(Mechanism::ServerSlow),
+        mechanism: None,
         grade: Grade::Proven,
         need: Need::Server,
         alternatives: &[],
@@ -33,7 +33,7 @@ pub(super) static ROWS: &[Row] = &[
         applies: |f| f.both() && f.s().syn_acks > 0 && late_seen(f) && f.late_is_first,
         when: "both ends captured; the server's first SYN+ACK arrived, after the deadline",
         verdict: Verdict::SynAckLate,
-        mechanism: Some(Mechanism::LatePath),
+        mechanism: None,
         grade: Grade::Proven,
         // A capture that began after the real first one would take a repetition for it.
         need: Need::Server,
