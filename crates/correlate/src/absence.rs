@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 use why504_model::{Endpoint, Interval, Timeout};
 
 use crate::candidates::{self, Index};
-use crate::case::{Case, Join};
+use crate::case::Case;
 use crate::facts::{End, Facts, Seen};
 use crate::judge::{Doubt, Judgement, judge};
+use crate::search::Join;
 use crate::view::Points;
 use crate::{Settles, Verdict};
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use why504_handshake::{Attempt, EventKind, PointId, Sighting};
 use why504_model::{
-    Endpoint, Interval, LimitSource, Span, StartBasis, TimeLimit, Timeout, Timestamp,
+    Endpoint, Interval, LimitSource, Span, StartBasis, TimeLimit, Timeout, TimeoutKind, Timestamp,
 };
 
 use crate::assign::Edge;
@@ -168,34 +168,40 @@ fn within(index: &Index<'_>, timeout: &Timeout, window: &Window, skew: Span) -> 
     let asked = Asked::by(timeout.kind);
     index
         .began(timeout.peer, window.within.shifted(skew))
-        .filter_map(|(i, attempt)| {
-            let (end, penalty) = fits(asked, timeout, attempt, window, skew)?;
-            Some(Edge { attempt: i, end, penalty })
+        .flat_map(|(i, attempt)| {
+            let found = fits(asked, timeout, attempt, window, skew);
+            found.into_iter().map(move |(end, penalty)| Edge { attempt: i, end, penalty })
         })
         .collect()
 }
 
-/// Whether an attempt can be what the line reports: when that event happened, and how plausible.
+/// Whether an attempt can be what the line reports: when that event happened, and how plausible;
+/// once for each timer under which it can.
 fn fits(
     asked: Asked,
     timeout: &Timeout,
     attempt: &Attempt,
     window: &Window,
     skew: Span,
-) -> Option<(End, u32)> {
+) -> Vec<(End, u32)> {
     let seen = attempt.nearest();
     let logged = timeout.logged.shifted(skew);
-    match asked {
+    let once = match asked {
         Asked::Outcome => None,
-        Asked::Connect | Asked::Tls => connect_timed_out(asked, timeout, seen, window, skew),
-        Asked::Read => read_timed_out(seen, logged),
-        Asked::Refused => failed_at(refusal(seen)?, logged),
-        Asked::Unreachable => failed_at(seen.last_icmp()?.time, logged),
+        Asked::Connect | Asked::Tls => {
+            let fired = fired(timeout, seen, window, skew).into_iter();
+            let fits = fired.filter(|(_, deadline)| timed_out(asked, timeout, seen, *deadline));
+            return fits.map(|(end, _)| (end, 0)).collect();
+        }
+        Asked::Read => read_timed_out(timeout.kind, seen, logged),
+        Asked::Refused => refusal(seen).and_then(|event| failed_at(event, logged)),
+        Asked::Unreachable => seen.last_icmp().and_then(|event| failed_at(event.time, logged)),
         Asked::Failed => {
             let end = refusal(seen).map_or((logged.start(), logged.end()), |at| (at, at));
             (!seen.completed()).then_some((end, 0))
         }
-    }
+    };
+    once.into_iter().collect()
 }
 
 /// nginx logs a failure in the loop iteration in which the RST or ICMP error is read.
@@ -216,58 +222,50 @@ fn refusal(seen: &Sighting) -> Option<Timestamp> {
     })
 }
 
-fn connect_timed_out(
-    asked: Asked,
-    timeout: &Timeout,
-    seen: &Sighting,
-    window: &Window,
-    skew: Span,
-) -> Option<(End, u32)> {
-    let (end, deadline) = fired(timeout, seen, window, skew)?;
+/// Whether a timer which fired within `deadline` may have ended this attempt.
+fn timed_out(asked: Asked, timeout: &Timeout, seen: &Sighting, deadline: Interval) -> bool {
     if seen.completed() {
         // Without the timer's length any connection that was closed unused would fit.
-        let close = seen.client_close().filter(|_| !timeout.limits.is_empty())?;
-        let at_deadline = deadline.widened(EARLY, STALL).contains(close.time);
-        let stalled = seen.client_bytes() == 0 && at_deadline;
+        let close = seen.client_close().filter(|_| !timeout.limits.is_empty());
+        let at_deadline =
+            close.is_some_and(|close| deadline.widened(EARLY, STALL).contains(close.time));
         return match asked {
-            Asked::Tls => at_deadline.then_some((end, 0)),
+            Asked::Tls => at_deadline,
             // A worker that looked too late, or a connection that nobody used: as likely as a SYN that
             // nobody answered, which a request that its user left behind makes as well.
-            _ => stalled.then_some((end, 0)),
+            _ => seen.client_bytes() == 0 && at_deadline,
         };
     }
     // An answer that ends a connect at once would have been logged as a failure, not as a timeout.
     let failed = refusal(seen).or_else(|| seen.icmp().map(|e| e.time));
-    failed.is_none_or(|at| at > deadline.start()).then_some((end, 0))
+    failed.is_none_or(|at| at > deadline.start())
 }
 
-/// When the timer of this line fired if it was armed for this attempt: a point for the order of
-/// lines, and the interval within which it lies. `None` when the SYNs contradict it.
-fn fired(
-    timeout: &Timeout,
-    seen: &Sighting,
-    window: &Window,
-    skew: Span,
-) -> Option<(End, Interval)> {
+/// When the timer of this line fired if it was armed for this attempt, for each length that it may
+/// have: a point for the order of lines, and the interval within which it lies. Empty when the SYNs
+/// contradict all of them.
+fn fired(timeout: &Timeout, seen: &Sighting, window: &Window, skew: Span) -> Vec<(End, Interval)> {
     let first = seen.first_syn();
     let logged = timeout.logged.shifted(skew).widened(STALL, EARLY);
     // With the request's start as the only bound the timer may have been armed at any time since.
     let started_late = window.widened_by > Span::ZERO && window.basis == Basis::AccessLog;
     if timeout.limits.is_empty() || started_late {
         let end = timeout.logged.shifted(skew);
-        return plausible(seen, end).then_some(((end.start(), end.end()), end));
+        return plausible(seen, end)
+            .then_some(((end.start(), end.end()), end))
+            .into_iter()
+            .collect();
     }
-    timeout
+    let ends = timeout
         .limits
         .iter()
-        .map(|limit| ((first + limit.at_least, first + limit.at_most), after(first, limit)))
-        .filter(|(_, within)| within.overlaps(logged) && plausible(seen, *within))
-        .reduce(|a, b| ((a.0.0.min(b.0.0), a.0.1.max(b.0.1)), a.1.hull(b.1)))
+        .map(|limit| ((first + limit.at_least, first + limit.at_most), after(first, limit)));
+    ends.filter(|(_, within)| within.overlaps(logged) && plausible(seen, *within)).collect()
 }
 
 /// The SYNs fit a timer that fired within: a closed socket repeats none, an open one repeats in
 /// time.
-fn plausible(seen: &Sighting, fired: Interval) -> bool {
+pub(crate) fn plausible(seen: &Sighting, fired: Interval) -> bool {
     let Some(last) = seen.syns().last() else { return true };
     let waited = last.time.since(seen.first_syn());
     let next_at_latest = seen.first_syn() + waited.scaled(21, 10) + FIRST_REPEAT;
@@ -275,7 +273,7 @@ fn plausible(seen: &Sighting, fired: Interval) -> bool {
     last.time <= fired.end() && (answered || fired.start() <= next_at_latest)
 }
 
-fn read_timed_out(seen: &Sighting, logged: Interval) -> Option<(End, u32)> {
+fn read_timed_out(kind: TimeoutKind, seen: &Sighting, logged: Interval) -> Option<(End, u32)> {
     if seen.server_bytes() > 0 {
         return None;
     }
@@ -284,12 +282,18 @@ fn read_timed_out(seen: &Sighting, logged: Interval) -> Option<(End, u32)> {
         let answered = seen.syn_acks().next().is_some();
         return answered.then_some(((logged.start(), logged.end()), 1));
     }
+    // nginx itself closes in the loop iteration in which the timer fires; Lua code when it likes.
+    let earliest = |close: Timestamp| match kind {
+        TimeoutKind::UpstreamReadTimeout => close - STALL,
+        _ => logged.start().min(close),
+    };
     match seen.client_close() {
         Some(close) => logged
             .widened(STALL, CLOSE_LATE)
             .contains(close.time)
-            .then_some(((logged.start(), close.time), 0)),
-        None => Some(((logged.start(), logged.end()), 1)),
+            .then_some(((earliest(close.time), close.time), 0)),
+        // A FIN that goes out with what was never acknowledged is not seen as one.
+        None => Some(((logged.start(), logged.end()), 0)),
     }
 }
 

@@ -1,5 +1,4 @@
-//! From timeouts and attempts to cases: candidates, assignment, judgement, and what several
-//! candidates say together.
+//! From timeouts and attempts to cases: candidates, assignment, judgement.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -8,12 +7,14 @@ use why504_handshake::{Attempt, PointId};
 use why504_model::{Interval, SourceId, Span, Timeout, TimeoutKind};
 
 use crate::absence;
-use crate::assign::{Assignment, Edge, Line, assign};
-use crate::candidates::{self, Index, Window};
+use crate::assign::{Edge, Line, assign};
+use crate::candidates;
 use crate::deadline::Deadline;
 use crate::facts::Asked;
+use crate::fates::together;
 use crate::history::History;
 use crate::judge::{Doubt, Judgement, judge};
+use crate::search::{Join, Search};
 use crate::view::Points;
 use crate::{Grade, LogClock, Mechanism, Settles, Verdict};
 
@@ -58,15 +59,6 @@ pub struct Candidate {
     pub deadline: Deadline,
 }
 
-/// How the candidates were found.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Join {
-    /// The window for the first SYN, on the log's clock.
-    pub window: Window,
-    /// How the capture's clock relates to the log's.
-    pub clock: LogClock,
-}
-
 /// All cases of a run, and the timeouts that are about something else.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Correlation {
@@ -86,37 +78,34 @@ pub fn correlate(
     unzoned: &BTreeSet<SourceId>,
 ) -> Correlation {
     let zone_known = |timeout: &Timeout| !unzoned.contains(&timeout.location.source);
-    let attempts = &points.merged.attempts;
-    let index = Index::new(attempts, |attempt| points.is_home(attempt));
-    let clocks = log_clocks(timeouts, points);
-    let history = History::new(points);
-    let joins: Vec<(Vec<Edge>, Join)> = timeouts
+    let search = Search::new(timeouts, points);
+    let (edges, joins): (Vec<Vec<Edge>>, Vec<Join>) = timeouts
         .iter()
         .map(|timeout| {
-            let (edges, mut join) = candidates_of(&index, timeout, &clocks);
+            let (edges, mut join) = search.of(timeout);
             // The access log's `$msec` needs no zone.
             if timeout.start.is_none() && !zone_known(timeout) {
                 join.clock = LogClock::Unknown;
             }
             (edges, join)
         })
-        .collect();
-    let watched = watched_logs(timeouts, &joins);
-    let lines: Vec<Line> = timeouts
-        .iter()
-        .zip(&joins)
-        .map(|(timeout, (edges, _))| Line {
+        .unzip();
+    let watched = watched_logs(timeouts, &edges);
+    let lines = timeouts.iter().zip(edges);
+    let lines: Vec<Line> = lines
+        .map(|(timeout, edges)| Line {
             log: timeout.location.source.0,
             worker: timeout.worker,
-            edges: edges.clone(),
+            read: timeout.kind.is_failure(),
+            edges,
         })
         .collect();
+    let history = History::new(points);
     let mut found = Correlation::default();
-    for (i, (assignment, (_, join))) in assign(&lines).into_iter().zip(joins).enumerate() {
+    for (i, (assignment, join)) in assign(&lines).into_iter().zip(joins).enumerate() {
         let Some(timeout) = timeouts.get(i) else { continue };
-        let candidates: Vec<Candidate> = assignment
-            .attempts
-            .iter()
+        let attempts = assignment.attempts.iter();
+        let candidates: Vec<Candidate> = attempts
             .filter_map(|&(a, share)| candidate(points, &history, timeout, a, share, join.clock))
             .collect();
         if !candidates.is_empty() {
@@ -126,7 +115,8 @@ pub fn correlate(
         } else {
             let dated = timeout.start.is_some() || zone_known(timeout);
             let anchored = dated && watched.contains(&timeout.location.source);
-            let case = absence::without_attempt(i, timeout, join, points, &index, anchored);
+            let index = &search.index;
+            let case = absence::without_attempt(i, timeout, join, points, index, anchored);
             // No connect failed then, so it was the answer on a connection that was open.
             let answer = case.verdict == Verdict::NoSynSent;
             if timeout.kind == TimeoutKind::Access504Unclear && answer {
@@ -141,9 +131,9 @@ pub fn correlate(
 
 /// The logs of which at least half the lines found attempts: those whose gateway was captured. A log
 /// of another host finds none, and that says nothing about its SYNs.
-fn watched_logs(timeouts: &[Timeout], joins: &[(Vec<Edge>, Join)]) -> BTreeSet<SourceId> {
+fn watched_logs(timeouts: &[Timeout], edges: &[Vec<Edge>]) -> BTreeSet<SourceId> {
     let mut counts: BTreeMap<SourceId, (usize, usize)> = BTreeMap::new();
-    for (timeout, (edges, _)) in timeouts.iter().zip(joins) {
+    for (timeout, edges) in timeouts.iter().zip(edges) {
         let count = counts.entry(timeout.location.source).or_default();
         count.0 += usize::from(!edges.is_empty());
         count.1 += 1;
@@ -166,64 +156,6 @@ pub fn judge_attempt(points: Points<'_>, history: &History<'_>, attempt: &Attemp
     if judgement.grade == Grade::Proven { until(last + ANSWER_AWAITED) } else { judgement }
 }
 
-/// How each point's clock relates to the log's.
-fn log_clocks(timeouts: &[Timeout], points: Points<'_>) -> BTreeMap<PointId, LogClock> {
-    let mut by_point: BTreeMap<PointId, Vec<&Attempt>> = BTreeMap::new();
-    for attempt in &points.merged.attempts {
-        by_point.entry(attempt.nearest().point).or_default().push(attempt);
-    }
-    by_point
-        .into_iter()
-        .map(|(point, attempts)| {
-            let same_host = attempts.iter().any(|a| points.at_client(point, a.flow().server));
-            let clock = if same_host {
-                LogClock::SameHost
-            } else {
-                LogClock::vote(timeouts, attempts.into_iter())
-            };
-            (point, clock)
-        })
-        .collect()
-}
-
-/// The candidates of a line: those of all points on the hosts of clients together (which log is of
-/// which host is not known), else those of the first other point that has any.
-fn candidates_of(
-    index: &Index<'_>,
-    timeout: &Timeout,
-    clocks: &BTreeMap<PointId, LogClock>,
-) -> (Vec<Edge>, Join) {
-    let at = |point: PointId, clock: LogClock| {
-        let (mut edges, window) = candidates::candidates(index, timeout, clock);
-        edges.retain(|edge| index.point_of(edge.attempt) == Some(point));
-        (edges, Join { window, clock })
-    };
-    let unknown = || {
-        let (_, window) = candidates::candidates(index, timeout, LogClock::Unknown);
-        (Vec::new(), Join { window, clock: LogClock::Unknown })
-    };
-    let mut found: Option<(Vec<Edge>, Join)> = None;
-    // Captures on clients' own hosts first: they show every SYN that was sent.
-    for same_host in [true, false] {
-        for (&point, &clock) in clocks {
-            if (clock == LogClock::SameHost) != same_host {
-                continue;
-            }
-            let (edges, join) = at(point, clock);
-            match &mut found {
-                Some((all, _)) if same_host || all.is_empty() => all.extend(edges),
-                Some(_) => {}
-                None => found = Some((edges, join)),
-            }
-        }
-    }
-    let (mut edges, join) = found.unwrap_or_else(unknown);
-    if timeout.never_sent {
-        edges.clear();
-    }
-    (edges, join)
-}
-
 fn candidate(
     points: Points<'_>,
     history: &History<'_>,
@@ -242,103 +174,4 @@ fn candidate(
         judgement = judgement.doubted(Doubt::Clock);
     }
     Some(Candidate { attempt: index, share, judgement, deadline })
-}
-
-/// What the candidates of one line say together.
-fn together(
-    timeout: usize,
-    join: Join,
-    mut candidates: Vec<Candidate>,
-    assignment: &Assignment,
-    points: Points<'_>,
-) -> Case {
-    candidates.sort_by(|a, b| {
-        b.share
-            .partial_cmp(&a.share)
-            .unwrap_or(core::cmp::Ordering::Equal)
-            .then(a.attempt.cmp(&b.attempt))
-    });
-    let mut by_verdict: BTreeMap<Verdict, (usize, f64, Judgement)> = BTreeMap::new();
-    for candidate in &candidates {
-        let entry = by_verdict.entry(candidate.judgement.verdict()).or_insert((
-            0,
-            0.0,
-            candidate.judgement,
-        ));
-        entry.0 += 1;
-        entry.1 += candidate.share;
-        if candidate.judgement.grade < entry.2.grade {
-            entry.2 = candidate.judgement;
-        }
-    }
-    let mechanism = shared(candidates.iter().map(|c| c.judgement.mechanism)).flatten();
-    let lost_between = shared(candidates.iter().map(|c| {
-        let attempt = points.merged.attempts.get(c.attempt)?;
-        points.lost_between(attempt, c.judgement.verdict(), c.deadline)
-    }))
-    .flatten();
-    let case = Case {
-        timeout,
-        verdict: Verdict::Ambiguous,
-        mechanism,
-        grade: Grade::Ambiguous,
-        reason: "several attempts fit this line, and they do not share one fate",
-        doubt: None,
-        alternatives: Vec::new(),
-        join,
-        probability: 1.0,
-        candidates,
-        lost_between,
-    };
-    match by_verdict.len() {
-        1 => unanimous(case, by_verdict, assignment),
-        _ => divided(case, by_verdict),
-    }
-}
-
-fn unanimous(
-    mut case: Case,
-    by_verdict: BTreeMap<Verdict, (usize, f64, Judgement)>,
-    assignment: &Assignment,
-) -> Case {
-    for (verdict, (count, _, judgement)) in by_verdict {
-        let judgement = if assignment.unmatched > 0.0 {
-            judgement.doubted(Doubt::Unmatched)
-        } else {
-            judgement
-        };
-        case.verdict = verdict;
-        case.grade = judgement.grade;
-        case.reason = judgement.row.reason;
-        case.doubt = judgement.doubt;
-        case.alternatives =
-            judgement.row.alternatives.iter().map(|&(v, settles)| (v, count, settles)).collect();
-        if case.alternatives.is_empty() && judgement.doubt.is_some() {
-            case.alternatives.push((Verdict::NotCaptured, 0, Settles::BetterCoverage));
-        }
-        if assignment.unmatched > 0.0 {
-            case.probability = 1.0 - assignment.unmatched;
-        }
-    }
-    case
-}
-
-fn divided(mut case: Case, by_verdict: BTreeMap<Verdict, (usize, f64, Judgement)>) -> Case {
-    let mut ranked: Vec<(Verdict, usize, f64)> =
-        by_verdict.into_iter().map(|(v, (count, share, _))| (v, count, share)).collect();
-    ranked.sort_by(|a, b| {
-        b.2.partial_cmp(&a.2).unwrap_or(core::cmp::Ordering::Equal).then(a.0.cmp(&b.0))
-    });
-    case.probability = ranked.first().map_or(0.0, |leading| leading.2);
-    case.alternatives =
-        ranked.into_iter().map(|(v, count, _)| (v, count, Settles::AccessLog)).collect();
-    case.mechanism = None;
-    case.lost_between = None;
-    case
-}
-
-/// The value that all share; `None` when they differ or there are none.
-fn shared<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
-    let first = values.next()?;
-    values.all(|value| value == first).then_some(first)
 }

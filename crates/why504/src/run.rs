@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use why504_correlate::{Correlation, Points, Verdict, correlate, zone_evidence};
+use why504_correlate::{
+    Correlation, Points, SettledTimer, Verdict, correlate, settle_timers, zone_evidence,
+};
 use why504_handshake::{Attempt, Merged, Nat, merge_translated};
 use why504_model::{Damage, Endpoint, Interval, Location, Timeout};
 use why504_report::{ResetTotals, TunnelInfo};
@@ -90,12 +92,33 @@ pub(crate) fn analyse(
     let points = Points { path: &captures.path, coverage: &coverage, merged: &analysis.merged };
     let evidence = |timeouts: &[Timeout]| zone_evidence(timeouts, points);
     let unzoned = analysis.logs.settle_zones(evidence, &mut complaints);
+    for timer in settle_timers(&mut analysis.logs.timeouts, points) {
+        complaints.add(Damage::Note, worked_out(&timer));
+    }
     analysis.correlation = correlate(&analysis.logs.timeouts, points, &unzoned);
     note_virtual_peers(&analysis.logs.timeouts, points, &mut complaints);
     analysis.captures = captures;
     analysis.tunnels = tunnels::find(&analysis, &mut complaints);
     analysis.conclude(complaints);
     analysis
+}
+
+/// In words: a timeout that nobody stated, and how well it is known.
+fn worked_out(timer: &SettledTimer) -> String {
+    let SettledTimer { lines, explained, tried, .. } = timer;
+    let rival = timer.runner_up.map_or_else(String::new, |(length, lines)| {
+        format!(", one of {} s {lines}", length.as_secs_f64())
+    });
+    let consequence = if timer.acted_upon {
+        "it is taken for theirs"
+    } else {
+        "that is not clear enough to rest on; --connect-timeout says it"
+    };
+    format!(
+        "nobody states the connect timeout of {lines} lines: {} s explains {explained} of {tried} \
+         that were tried{rival}; {consequence}",
+        timer.length.as_secs_f64()
+    )
 }
 
 /// Peers of the log that no capture knows are said at most this often.

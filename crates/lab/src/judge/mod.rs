@@ -37,6 +37,8 @@ pub enum Mode {
     /// Both captures, the error log, and a flag with every timeout in force
     #[value(alias = "error-log-only")]
     NoAccess,
+    /// Both captures and the error log, and nothing else: no timeouts, no zone
+    LogAlone,
     /// The gateway's capture alone, both logs
     Gateway,
     /// The upstream's capture alone, both logs
@@ -45,13 +47,15 @@ pub enum Mode {
 
 impl Mode {
     /// All of them, in the order they are reported.
-    pub const ALL: [Self; 4] = [Self::Both, Self::NoAccess, Self::Gateway, Self::Upstream];
+    pub const ALL: [Self; 5] =
+        [Self::Both, Self::NoAccess, Self::LogAlone, Self::Gateway, Self::Upstream];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Both => "both",
             Self::NoAccess => "no-access",
+            Self::LogAlone => "log-alone",
             Self::Gateway => "gateway",
             Self::Upstream => "upstream",
         }

@@ -35,7 +35,10 @@ impl Call {
     ) -> Result<Self> {
         let shown = |path: PathBuf| path.display().to_string();
         let option = |name: &str, value: String| [name.to_owned(), value];
-        let mut options = vec![option("--tz", settings.timezone.clone())];
+        let mut options = Vec::new();
+        if mode != Mode::LogAlone {
+            options.push(option("--tz", settings.timezone.clone()));
+        }
         if mode != Mode::Upstream {
             for path in gateway_captures(folder)? {
                 options.push(option("--at", format!("gateway={}", shown(path))));
@@ -59,7 +62,7 @@ impl Call {
             if !in_force.is_empty() {
                 options.push(option("--connect-timeout", in_force));
             }
-        } else {
+        } else if mode != Mode::LogAlone {
             let conf = [folder.join("conf/nginx.conf"), folder.join("nginx.conf")];
             let conf = conf.into_iter().find(|path| path.exists());
             options.push(option("--nginx-conf", shown(conf.context("the set has no nginx.conf")?)));

@@ -7,7 +7,9 @@
 
 mod calibration;
 mod identity;
+mod inference;
 mod nearest;
+mod scale;
 mod world;
 
 use anyhow::{Result, bail};
@@ -21,6 +23,10 @@ pub enum Part {
     Identity,
     /// Stated probability against truth
     Calibration,
+    /// Unknown timers and zones
+    Inference,
+    /// Time and memory against the number of lines
+    Scale,
 }
 
 /// How the join is measured.
@@ -32,20 +38,25 @@ pub struct Simulate {
     /// The same seed makes the same incidents
     #[arg(long, default_value_t = 504)]
     seed: u64,
-    /// Lines of each rate (identity), lines in all (calibration)
+    /// Lines of each rate (identity), in all (calibration), of the largest incident (scale)
     #[arg(long, default_value_t = 20_000)]
     lines: usize,
+    /// Incidents of each kind (inference)
+    #[arg(long, default_value_t = 1000)]
+    sets: usize,
 }
 
 /// Prints what was measured; an error when a bound is broken.
 pub fn simulate(asked: &Simulate, mut print: impl FnMut(&str)) -> Result<()> {
-    let all = [Part::Identity, Part::Calibration];
+    let all = [Part::Identity, Part::Calibration, Part::Inference, Part::Scale];
     let parts = if asked.parts.is_empty() { &all[..] } else { &asked.parts };
     let mut broken = Vec::new();
     for part in parts {
         let (text, sound) = match part {
             Part::Identity => identity::table(asked.seed, asked.lines),
             Part::Calibration => calibration::table(asked.seed, asked.lines),
+            Part::Inference => inference::table(asked.seed, asked.sets),
+            Part::Scale => (scale::table(asked.seed, asked.lines), true),
         };
         print(&text);
         if !sound {

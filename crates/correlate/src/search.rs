@@ -1,0 +1,96 @@
+//! Which attempts fit a line, over all capture points.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use why504_handshake::{Attempt, PointId};
+use why504_model::Timeout;
+
+use crate::LogClock;
+use crate::assign::Edge;
+use crate::candidates::{self, Index, Window};
+use crate::view::Points;
+
+/// How the candidates were found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Join {
+    /// The window for the first SYN, on the log's clock.
+    pub window: Window,
+    /// How the capture's clock relates to the log's.
+    pub clock: LogClock,
+}
+
+/// The attempts that lines may be about, and the clocks to look for them by.
+pub(crate) struct Search<'a> {
+    pub(crate) index: Index<'a>,
+    clocks: BTreeMap<PointId, LogClock>,
+}
+
+impl<'a> Search<'a> {
+    pub(crate) fn new(timeouts: &[Timeout], points: Points<'a>) -> Self {
+        let attempts = &points.merged.attempts;
+        Self {
+            index: Index::new(attempts, |attempt| points.is_home(attempt)),
+            clocks: log_clocks(timeouts, points),
+        }
+    }
+
+    /// The candidates of a line: those of all points on the hosts of clients together (they show
+    /// every SYN that was sent, and which log is of which host is not known), else those of the
+    /// first other point that has any.
+    pub(crate) fn of(&self, timeout: &Timeout) -> (Vec<Edge>, Join) {
+        let on_hosts = |clock: &LogClock| *clock == LogClock::SameHost;
+        let mut found = None;
+        if self.clocks.values().any(on_hosts) {
+            found = Some(self.seen_at(timeout, LogClock::SameHost, |point| {
+                self.clocks.get(&point).is_some_and(on_hosts)
+            }));
+        }
+        for (&point, &clock) in self.clocks.iter().filter(|(_, clock)| !on_hosts(clock)) {
+            if found.as_ref().is_none_or(|(edges, _)| edges.is_empty()) {
+                let here = self.seen_at(timeout, clock, |seen| seen == point);
+                found = match found {
+                    Some(nothing) if here.0.is_empty() => Some(nothing),
+                    _ => Some(here),
+                };
+            }
+        }
+        let (mut edges, join) =
+            found.unwrap_or_else(|| self.seen_at(timeout, LogClock::Unknown, |_| false));
+        if timeout.never_sent {
+            edges.clear();
+        }
+        (edges, join)
+    }
+
+    fn seen_at(
+        &self,
+        timeout: &Timeout,
+        clock: LogClock,
+        at: impl Fn(PointId) -> bool,
+    ) -> (Vec<Edge>, Join) {
+        let (mut edges, window) = candidates::candidates(&self.index, timeout, clock);
+        edges.retain(|edge| self.index.point_of(edge.attempt).is_some_and(&at));
+        (edges, Join { window, clock })
+    }
+}
+
+/// How each point's clock relates to the log's.
+fn log_clocks(timeouts: &[Timeout], points: Points<'_>) -> BTreeMap<PointId, LogClock> {
+    let mut by_point: BTreeMap<PointId, Vec<&Attempt>> = BTreeMap::new();
+    for attempt in &points.merged.attempts {
+        by_point.entry(attempt.nearest().point).or_default().push(attempt);
+    }
+    by_point
+        .into_iter()
+        .map(|(point, attempts)| {
+            let same_host = attempts.iter().any(|a| points.at_client(point, a.flow().server));
+            let clock = if same_host {
+                LogClock::SameHost
+            } else {
+                LogClock::vote(timeouts, attempts.into_iter())
+            };
+            (point, clock)
+        })
+        .collect()
+}
