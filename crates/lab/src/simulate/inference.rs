@@ -26,10 +26,10 @@ struct Counts {
 }
 
 impl Counts {
-    fn add<T: PartialEq>(&mut self, found: Option<T>, truth: T) {
+    fn add<T: PartialEq>(&mut self, found: Option<T>, truth: &T) {
         match found {
             None => self.unknown += 1,
-            Some(found) if found == truth => self.right += 1,
+            Some(found) if found == *truth => self.right += 1,
             Some(_) => self.wrong += 1,
         }
     }
@@ -94,7 +94,7 @@ fn incident(
     let mut world = World::new(&setting, random);
     let mut timeouts = world.timeouts.clone();
     let settled = world.with_points(|points| settle_timers(&mut timeouts, points));
-    timers.add(settled.first().map(|timer| timer.length), timer);
+    timers.add(settled.first().map(|timer| timer.length), &timer);
     // The zone is asked for with the timer unknown as well.
     let zone = Span::from_secs(900 * (i64::from(random.below(112)) - 56));
     for timeout in &mut world.timeouts {
@@ -106,5 +106,5 @@ fn incident(
         ZoneEvidence::Elsewhere(span) => Some(-span),
         ZoneEvidence::NotNeeded | ZoneEvidence::Unclear => None,
     };
-    zones.add(found, zone);
+    zones.add(found, &zone);
 }

@@ -20,7 +20,7 @@ const BEGIN: Timestamp = Timestamp::from_parts(1_795_000_000, 0);
 /// One way over the network.
 const ONE_WAY: Span = Span::from_micros(200);
 /// Copies of a SYN after the first, since it (Linux from 6.5 on, measured).
-const SYN_AGAIN: [i64; 5] = [1020, 2050, 3070, 4090, 5120];
+const SYN_AGAIN: [i64; 9] = [1020, 2050, 3070, 4090, 5120, 7130, 11_170, 19_360, 35_490];
 /// SYN+ACKs that a server's timer repeats, in milliseconds after the first.
 const SYN_ACK_AGAIN: [i64; 2] = [1020, 3040];
 const GATEWAY: PointId = PointId(0);
