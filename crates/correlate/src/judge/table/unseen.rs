@@ -18,7 +18,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "no_syn_at_gateway",
-        applies: |f| !f.attempt && f.no_syn_to_peer,
+        applies: |f| !f.attempt && f.client.is_some() && f.no_syn_to_peer,
         when: "the gateway's capture covers the moment and holds no SYN to this upstream in the widest window",
         verdict: Verdict::NoSynSent,
         mechanism: None,
