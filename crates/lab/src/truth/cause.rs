@@ -92,12 +92,17 @@ fn place(losers: &[bool]) -> Option<[String; 2]> {
     Some(points.map(str::to_owned))
 }
 
-/// When the timer that `error` reports was to expire.
+/// When the timer that `error` reports expired: when it was to, or, where nginx was late, after the last
+/// SYN; the kernel sends none for a socket that is closed.
 pub(super) fn deadline(error: &ErrorLine, attempt: &GatewayAttempt) -> i64 {
     #[expect(clippy::cast_possible_truncation, reason = "a timeout of seconds, in nanoseconds")]
     let timeout = (error.connect_timeout * 1e9) as i64;
-    attempt.start().saturating_add(timeout)
+    let last_syn = attempt.syns.iter().map(|syn| syn.time).max().unwrap_or(0);
+    attempt.start().saturating_add(timeout).max(last_syn + AFTER_LAST_SYN)
 }
+
+/// Long enough for a SYN to cross the lab, and shorter than any answer that is late.
+const AFTER_LAST_SYN: i64 = 1_000_000;
 
 /// What the cause depends on; counts are up to the deadline.
 #[derive(Debug, Clone, Copy)]
