@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use why504_handshake::Attempt;
 use why504_model::{Endpoint, Interval, Timeout};
 
 use crate::candidates::{self, Index};
@@ -25,9 +26,10 @@ pub(crate) fn without_attempt(
     let widest = candidates::widest(timeout);
     let (client, server) = ends(points, timeout.peer, widest);
     let mut facts = Facts::without_attempt(timeout, client, server);
+    let during = widest.shifted(join.clock.skew());
     facts.no_syn_to_peer = client.is_some()
         && timeout.peer.is_some()
-        && attempts.began(timeout.peer, widest.shifted(join.clock.skew())).next().is_none();
+        && attempts.began(timeout.peer, during).all(|(_, attempt)| was_answered(timeout, attempt));
     let mut judgement = judge(&facts);
     if facts.no_syn_to_peer && !anchored {
         judgement = judgement.doubted(Doubt::OtherHost);
@@ -45,6 +47,16 @@ pub(crate) fn without_attempt(
         candidates: Vec::new(),
         lost_between: None,
     }
+}
+
+/// Whether an attempt cannot be one whose connect timed out, whenever that was: it was used, or
+/// refused, which nginx would have logged as such.
+fn was_answered(timeout: &Timeout, attempt: &Attempt) -> bool {
+    let seen = attempt.nearest();
+    timeout.kind.is_connect_timeout()
+        && (seen.completed() && seen.client_bytes() > 0
+            || seen.refusal().is_some()
+            || seen.icmp().is_some())
 }
 
 /// The other verdicts that fit; a doubt about the captures leaves the possibility that they missed

@@ -16,8 +16,9 @@ use crate::skew::LogClock;
 
 /// Lua code often closes its socket a little after the timeout was logged.
 const CLOSE_LATE: Span = Span::from_secs(1);
-/// How well a skew between log and capture is known, and how far it drifts meanwhile.
-const ALIGNED: Span = Span::from_millis(5);
+/// How well a skew between log and capture is known: two bins of 10 ms vote for it together, and some
+/// drift hides in them.
+const ALIGNED: Span = Span::from_millis(15);
 /// A SYN_SENT socket of Linux repeats its SYN after 1 s, then at the latest after twice the time
 /// that has passed (`TCP_TIMEOUT_INIT`, exponential backoff); timers run up to 5 % late.
 const FIRST_REPEAT: Span = Span::from_millis(1150);

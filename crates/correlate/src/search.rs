@@ -86,7 +86,7 @@ fn log_clocks(timeouts: &[Timeout], points: Points<'_>) -> BTreeMap<PointId, Log
         .map(|(point, attempts)| {
             let same_host = attempts.iter().any(|a| points.at_client(point, a.flow().server));
             let clock = if same_host {
-                LogClock::SameHost
+                LogClock::on_host(timeouts, attempts.into_iter())
             } else {
                 LogClock::vote(timeouts, attempts.into_iter())
             };

@@ -24,6 +24,15 @@ const VOTES_MIN: u64 = 5;
 /// many of their standard deviations (a count's is its square root).
 const DEVIATIONS: u64 = 5;
 
+/// Lines that are asked whether a host's capture has the clock of its log.
+const HOST_SAMPLE: usize = 200;
+/// Starts are milliseconds, and the SYN leaves in the same turn of nginx's loop.
+const ONE_CLOCK: Span = Span::from_millis(50);
+/// Wider bins, in which clocks that drift apart still meet: so many times a bin.
+const DRIFTED: [i64; 2] = [5, 25];
+/// What a handler may do before it connects takes less.
+const LONG_WORK: Span = Span::from_secs(1);
+
 /// Votes of one bin: how many pairs, and the sum of their differences in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Votes {
@@ -56,32 +65,37 @@ impl LogClock {
         }
     }
 
-    /// The skew that the starts of the access log and the SYNs to the same upstreams share.
-    pub(crate) fn vote<'a>(
-        timeouts: &[Timeout],
+    /// That of a capture on the very host that wrote the log: one clock, unless its packets plainly
+    /// say otherwise (time stamps of a network card, a clock that was set, files whose times were
+    /// moved). A SYN does not leave before its request came, and a handler that works for a whole
+    /// second first, always the same, is rarer than a wrong clock. In between it may be either.
+    pub(crate) fn on_host<'a>(
+        timeouts: &'a [Timeout],
         attempts: impl Iterator<Item = &'a Attempt>,
     ) -> Self {
-        let mut syns: BTreeMap<Endpoint, Vec<Timestamp>> = BTreeMap::new();
-        for attempt in attempts {
-            syns.entry(attempt.flow().server).or_default().push(attempt.first_syn());
-        }
-        for times in syns.values_mut() {
-            times.sort_unstable();
-        }
-        let mut bins: BTreeMap<i64, Votes> = BTreeMap::new();
-        for timeout in timeouts {
-            let (Some((start, _)), Some(peer)) = (timeout.start, timeout.peer) else { continue };
-            let began = start.start() + start.length().scaled(1, 2);
-            let times = syns.get(&peer).map(Vec::as_slice).unwrap_or_default();
-            let from = times.partition_point(|t| *t < began - SEARCHED);
-            for time in times.iter().skip(from).take_while(|t| **t <= began + SEARCHED) {
-                let difference = time.since(began).nanos();
-                let bin = bins.entry(difference.div_euclid(BIN)).or_default();
-                bin.pairs += 1;
-                bin.sum = bin.sum.saturating_add(difference);
+        let every = timeouts.len() / HOST_SAMPLE + 1;
+        let asked = || timeouts.iter().step_by(every).filter(|t| t.start.is_some());
+        let lines = u64::try_from(asked().count()).unwrap_or(u64::MAX);
+        let bins = bins(asked(), attempts);
+        match Self::winner(&bins) {
+            Self::Aligned { skew, .. } if skew >= -ONE_CLOCK && skew <= ONE_CLOCK => Self::SameHost,
+            Self::Aligned { skew, .. } if skew > ONE_CLOCK && skew < LONG_WORK => Self::Unknown,
+            // Where the clocks drift apart, a part of the lines shares a skew that others do not.
+            Self::Aligned { votes, .. } if votes.saturating_mul(5) < lines.saturating_mul(4) => {
+                Self::Unknown
             }
+            aligned @ Self::Aligned { .. } => aligned,
+            Self::SameHost | Self::Unknown if drifts(&bins) => Self::Unknown,
+            Self::SameHost | Self::Unknown => Self::SameHost,
         }
-        Self::winner(&bins)
+    }
+
+    /// The skew that the starts of the access log and the SYNs to the same upstreams share.
+    pub(crate) fn vote<'a>(
+        timeouts: &'a [Timeout],
+        attempts: impl Iterator<Item = &'a Attempt>,
+    ) -> Self {
+        Self::winner(&bins(timeouts.iter(), attempts))
     }
 
     fn winner(bins: &BTreeMap<i64, Votes>) -> Self {
@@ -108,6 +122,58 @@ impl LogClock {
             Self::Unknown
         }
     }
+}
+
+/// Every start of the log against every SYN to the same upstream within the search, in bins.
+fn bins<'a>(
+    timeouts: impl Iterator<Item = &'a Timeout>,
+    attempts: impl Iterator<Item = &'a Attempt>,
+) -> BTreeMap<i64, Votes> {
+    let mut syns: BTreeMap<Endpoint, Vec<Timestamp>> = BTreeMap::new();
+    for attempt in attempts {
+        syns.entry(attempt.flow().server).or_default().push(attempt.first_syn());
+    }
+    for times in syns.values_mut() {
+        times.sort_unstable();
+    }
+    // Pairs are many and bins are not: a place for each is faster than a tree.
+    let lowest = (-SEARCHED).nanos().div_euclid(BIN);
+    let places = usize::try_from(SEARCHED.nanos() / BIN * 2 + 2).unwrap_or_default();
+    let mut dense = alloc::vec![Votes::default(); places];
+    for timeout in timeouts {
+        let (Some((start, _)), Some(peer)) = (timeout.start, timeout.peer) else { continue };
+        let began = start.start() + start.length().scaled(1, 2);
+        let times = syns.get(&peer).map(Vec::as_slice).unwrap_or_default();
+        let from = times.partition_point(|t| *t < began - SEARCHED);
+        for time in times.iter().skip(from).take_while(|t| **t <= began + SEARCHED) {
+            let difference = time.since(began).nanos();
+            let place = usize::try_from(difference.div_euclid(BIN) - lowest).ok();
+            if let Some(bin) = place.and_then(|place| dense.get_mut(place)) {
+                bin.pairs += 1;
+                bin.sum = bin.sum.saturating_add(difference);
+            }
+        }
+    }
+    (lowest..).zip(dense).filter(|(_, votes)| votes.pairs > 0).collect()
+}
+
+/// The same pairs in bins that are wider by a factor.
+fn coarser(bins: &BTreeMap<i64, Votes>, factor: i64) -> BTreeMap<i64, Votes> {
+    let mut coarse: BTreeMap<i64, Votes> = BTreeMap::new();
+    for (bin, votes) in bins {
+        let wide = coarse.entry(bin.div_euclid(factor)).or_default();
+        wide.pairs += votes.pairs;
+        wide.sum = wide.sum.saturating_add(votes.sum);
+    }
+    coarse
+}
+
+/// No one skew is shared, but a range of them is, on the side of zero where no handler's work can be.
+fn drifts(bins: &BTreeMap<i64, Votes>) -> bool {
+    DRIFTED.iter().any(|factor| match LogClock::winner(&coarser(bins, *factor)) {
+        LogClock::Aligned { skew, .. } => skew < -ONE_CLOCK || skew >= LONG_WORK,
+        LogClock::SameHost | LogClock::Unknown => false,
+    })
 }
 
 /// Lines that are tried under other zones; more do not make the answer surer.
@@ -186,6 +252,17 @@ mod tests {
         assert_eq!(LogClock::winner(&bins(&[(0, 9), (100, 8)])), LogClock::Unknown);
         assert_eq!(LogClock::winner(&bins(&[(0, 4)])), LogClock::Unknown);
         assert_eq!(LogClock::winner(&bins(&[])), LogClock::Unknown);
+    }
+
+    #[test]
+    fn clocks_that_drift_apart_meet_in_wider_bins() {
+        // 40 pairs each from -400 to -200 ms: no two bins stand out, a range does.
+        let smeared: Vec<(i64, u64)> = (-40_i64..-20).map(|bin| (bin, 40)).collect();
+        assert_eq!(LogClock::winner(&bins(&smeared)), LogClock::Unknown);
+        assert!(drifts(&bins(&smeared)));
+        // On the other side of zero it is what handlers do before they connect.
+        let worked: Vec<(i64, u64)> = (20_i64..40).map(|bin| (bin, 40)).collect();
+        assert!(!drifts(&bins(&worked)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod world;
 use why504_correlate::{Grade, Mechanism, Verdict, ZoneEvidence};
 use why504_handshake::PointId;
 use why504_model::Span;
-use world::{CLIENT_POINT, SERVER_POINT, Seen, World, at, gateway, start_at};
+use world::{CLIENT_POINT, SERVER_POINT, Seen, World, at, gateway, start_at, upstream};
 
 const BOTH: [u16; 2] = [CLIENT_POINT, SERVER_POINT];
 
@@ -106,6 +106,21 @@ fn a_covered_capture_without_a_syn_shows_that_none_was_sent() {
     world.timed_out(30_400, Some(300)).start = Some(start_at(30_100));
     assert_eq!(answers(&world, &BOTH)[1], (Verdict::NoSynSent, Grade::Signature));
     assert_eq!(answers(&world, &[SERVER_POINT])[1], (Verdict::NotCaptured, Grade::Consistent));
+    // Connections that were used at that moment are not the one that timed out; an unanswered SYN of
+    // another moment may be, if a handler did something else before it connected.
+    let beside = |unanswered| {
+        let mut world = World::watched();
+        world.answer_lost(10_100, 40_000, 5000);
+        world.timed_out(10_400, Some(300));
+        world.timed_out(30_400, Some(300)).start = Some(start_at(30_100));
+        world.healthy(30_150, 40_001, upstream());
+        if unanswered {
+            world.unanswered(30_200, 40_002, 6000);
+        }
+        answers(&world, &BOTH)[1]
+    };
+    assert_eq!(beside(false), (Verdict::NoSynSent, Grade::Signature));
+    assert!(!beside(true).1.is_sure());
     // A length that somebody stated may be wrong, and then the SYN lies further back.
     world.lines[1].start = None;
     assert!(!answers(&world, &BOTH)[1].1.is_sure());
@@ -226,8 +241,8 @@ fn skewed(moment: impl Fn(i64) -> i64) -> World {
         world.up(ms, client, 0x02, 5000, 0, Seen::Both);
         world.timed_out(ms + 300, Some(300)).start = Some(start_at(ms));
     }
-    world.healthy(0, 61_000, world::upstream());
-    world.healthy(60_000, 61_001, world::upstream());
+    world.healthy(0, 61_000, upstream());
+    world.healthy(60_000, 61_001, upstream());
     world
 }
 
@@ -286,6 +301,28 @@ mod properties {
                 let shares: f64 = case.candidates.iter().map(|c| c.share).sum();
                 prop_assert!(shares <= 1.0 + 1e-9);
             }
+        }
+    }
+}
+
+/// The gateway's own capture, its clock off by seconds: the access log's starts show it.
+#[test]
+fn the_clock_of_a_capture_on_the_gateway_is_held_against_the_log_as_well() {
+    for skew in [0, -4000, 2750, 7300] {
+        let mut world = World::watched_by(Span::from_millis(skew));
+        for i in 0..30_i64 {
+            // Unevenly spaced, so that no other shift fits; lost, answered in vain, lost ...
+            let (ms, port) = (10_000 + 1_130 * i + 37 * i * i, 40_000 + u16::try_from(i).unwrap());
+            if i % 2 == 0 {
+                world.unanswered(ms, port, 5000);
+            } else {
+                world.answer_lost(ms, port, 5000);
+            }
+            world.timed_out(ms + 300, Some(300)).start = Some(start_at(ms));
+        }
+        for (i, case) in world.judge(&BOTH).iter().enumerate() {
+            let expected = if i % 2 == 0 { Verdict::SynLost } else { Verdict::SynAckLost };
+            assert_eq!(case.verdict, expected, "line {i} at {skew} ms");
         }
     }
 }

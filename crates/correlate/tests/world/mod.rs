@@ -54,7 +54,12 @@ pub(crate) const SERVER_POINT: u16 = 1;
 impl World {
     /// A world in which both points show both directions, and two ports, of the upstream.
     pub(crate) fn watched() -> Self {
-        let mut world = Self::default();
+        Self::watched_by(Span::ZERO)
+    }
+
+    /// The same, by captures whose clock differs from the log's.
+    pub(crate) fn watched_by(skew: Span) -> Self {
+        let mut world = Self { skew, ..Self::default() };
         for minute in -1..3 {
             world.healthy(minute * 60_000 + 500, 60_000, upstream());
             let other = Endpoint::new(upstream().ip, 8081);
