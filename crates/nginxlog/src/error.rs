@@ -9,8 +9,10 @@ mod head;
 mod header;
 mod json;
 
+use std::sync::LazyLock;
+
 use chrono::NaiveDateTime;
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 pub use context::Context;
 pub use header::Level;
@@ -88,14 +90,15 @@ impl<'a> ErrorRecord<'a> {
     }
 }
 
+/// Made once: every record that matters is searched for them.
+static CONTEXTS: LazyLock<[Finder<'static>; 3]> = LazyLock::new(|| {
+    [b", client: ".as_slice(), b", udp client: ", b", context: "].map(Finder::new)
+});
+
 /// Where the context begins: at the first `, client: `, or in a Lua timer at `, context: `.
 /// Messages that matter here hold no text of a client, so the first one is nginx's own.
 fn context_start(body: &[u8]) -> usize {
-    [b", client: ".as_slice(), b", udp client: ", b", context: "]
-        .into_iter()
-        .filter_map(|key| memmem::find(body, key))
-        .min()
-        .unwrap_or(body.len())
+    CONTEXTS.iter().filter_map(|key| key.find(body)).min().unwrap_or(body.len())
 }
 
 /// The parts of a record that a report shows, as bytes of the line.

@@ -12,26 +12,24 @@ pub(crate) fn rfc3339(time: Timestamp) -> String {
         (time.nanos().div_euclid(1_000_000_000), time.nanos().rem_euclid(1_000_000_000));
     let (year, month, day) = date(seconds.div_euclid(86_400));
     let clock = seconds.rem_euclid(86_400);
-    let mut text = String::with_capacity(30);
-    for (number, digits, after) in [
-        (year, 4, '-'),
-        (month, 2, '-'),
-        (day, 2, 'T'),
-        (clock / 3600, 2, ':'),
-        (clock / 60 % 60, 2, ':'),
-        (clock % 60, 2, '.'),
-        (nanos, 9, 'Z'),
+    let mut text = *b"0000-00-00T00:00:00.000000000Z";
+    for (number, end, digits) in [
+        (year, 4, 4),
+        (month, 7, 2),
+        (day, 10, 2),
+        (clock / 3600, 13, 2),
+        (clock / 60 % 60, 16, 2),
+        (clock % 60, 19, 2),
+        (nanos, 29, 9),
     ] {
-        let mut place = 10_i64.pow(digits - 1);
-        while place > 0 {
-            text.extend(
-                u32::try_from(number / place % 10).ok().and_then(|d| char::from_digit(d, 10)),
-            );
-            place /= 10;
+        // All of them are less than a billion.
+        let mut left = u32::try_from(number).unwrap_or_default();
+        for place in text.iter_mut().take(end).rev().take(digits) {
+            *place += (left % 10) as u8;
+            left /= 10;
         }
-        text.push(after);
     }
-    text
+    text.iter().copied().map(char::from).collect()
 }
 
 /// Year, month and day of the Gregorian calendar, by days since 1970-01-01 (Hinnant,

@@ -6,8 +6,10 @@
 //! value before it, and a request line ends where its ` HTTP/1.1` ends: nginx answers 400 to a
 //! request line that goes on after its version, so no such line reaches an upstream.
 
+use std::sync::LazyLock;
+
 use memchr::memchr_iter;
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use crate::address::upstream_endpoint;
 
@@ -82,6 +84,8 @@ const KEYS: [(&[u8], Key); 16] = [
 /// What closes one field and begins another `upstream`.
 const NEXT_UPSTREAM: &[u8] = b"\", upstream: \"";
 
+static NEXT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(NEXT_UPSTREAM));
+
 impl<'a> Context<'a> {
     /// Reads the context, which begins with `, `; empty bytes give an empty context.
     pub(super) fn parse(text: &'a [u8]) -> Self {
@@ -144,7 +148,7 @@ impl<'a> Context<'a> {
     fn contest(&mut self, rest: &[u8]) {
         let Some(upstream) = self.upstream else { return };
         let believed = upstream_endpoint(upstream, self.upstream_closed);
-        self.contested = memmem::find_iter(rest, NEXT_UPSTREAM).any(|at| {
+        self.contested = NEXT.find_iter(rest).any(|at| {
             let could_end_there =
                 self.subrequest.is_some() || ends_with_version(rest.get(..at).unwrap_or_default());
             let other = rest.get(at + NEXT_UPSTREAM.len()..).unwrap_or_default();
@@ -178,7 +182,7 @@ fn next_key(rest: &[u8], after: Option<Key>) -> Option<(Key, bool, &[u8])> {
 
 /// The end of an unquoted value: where a key that may follow begins, or the end of the record.
 fn bare_end(value: &[u8], key: Key) -> usize {
-    memmem::find_iter(value, b", ")
+    memchr_iter(b',', value)
         .find(|at| next_key(value.get(*at..).unwrap_or_default(), Some(key)).is_some())
         // A mail session prints ` using starttls` and an unquoted upstream; neither is of use.
         .unwrap_or(value.len())

@@ -4,7 +4,7 @@ use chrono::{NaiveDate, NaiveDateTime};
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while_m_n};
 use nom::character::complete::{char, u32, u64};
-use nom::combinator::{map_opt, opt, value};
+use nom::combinator::{opt, value};
 use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
 
@@ -87,8 +87,11 @@ fn civil(input: &[u8]) -> IResult<&[u8], Civil> {
 fn fixed<'a>(
     digits: usize,
 ) -> impl Parser<&'a [u8], Output = u32, Error = nom::error::Error<&'a [u8]>> {
-    map_opt(take_while_m_n(digits, digits, |b: u8| b.is_ascii_digit()), |text: &[u8]| {
-        core::str::from_utf8(text).ok()?.parse().ok()
+    take_while_m_n(digits, digits, |b: u8| b.is_ascii_digit()).map(|text: &[u8]| {
+        // At most four digits.
+        text.iter().fold(0_u32, |number, digit| {
+            number.wrapping_mul(10).wrapping_add(u32::from(digit.wrapping_sub(b'0')))
+        })
     })
 }
 

@@ -124,8 +124,10 @@ impl TimeoutLine {
         let written = serde_json::to_writer(&mut json, &object);
         debug_assert!(written.is_ok(), "{written:?}");
         json.push(b'\n');
-        let place = json.windows(UNNUMBERED.len()).position(|bytes| bytes == UNNUMBERED);
-        let number = place.map_or(json.len(), |at| at + UNNUMBERED.len() - 2);
+        // It stands behind the path.
+        let behind = json.get(file.len()..).unwrap_or_default();
+        let place = behind.windows(UNNUMBERED.len()).position(|bytes| bytes == UNNUMBERED);
+        let number = place.map_or(json.len(), |at| file.len() + at + UNNUMBERED.len() - 2);
         Self { json, number }
     }
 
