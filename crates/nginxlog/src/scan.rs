@@ -92,8 +92,13 @@ pub fn read_line(line: &[u8]) -> LineOutcome<'_> {
 /// As [`read_line`], with the user's own messages as well.
 fn judge_line<'a>(line: &'a [u8], patterns: &[UserPattern]) -> LineOutcome<'a> {
     let by_nginx = needles::has_needle(line);
-    if by_nginx && line.len() > MAX_LINE {
-        return LineOutcome::Unparsed(Unparsed::TooLong);
+    if line.len() > MAX_LINE {
+        // What stands behind the limit is not known, so neither is what a line of user code says.
+        return if by_nginx {
+            LineOutcome::Unparsed(Unparsed::TooLong)
+        } else {
+            LineOutcome::Other
+        };
     }
     if !by_nginx && patterns.is_empty() && !needles::has_user_needle(line) {
         return LineOutcome::Other;

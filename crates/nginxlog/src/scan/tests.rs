@@ -204,6 +204,22 @@ fn pieces_are_put_together_whatever_their_cut_goes_through() {
     }
 }
 
+/// Found by the property below: such a line was an event whose text depended on the chunks.
+#[test]
+fn a_line_of_user_code_that_is_too_long_is_other() {
+    let text = format!("{OTHER}\n{USER}{}\n", "z".repeat(MAX_LINE));
+    let tally = LineTally { total: 2, other: 2, ..LineTally::default() };
+    for size in [100, 1 << 20] {
+        let chunks: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+        for (seen, end) in [scan(&chunks), scan_in_pieces(&chunks)] {
+            assert_eq!((seen.len(), end.tally), (0, tally));
+        }
+    }
+    let LineOutcome::Other = read_line(&text.as_bytes()[OTHER.len() + 1..]) else {
+        panic!("too long")
+    };
+}
+
 /// Lines and fragments from which the property below builds files.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let fragment = prop_oneof![
