@@ -72,6 +72,10 @@ pub(crate) fn each_of_its_own(sighting: &Sighting) -> bool {
     };
     let mut echoes = sighting.syn_acks().map(own);
     let Some(Some(first)) = echoes.next() else { return false };
+    // From another port a copy of the SYN is a new connection to the server.
+    if !sighting.moved.is_empty() {
+        return false;
+    }
     let mut several = false;
     echoes.all(|echo| {
         several |= echo.is_some_and(|e| e != first);
@@ -83,7 +87,8 @@ pub(crate) fn each_of_its_own(sighting: &Sighting) -> bool {
 /// request's 63 s have passed; cookies change with the minute (`tcp_cookie_time`).
 pub(crate) fn several_servers(sighting: &Sighting) -> bool {
     let Some(first) = sighting.syn_acks().next() else { return false };
-    !each_of_its_own(sighting)
+    sighting.moved.is_empty()
+        && !each_of_its_own(sighting)
         && sighting
             .syn_acks()
             .any(|e| e.seq != first.seq && e.time.since(first.time) < Span::from_secs(60))

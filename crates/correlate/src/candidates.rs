@@ -75,6 +75,11 @@ impl<'a> Index<'a> {
         self.attempts.get(attempt).map(|a| a.nearest().point)
     }
 
+    /// The server of an attempt, as seen nearest the client.
+    pub(crate) fn server_of(&self, attempt: usize) -> Option<Endpoint> {
+        self.attempts.get(attempt).map(|a| a.flow().server)
+    }
+
     /// Attempts towards a peer (towards anyone when it is not known) that began within.
     pub(crate) fn began(
         &self,

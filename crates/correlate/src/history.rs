@@ -57,7 +57,9 @@ impl<'a> History<'a> {
                 history.unfinished.entry(key).or_insert(attempt.first_syn());
             }
             for sighting in attempt.sightings() {
-                history.by_flow.entry((sighting.point, sighting.flow)).or_default().push(sighting);
+                for flow in sighting.flows() {
+                    history.by_flow.entry((sighting.point, flow)).or_default().push(sighting);
+                }
                 history.listen(points, sighting);
             }
             let nearest = attempt.nearest();
@@ -142,9 +144,9 @@ impl<'a> History<'a> {
     /// What is left of a connection of which a bare ACK speaks, by what its FINs were.
     fn older_connection(&self, sighting: &Sighting, ack: &Event) -> Foreign {
         let before =
-            |other: &&&Sighting| other.first_syn() < sighting.first_syn() && other.completed();
-        let list = self.by_flow.get(&(sighting.point, sighting.flow));
-        let Some(old) = list.and_then(|list| list.iter().rfind(before)) else {
+            |other: &&Sighting| other.first_syn() < sighting.first_syn() && other.completed();
+        let old = self.on_its_ports(sighting).filter(before).max_by_key(|s| s.first_syn());
+        let Some(old) = old else {
             // A full socket of Linux counts its IP identifications; a request and a TIME-WAIT entry
             // answer with 0 (IPv4; NAT keeps it).
             let counted = ack.ip_id.is_some_and(|id| id != 0);
@@ -191,9 +193,8 @@ impl<'a> History<'a> {
         let Some(sighting) = station.sighting else { return false };
         let answered = sighting.syn_acks().next().is_some() && !sighting.completed();
         let began = sighting.first_syn();
-        let later = self.by_flow.get(&(sighting.point, sighting.flow));
         answered
-            && later.into_iter().flatten().any(|other| {
+            && self.on_its_ports(sighting).any(|other| {
                 let beyond = other.isn.distance_from(sighting.isn.next());
                 other.first_syn() > began
                     && other.first_syn().since(began) <= HALF_OPEN
@@ -208,18 +209,21 @@ impl<'a> History<'a> {
     fn half_open(&self, station: &Station<'_>) -> bool {
         let Some(sighting) = station.sighting else { return false };
         let began = sighting.first_syn();
-        let earlier = self.by_flow.get(&(sighting.point, sighting.flow));
-        earlier.is_some_and(|list| {
-            list.iter().any(|other| {
-                other.isn != sighting.isn
-                    && other.first_syn() < began
-                    && other.syn_acks().next().is_some()
-                    && !other.completed()
-                    && !answers::each_of_its_own(other)
-                    && other.client_rst().is_none_or(|rst| rst.time >= began)
-                    && other.syns().last().is_some_and(|s| began.since(s.time) <= HALF_OPEN)
-            })
+        self.on_its_ports(sighting).any(|other| {
+            other.isn != sighting.isn
+                && other.first_syn() < began
+                && other.syn_acks().next().is_some()
+                && !other.completed()
+                && !answers::each_of_its_own(other)
+                && other.client_rst().is_none_or(|rst| rst.time >= began)
+                && other.syns().last().is_some_and(|s| began.since(s.time) <= HALF_OPEN)
         })
+    }
+
+    /// What one point saw on the 4-tuples of an attempt, itself included.
+    fn on_its_ports(&self, sighting: &Sighting) -> impl Iterator<Item = &'a Sighting> {
+        let point = sighting.point;
+        sighting.flows().filter_map(move |flow| self.by_flow.get(&(point, flow))).flatten().copied()
     }
 
     /// A SYN+ACK that the client's point saw after the client had given up: its socket reset it, or

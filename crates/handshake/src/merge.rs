@@ -6,6 +6,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use why504_model::{Endpoint, Flow, SeqNumber, Span, Timestamp};
 
@@ -46,6 +47,27 @@ pub struct Merged {
     pub translations: BTreeMap<(Endpoint, Endpoint), Translation>,
     /// Attempts whose ISN was rewritten between two points.
     pub rewritten: u64,
+    /// Client address behind source NAT -> attempts that came from it with another address or port
+    /// than they had nearer the client.
+    pub masqueraded: BTreeMap<IpAddr, u64>,
+    /// The pairs that were given.
+    pub given: Nat,
+    /// (address that only the log has, what is behind it) -> log lines that show it.
+    pub virtual_peers: BTreeMap<(Endpoint, Endpoint), u64>,
+}
+
+impl Merged {
+    /// Makes attempts known under addresses that their clients' own hosts rewrite: (front, back) and
+    /// the log lines that show each pair.
+    pub fn name_virtual_peers(&mut self, pairs: BTreeMap<(Endpoint, Endpoint), u64>) {
+        for &(front, back) in pairs.keys() {
+            let to = |attempt: &&mut Attempt| attempt.flow().server == back;
+            self.attempts.iter_mut().filter(to).for_each(|attempt| {
+                attempt.also.insert(front);
+            });
+        }
+        self.virtual_peers = pairs;
+    }
 }
 
 impl From<Sighting> for Attempt {
@@ -122,7 +144,8 @@ pub fn merge_translated(mut sightings: Vec<Sighting>, path: &Path, given: &Nat) 
         let server = given.canonical(sighting.flow.server);
         groups.entry((server, sighting.isn.0)).or_default().push(sighting);
     }
-    let groups = nat::joined(groups.into_values().collect());
+    let mut groups = nat::joined(groups.into_values().collect());
+    groups.iter_mut().for_each(nat::gather_moved);
     // First what is plain: one sighting a point. That gives the clocks, and these tell the rest.
     let (plain, crowded): (Vec<_>, Vec<_>) =
         groups.into_iter().partition(|group| one_a_point(group));
@@ -142,7 +165,32 @@ pub fn merge_translated(mut sightings: Vec<Sighting>, path: &Path, given: &Nat) 
     }
     let shared = shared(&attempts);
     let rewritten = attempts.iter().filter(|a| a.isn_rewritten()).count() as u64;
-    Merged { attempts, offsets, shared, reliability, routes, translations, rewritten }
+    let masqueraded = masqueraded(&attempts);
+    Merged {
+        attempts,
+        offsets,
+        shared,
+        reliability,
+        routes,
+        translations,
+        rewritten,
+        masqueraded,
+        given: given.clone(),
+        virtual_peers: BTreeMap::new(),
+    }
+}
+
+/// Where attempts came from whose client's address or port changed on the way.
+fn masqueraded(attempts: &[Attempt]) -> BTreeMap<IpAddr, u64> {
+    let mut counts = BTreeMap::new();
+    for attempt in attempts {
+        let own = attempt.flow().client;
+        let others = attempt.further.iter().map(|s| s.flow.client).filter(|c| *c != own);
+        for ip in others.map(|client| client.ip).collect::<BTreeSet<_>>() {
+            *counts.entry(ip).or_default() += 1;
+        }
+    }
+    counts
 }
 
 /// Pairs of addresses under which one attempt was seen.
@@ -452,8 +500,7 @@ mod tests {
         packets
     }
 
-    const BACK: Endpoint =
-        Endpoint::new(core::net::IpAddr::V4(core::net::Ipv4Addr::new(10, 1, 1, 7)), 9090);
+    const BACK: Endpoint = Endpoint::new(IpAddr::V4(core::net::Ipv4Addr::new(10, 1, 1, 7)), 9090);
 
     fn behind(segment: &mut why504_model::Segment) {
         let front = Wire::default().server;
@@ -555,6 +602,82 @@ mod tests {
             .collect();
         let both = merged(&[&near, &twice], &Nat::default());
         assert_eq!((both.attempts.len(), both.rewritten), (5, 2));
+    }
+
+    #[test]
+    fn copies_of_a_syn_that_masquerading_gave_other_ports_are_one_attempt() {
+        let wire = Wire::default();
+        let stamped = |ms: i64, value: u32, port: u16, ttl: u8| {
+            let mut syn = segment(at(ms), wire.client, wire.server, TcpFlags::SYN, 77, 0);
+            syn.timestamps = Some(why504_model::TcpTimestamps { value, echo: 0 });
+            syn.source.port = port;
+            syn.ttl = ttl;
+            Packet::Tcp(syn)
+        };
+        let near = [stamped(0, 500, 40_000, 64), stamped(1000, 1500, 40_000, 64)];
+        let far = [stamped(5, 500, 30_001, 63), stamped(1005, 1500, 30_002, 63)];
+        let both = merged(&[&near, &far], &Nat::default());
+        assert_eq!(both.attempts.len(), 1);
+        let upstream = both.attempts[0].at(PointId(1)).unwrap();
+        assert_eq!(upstream.syns().count(), 2);
+        let ports: Vec<u16> = upstream.flows().map(|flow| flow.client.port).collect();
+        assert_eq!(ports, [30_001, 30_002]);
+        // A copy that came under both ports, or that the near point never sent, is not explained.
+        for value in [500, 9_999] {
+            let far = [stamped(5, 500, 30_001, 63), stamped(1005, value, 30_002, 63)];
+            assert_eq!(merged(&[&near, &far], &Nat::default()).attempts.len(), 2, "{value}");
+        }
+    }
+
+    #[test]
+    fn one_capture_is_the_client_of_one_flow_and_the_server_of_another() {
+        // client -> edge gateway -> inner gateway -> upstream; a capture on each gateway's host.
+        let inner = Endpoint::new([10, 3, 0, 1].into(), 8080);
+        let first = handshakes(&[1, 2, 3], |_| ());
+        let hop = |segment: &mut why504_model::Segment, by: u8, toward: Endpoint| {
+            segment.ttl -= if segment.destination == toward { by } else { 2 - by };
+        };
+        let front = Wire::default().server;
+        let second = |segment: &mut why504_model::Segment| {
+            let (client, server) = (Endpoint::new(front.ip, 45_000), inner);
+            let down = segment.destination == front;
+            let port = if down { segment.source.port } else { segment.destination.port };
+            let client = Endpoint { port: client.port + port, ..client };
+            (segment.source, segment.destination) =
+                if down { (client, server) } else { (server, client) };
+            segment.time = segment.time + Span::from_millis(500);
+            if down {
+                segment.seq = segment.seq.plus(5_000);
+            } else {
+                segment.ack = segment.ack.plus(5_000);
+            }
+        };
+        let leg = |packets: &[Packet], change: &dyn Fn(&mut why504_model::Segment)| {
+            let mut packets = packets.to_vec();
+            for packet in &mut packets {
+                if let Packet::Tcp(segment) = packet {
+                    change(segment);
+                }
+            }
+            packets
+        };
+        let edge = leg(&first, &|s| hop(s, 0, front));
+        let mut middle = leg(&first, &|s| hop(s, 2, front));
+        middle.extend(leg(&first, &|s| {
+            second(s);
+            hop(s, 0, inner);
+        }));
+        let upstream = leg(&first, &|s| {
+            second(s);
+            hop(s, 2, inner);
+        });
+        let merged = merged(&[&upstream, &middle, &edge], &Nat::default());
+        assert_eq!(merged.attempts.len(), 6);
+        for attempt in &merged.attempts {
+            let order: Vec<u16> = attempt.sightings().map(|s| s.point.0).collect();
+            let expected: &[u16] = if attempt.flow().server == inner { &[1, 0] } else { &[2, 1] };
+            assert_eq!(order, expected, "{:?}", attempt.flow());
+        }
     }
 
     #[test]

@@ -121,6 +121,61 @@ fn unite(groups: &mut [Vec<Sighting>], key: &dyn Fn(&Sighting, u32) -> Kept) {
     }
 }
 
+/// Gathers what one point saw of an attempt under several 4-tuples. Source NAT forgets a connection
+/// with its RST (`nf_conntrack_tcp_packet`, `TCP_CONNTRACK_CLOSE`), and gives a new port to the next
+/// copy of the SYN. A nearer point that saw all copies as one attempt shows it: ISN and time stamps
+/// are its own, and no copy was seen twice.
+pub(crate) fn gather_moved(group: &mut Vec<Sighting>) {
+    if group.len() < 3 {
+        return;
+    }
+    let mut by_point: BTreeMap<PointId, Vec<Sighting>> = BTreeMap::new();
+    for sighting in group.drain(..) {
+        by_point.entry(sighting.point).or_default().push(sighting);
+    }
+    let whole: Vec<BTreeSet<u32>> = by_point
+        .values()
+        .filter_map(|seen| match seen.as_slice() {
+            [only] => stamps_of(only),
+            _ => None,
+        })
+        .collect();
+    for mut seen in by_point.into_values() {
+        if seen.len() > 1 && whole.iter().any(|whole| are_copies(&seen, whole)) {
+            seen.sort_by_key(|s| (s.first_syn(), s.flow));
+            let mut parts = seen.into_iter();
+            if let Some(mut first) = parts.next() {
+                parts.for_each(|later| first.take_in(later));
+                group.push(first);
+            }
+        } else {
+            group.extend(seen);
+        }
+    }
+}
+
+/// Whether sightings are of different copies of the SYN whose time stamps these are, towards one
+/// server and each from a port of its own.
+fn are_copies(seen: &[Sighting], whole: &BTreeSet<u32>) -> bool {
+    let mut taken = BTreeSet::new();
+    let mut flows = BTreeSet::new();
+    let server = seen.first().map(|s| s.flow.server);
+    seen.iter().all(|sighting| {
+        Some(sighting.flow.server) == server
+            && flows.insert(sighting.flow)
+            && stamps_of(sighting).is_some_and(|stamps| {
+                stamps.iter().all(|stamp| whole.contains(stamp) && taken.insert(*stamp))
+            })
+    })
+}
+
+/// The time stamps of a sighting's SYNs; `None` where one has none.
+fn stamps_of(sighting: &Sighting) -> Option<BTreeSet<u32>> {
+    let stamps: Option<BTreeSet<u32>> =
+        sighting.syns().map(|syn| syn.timestamps.map(|ts| ts.value)).collect();
+    stamps.filter(|stamps| !stamps.is_empty())
+}
+
 /// Whether no point saw two of the groups: what one point sees twice are two attempts.
 fn disjoint(groups: &[Vec<Sighting>], one: usize, others: &BTreeSet<usize>) -> bool {
     let mut seen = BTreeSet::new();

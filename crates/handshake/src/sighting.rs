@@ -42,11 +42,31 @@ pub struct Sighting {
     pub events: Vec<Event>,
     /// Packets beyond the number that is kept.
     pub events_dropped: u32,
+    /// Further 4-tuples under which it was seen here: source NAT that forgot the attempt before it
+    /// was over gave later copies of its SYN another port.
+    pub moved: Vec<Flow>,
     /// Why it closed.
     pub closing: Closing,
 }
 
 impl Sighting {
+    /// All 4-tuples under which it was seen.
+    pub fn flows(&self) -> impl Iterator<Item = Flow> {
+        core::iter::once(self.flow).chain(self.moved.iter().copied())
+    }
+
+    /// Takes in what the same point saw of the same attempt under another 4-tuple, later.
+    pub(crate) fn take_in(&mut self, later: Self) {
+        self.moved.extend(later.flows());
+        self.events.extend(later.events);
+        self.events.sort_by_key(|event| event.time);
+        let beyond = self.events.len().saturating_sub(EVENTS_KEPT);
+        self.events.truncate(EVENTS_KEPT);
+        let beyond = u32::try_from(beyond).unwrap_or(u32::MAX).saturating_add(later.events_dropped);
+        self.events_dropped = self.events_dropped.saturating_add(beyond);
+        self.closing = later.closing;
+    }
+
     /// The SYNs of the client, first to last.
     pub fn syns(&self) -> impl Iterator<Item = &Event> {
         self.events.iter().filter(|e| e.is(Side::Client, EventKind::Syn))

@@ -1,12 +1,13 @@
 //! The main job: inputs to analysis.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use why504_correlate::{
-    Correlation, Points, SettledTimer, Verdict, correlate, settle_timers, zone_evidence,
+    Correlation, Points, SettledTimer, Verdict, correlate, settle_timers, unseen_peers,
+    virtual_peers, zone_evidence,
 };
-use why504_handshake::{Attempt, Merged, Nat, merge_translated};
-use why504_model::{Damage, Endpoint, Interval, Location, Timeout};
+use why504_handshake::{Merged, Nat, merge_translated};
+use why504_model::{Damage, Interval, Location, Timeout};
 use why504_report::{ResetTotals, TunnelInfo};
 
 use crate::captures::{self, Captures, Keep};
@@ -90,6 +91,9 @@ pub(crate) fn analyse(
     analysis.merged = merge_translated(captures.take_sightings(), &captures.path, &analysis.nat);
     let coverage = captures.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
     let points = Points { path: &captures.path, coverage: &coverage, merged: &analysis.merged };
+    let learnt = virtual_peers(&analysis.logs.timeouts, points);
+    analysis.merged.name_virtual_peers(learnt);
+    let points = Points { path: &captures.path, coverage: &coverage, merged: &analysis.merged };
     let evidence = |timeouts: &[Timeout]| zone_evidence(timeouts, points);
     let unzoned = analysis.logs.settle_zones(evidence, &mut complaints);
     for timer in settle_timers(&mut analysis.logs.timeouts, points) {
@@ -125,21 +129,10 @@ fn worked_out(timer: &SettledTimer) -> String {
 const PEERS_NAMED: usize = 5;
 
 /// A peer of which no capture holds a packet may be an address that the gateway's own host rewrites
-/// (kube-proxy, IPVS): it never is on the wire, and only the user can say what is behind it.
+/// (kube-proxy, IPVS): it never is on the wire. Where the lines do not show what is behind it, only
+/// the user can say.
 fn note_virtual_peers(timeouts: &[Timeout], points: Points<'_>, complaints: &mut Complaints) {
-    let known: BTreeSet<Endpoint> =
-        points.merged.attempts.iter().flat_map(Attempt::servers).collect();
-    let seen = |peer: Endpoint| {
-        known.contains(&peer)
-            || points.coverage.values().any(|c| c.span.is_some_and(|s| c.knows(peer.ip, s)))
-    };
-    let mut unseen: BTreeMap<Endpoint, usize> = BTreeMap::new();
-    for peer in timeouts.iter().filter_map(|t| t.peer) {
-        *unseen.entry(peer).or_default() += 1;
-    }
-    let captured = points.coverage.values().any(|coverage| !coverage.is_empty());
-    unseen.retain(|peer, _| captured && !seen(*peer));
-    for (peer, count) in unseen.iter().take(PEERS_NAMED) {
+    for (peer, count) in unseen_peers(timeouts, points).iter().take(PEERS_NAMED) {
         let note = format!(
             "no capture holds a packet to {peer}, which {count} timeouts name; if it is a virtual \
              address, --nat {peer}=IP:PORT says what is behind it"

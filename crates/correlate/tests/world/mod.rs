@@ -199,7 +199,7 @@ impl World {
         self.with_points(given, |points| zone_evidence(&self.lines, points))
     }
 
-    fn with_points<T>(&self, given: &[u16], work: impl FnOnce(Points<'_>) -> T) -> T {
+    pub(crate) fn with_points<T>(&self, given: &[u16], work: impl FnOnce(Points<'_>) -> T) -> T {
         let mut path = Path::new(given.iter().map(|&p| PointId(p)));
         let mut sightings = Vec::new();
         let mut coverage: BTreeMap<PointId, Coverage> = BTreeMap::new();

@@ -89,6 +89,7 @@ impl Open {
                 isn: syn.seq,
                 events,
                 events_dropped: 0,
+                moved: Vec::new(),
                 closing: Closing::Over,
             },
             last: syn.time,

@@ -283,6 +283,7 @@ fn seen(number: usize, attempt: &Attempt) -> Vec<Sighting> {
         isn: SeqNumber(isn(number)),
         events,
         events_dropped: 0,
+        moved: Vec::new(),
         closing: Closing::Over,
     };
     let sent = syns.iter().map(|&time| event(time, Side::Client, GATEWAY)).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use why504_handshake::{PointId, Translation};
+use why504_handshake::PointId;
 use why504_model::Endpoint;
 
 use crate::moment::rfc3339;
@@ -27,6 +27,7 @@ pub(super) struct SummaryLine<'a> {
     clock_offsets: Vec<Offset<'a>>,
     reliability: Vec<Reliability<'a>>,
     nat: Vec<Pair>,
+    snat: Vec<Masquerade>,
     isn_rewritten: u64,
     skipped: Vec<Skipped<'a>>,
     diagnostics: Vec<Diagnostic<'a>>,
@@ -129,6 +130,16 @@ struct Step {
 struct Pair {
     front: String,
     back: String,
+    /// How it is known.
+    by: &'static str,
+    attempts: u64,
+    log_lines: u64,
+}
+
+/// Where attempts came from behind source NAT.
+#[derive(Serialize)]
+struct Masquerade {
+    address: String,
     attempts: u64,
 }
 
@@ -187,6 +198,12 @@ pub(super) fn line<'a>(run: &Run<'a>) -> SummaryLine<'a> {
         clock_offsets: offsets(run),
         reliability: reliability(run),
         nat: pairs(run),
+        snat: run
+            .merged
+            .masqueraded
+            .iter()
+            .map(|(ip, &attempts)| Masquerade { address: ip.to_string(), attempts })
+            .collect(),
         isn_rewritten: run.merged.rewritten,
         skipped: totals
             .skipped
@@ -280,12 +297,18 @@ fn offsets<'a>(run: &Run<'a>) -> Vec<Offset<'a>> {
 }
 
 fn pairs(run: &Run<'_>) -> Vec<Pair> {
-    let pair = |((front, back), seen): (&(Endpoint, Endpoint), &Translation)| Pair {
+    let pair = |(front, back): (Endpoint, Endpoint), by, attempts, log_lines| Pair {
         front: front.to_string(),
         back: back.to_string(),
-        attempts: seen.attempts,
+        by,
+        attempts,
+        log_lines,
     };
-    run.merged.translations.iter().map(pair).collect()
+    let merged = run.merged;
+    let given = merged.given.pairs().map(|ends| pair(ends, "given", 0, 0));
+    let packets = merged.translations.iter().map(|(e, seen)| pair(*e, "packets", seen.attempts, 0));
+    let logs = merged.virtual_peers.iter().map(|(e, &lines)| pair(*e, "log", 0, lines));
+    given.chain(packets).chain(logs).collect()
 }
 
 fn reliability<'a>(run: &Run<'a>) -> Vec<Reliability<'a>> {

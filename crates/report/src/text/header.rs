@@ -130,16 +130,21 @@ pub(super) fn clocks(run: &Run<'_>) -> Vec<String> {
 const PAIRS_SHOWN: usize = 6;
 
 fn translations(run: &Run<'_>) -> Vec<String> {
-    let pairs = &run.merged.translations;
-    let mut lines: Vec<String> = pairs
-        .iter()
-        .take(PAIRS_SHOWN)
-        .map(|((front, back), seen)| {
-            format!("{front} is {back}, by {}", plural(seen.attempts, "attempt"))
-        })
-        .collect();
-    if let more @ 1.. = pairs.len().saturating_sub(PAIRS_SHOWN) {
-        lines.push(format!("and {} more", plural(more as u64, "pair")));
+    let merged = run.merged;
+    let learnt = merged.translations.iter().map(|((front, back), seen)| {
+        format!("{front} is {back}, by {}", plural(seen.attempts, "attempt"))
+    });
+    let behind = merged.virtual_peers.iter().map(|((front, back), lines)| {
+        format!("{front} is {back}, by {}", plural(*lines, "log line"))
+    });
+    let given = merged.given.pairs().map(|(front, back)| format!("{front} is {back}, as given"));
+    let sources = merged.masqueraded.iter().map(|(ip, attempts)| {
+        format!("{} came from {ip}, by source NAT", plural(*attempts, "attempt"))
+    });
+    let mut lines: Vec<String> = given.chain(learnt).chain(behind).chain(sources).collect();
+    if let more @ 1.. = lines.len().saturating_sub(PAIRS_SHOWN) {
+        lines.truncate(PAIRS_SHOWN);
+        lines.push(format!("and {} more", plural(more as u64, "translation")));
     }
     if run.merged.rewritten > 0 {
         let count = plural(run.merged.rewritten, "attempt");
