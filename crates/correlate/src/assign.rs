@@ -80,11 +80,7 @@ pub fn assign(lines: &[Line]) -> Vec<Assignment> {
     let mut result = alloc::vec![nothing; lines.len()];
     for component in components(lines) {
         let part: Vec<&Line> = component.iter().filter_map(|&i| lines.get(i)).collect();
-        for (&index, answer) in component.iter().zip(of_component(&part)) {
-            if let Some(slot) = result.get_mut(index) {
-                *slot = answer;
-            }
-        }
+        fill(&mut result, &component, of_component(&part));
     }
     result
 }
@@ -119,23 +115,40 @@ fn by_halves(lines: &[&Line]) -> Vec<Assignment> {
 }
 
 /// The assignments that give every line an attempt, piece by piece; `None` when there are none, or
-/// none was found.
+/// none was found. That is settled for all pieces before any is counted.
 fn complete(lines: &[Line]) -> Option<Vec<Assignment>> {
     let mut answers = alloc::vec![Assignment::default(); lines.len()];
-    for component in components(lines) {
-        let part: Vec<&Line> = component.iter().filter_map(|&i| lines.get(i)).collect();
-        let sweep = Sweep::new(&part);
-        let found = match sweep.run() {
-            Some(counted) => counted.iter().all(|a| a.unmatched <= 0.0).then_some(counted),
-            None => sweep.is_complete().then(|| part.iter().map(|line| any(line)).collect()),
-        };
-        for (&index, answer) in component.iter().zip(found?) {
-            if let Some(slot) = answers.get_mut(index) {
-                *slot = answer;
-            }
+    let pieces = components(lines);
+    let of =
+        |piece: &[usize]| -> Vec<&Line> { piece.iter().filter_map(|&i| lines.get(i)).collect() };
+    let counted = |part: &[&Line]| {
+        let counted = Sweep::new(part).run()?;
+        counted.iter().all(|answer| answer.unmatched <= 0.0).then_some(counted)
+    };
+    let mut open = Vec::new();
+    for piece in &pieces {
+        let part = of(piece);
+        if Sweep::new(&part).is_complete() {
+            open.push(piece);
+        } else {
+            fill(&mut answers, piece, counted(&part)?);
         }
     }
+    for piece in open {
+        let part = of(piece);
+        let found = counted(&part).unwrap_or_else(|| part.iter().map(|line| any(line)).collect());
+        fill(&mut answers, piece, found);
+    }
     Some(answers)
+}
+
+/// Puts the answers of some lines in their places.
+fn fill(all: &mut [Assignment], places: &[usize], answers: Vec<Assignment>) {
+    for (&place, answer) in places.iter().zip(answers) {
+        if let Some(slot) = all.get_mut(place) {
+            *slot = answer;
+        }
+    }
 }
 
 impl Line {

@@ -15,6 +15,8 @@ use super::{Assignment, Edge, Line, OTHER_WORKER, SAME_WORKER};
 /// States kept over a whole component before counting is given up as too much work.
 const STATES_MAX: usize = 20_000;
 
+/// The same for each line: a few lines that reach this many states are a dense part of a log.
+const STATES_A_LINE: usize = 1_000;
 /// States followed from line to line where counting is too much work.
 const STATES_TRIED: usize = 8;
 
@@ -27,9 +29,39 @@ struct State {
     /// Attempts that are taken and that a later line could want.
     taken: Vec<usize>,
     /// Log and worker -> latest (earliest possible) end it has logged, where that still binds.
-    workers: BTreeMap<(u32, u32), Timestamp>,
+    workers: Ends<(u32, u32)>,
     /// Log -> latest end logged by any of its workers.
-    latest: BTreeMap<u32, Timestamp>,
+    latest: Ends<u32>,
+}
+
+/// A few keys in order, each with an end: compared and copied as often as states are met, which a
+/// tree of them would make five times dearer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Ends<K>(Vec<(K, Timestamp)>);
+
+impl<K> Default for Ends<K> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K: Ord + Copy> Ends<K> {
+    fn get(&self, key: K) -> Option<Timestamp> {
+        let place = self.0.binary_search_by_key(&key, |entry| entry.0).ok()?;
+        self.0.get(place).map(|entry| entry.1)
+    }
+
+    /// Moves the end of a key to a later one.
+    fn reach(&mut self, key: K, end: Timestamp) {
+        match self.0.binary_search_by_key(&key, |entry| entry.0) {
+            Ok(place) => {
+                if let Some((_, old)) = self.0.get_mut(place) {
+                    *old = end.max(*old);
+                }
+            }
+            Err(place) => self.0.insert(place, (key, end)),
+        }
+    }
 }
 
 /// Best score over the lines on one side of a state, and in how many ways it is reached.
@@ -104,7 +136,7 @@ impl<'a> Sweep<'a> {
             }
             rescale(&mut next);
             total += next.len();
-            if total > STATES_MAX {
+            if total > STATES_MAX.min(STATES_A_LINE * self.lines.len()) {
                 return None;
             }
             layers.push(next);
@@ -160,8 +192,8 @@ impl<'a> Sweep<'a> {
     fn settled(&self, i: usize, mut state: State) -> State {
         state.taken.retain(|a| self.wanted_until.get(a).is_some_and(|&last| last > i));
         let State { workers, latest, .. } = &mut state;
-        workers.retain(|(log, _), end| {
-            latest.get(log).is_none_or(|&latest| *end - SAME_WORKER > latest - OTHER_WORKER)
+        workers.0.retain(|((log, _), end)| {
+            latest.get(*log).is_none_or(|latest| *end - SAME_WORKER > latest - OTHER_WORKER)
         });
         state
     }
@@ -169,10 +201,10 @@ impl<'a> Sweep<'a> {
 
 impl State {
     fn allows(&self, line: &Line, edge: &Edge) -> bool {
-        let of_worker = line.worker.and_then(|w| self.workers.get(&(line.log, w)));
+        let of_worker = line.worker.and_then(|w| self.workers.get((line.log, w)));
         self.taken.binary_search(&edge.attempt).is_err()
-            && of_worker.is_none_or(|&end| edge.end.1 >= end - SAME_WORKER)
-            && self.latest.get(&line.log).is_none_or(|&end| edge.end.1 >= end - OTHER_WORKER)
+            && of_worker.is_none_or(|end| edge.end.1 >= end - SAME_WORKER)
+            && self.latest.get(line.log).is_none_or(|end| edge.end.1 >= end - OTHER_WORKER)
     }
 
     fn with(&self, line: &Line, edge: &Edge) -> Self {
@@ -181,11 +213,9 @@ impl State {
             next.taken.insert(place, edge.attempt);
         }
         if let Some(worker) = line.binds() {
-            let end = next.workers.entry(worker).or_insert(edge.end.0);
-            *end = edge.end.0.max(*end);
+            next.workers.reach(worker, edge.end.0);
         }
-        let latest = next.latest.entry(line.log).or_insert(edge.end.0);
-        *latest = edge.end.0.max(*latest);
+        next.latest.reach(line.log, edge.end.0);
         next
     }
 }
