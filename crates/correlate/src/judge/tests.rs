@@ -491,7 +491,7 @@ fn one_end() -> Vec<Expectation> {
             }),
             "synack_lost_rst",
             Verdict::SynAckLost,
-            Signature,
+            Consistent,
         ),
         (
             with(upstream_only(), |f| {
