@@ -99,8 +99,8 @@ fn whole(
             let judgement = judge_attempt(points, &history, attempt);
             renderer.render(points, &all.coverage, attempt, &judgement)
         };
-        let rendered: Vec<Rendered> = attempts.par_iter().map(render).collect();
-        for attempt in rendered {
+        let lines: Vec<Rendered> = attempts.par_iter().map(render).collect();
+        for attempt in lines {
             printer.print(attempt)?;
         }
     }
