@@ -293,7 +293,7 @@ mod tests {
     /// Supplied windows and reads of its own give the bytes in order, however long what is left over.
     #[test]
     fn supplied_windows_come_before_what_is_read() {
-        let bytes: Vec<u8> = (0..3 * BLOCK_BYTES + 1000).map(|i| (i % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().take(3 * BLOCK_BYTES + 1000).collect();
         for step in [1, 1000, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 70_000] {
             let (ahead, inner) = bytes.split_at(2 * BLOCK_BYTES + 500);
             let mut input = Input::new(inner);
