@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use anyhow::{anyhow, bail};
-use rayon::prelude::*;
 use why504_correlate::{History, Judgement, Points, Verdict, judge_attempt};
 use why504_handshake::{
     Attempt, Coverage, Merged, Nat, PointId, Sighting, Tracker, merge_translated,
@@ -24,9 +23,6 @@ use crate::plan;
 use crate::progress::Complaints;
 use crate::run::Analysis;
 use crate::shown::{Shown, point_names};
-
-/// Attempts of several points that are rendered at once.
-const AT_ONCE: usize = 4096;
 
 /// Runs the command. Attempts are not kept, so they go to one place only.
 pub(super) fn run(options: &Handshakes) -> anyhow::Result<Outcome> {
@@ -59,21 +55,17 @@ fn list(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let (sources, infos) = (analysis.inputs.paths(), point_names(&analysis.points));
-    let mut printer = Printer {
-        renderer: Renderer { format, style, sources: &sources, infos: &infos },
-        ended: BTreeMap::new(),
-        out,
-    };
-    printer.header()?;
+    let mut printer =
+        Printer { format, style, sources: &sources, infos: &infos, ended: BTreeMap::new() };
+    printer.header(out)?;
     let files: Vec<_> = analysis.inputs.of(Kind::Capture).collect();
     if analysis.points.len() == 1 {
-        analysis.captures = stream(&files, &mut complaints, &mut printer)?;
+        analysis.captures = stream(&files, &mut complaints, &mut printer, out)?;
     } else {
         let all = captures::read(&analysis.points, &files, Keep::Everything, &mut complaints);
-        (analysis.captures, analysis.merged) = whole(all, &analysis.nat, &mut printer)?;
+        (analysis.captures, analysis.merged) = whole(all, &analysis.nat, &mut printer, out)?;
     }
-    let Printer { ended, out, .. } = printer;
-    analysis.ended = ended;
+    analysis.ended = printer.ended;
     analysis.conclude(complaints);
     let shown = Shown::new(analysis);
     let run = shown.run(analysis);
@@ -88,21 +80,15 @@ fn whole(
     mut all: Captures,
     nat: &Nat,
     printer: &mut Printer<'_>,
+    out: &mut dyn Write,
 ) -> io::Result<(Captures, Merged)> {
     let merged = merge_translated(all.take_sightings(), &all.path, nat);
     let coverage = all.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
     let points = Points { path: &all.path, coverage: &coverage, merged: &merged };
     let history = History::new(points);
-    for attempts in merged.attempts.chunks(AT_ONCE) {
-        let renderer = printer.renderer;
-        let render = |attempt: &Attempt| {
-            let judgement = judge_attempt(points, &history, attempt);
-            renderer.render(points, &all.coverage, attempt, &judgement)
-        };
-        let lines: Vec<Rendered> = attempts.par_iter().map(render).collect();
-        for attempt in lines {
-            printer.print(attempt)?;
-        }
+    for attempt in &merged.attempts {
+        let judgement = judge_attempt(points, &history, attempt);
+        printer.attempt(points, &all.coverage, attempt, &judgement, out)?;
     }
     Ok((all, merged))
 }
@@ -113,6 +99,7 @@ fn stream(
     files: &[&why504_ingest::Source<Kind>],
     complaints: &mut Complaints,
     printer: &mut Printer<'_>,
+    out: &mut dyn Write,
 ) -> io::Result<Captures> {
     let id = captures::point_id(0);
     let mut live = Live::new();
@@ -120,12 +107,10 @@ fn stream(
     let mut follower = |closed: Vec<Sighting>, tracker: &Tracker| {
         if result.is_ok() {
             live.take(closed);
-            let renderer = printer.renderer;
-            // The only point saw it: what else that point covers does not matter here.
-            let render = |points: Points<'_>, attempt: &Attempt, judgement: &Judgement| {
-                renderer.render(points, &BTreeMap::new(), attempt, judgement)
-            };
-            result = live.judge(tracker, render, |_, rendered| printer.print(rendered));
+            result = live.judge(tracker, |points, attempt, judgement| {
+                // The only point saw it: what else that point covers does not matter here.
+                printer.attempt(points, &BTreeMap::new(), attempt, judgement, out)
+            });
         }
     };
     let point = captures::follow(id, files.to_vec(), complaints, &mut follower);
@@ -134,49 +119,30 @@ fn stream(
 
 /// Prints attempts and counts how they ended.
 struct Printer<'a> {
-    renderer: Renderer<'a>,
-    ended: BTreeMap<Verdict, u64>,
-    out: &'a mut dyn Write,
-}
-
-impl Printer<'_> {
-    fn header(&mut self) -> io::Result<()> {
-        let Renderer { format, style, sources, .. } = self.renderer;
-        match format {
-            Format::Text => text::handshakes_header(style, self.out),
-            Format::Ndjson => ndjson::header(crate::shown::TOOL, sources, self.out),
-        }
-    }
-
-    fn print(&mut self, attempt: Rendered) -> io::Result<()> {
-        *self.ended.entry(attempt.verdict).or_default() += 1;
-        self.out.write_all(&attempt.text?)
-    }
-}
-
-/// Turns attempts into text; any number at a time.
-#[derive(Clone, Copy)]
-struct Renderer<'a> {
     format: Format,
     style: &'a Style,
     sources: &'a [String],
     infos: &'a [why504_report::PointInfo],
+    ended: BTreeMap<Verdict, u64>,
 }
 
-/// An attempt as it is printed.
-struct Rendered {
-    verdict: Verdict,
-    text: io::Result<Vec<u8>>,
-}
+impl Printer<'_> {
+    fn header(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self.format {
+            Format::Text => text::handshakes_header(self.style, out),
+            Format::Ndjson => ndjson::header(crate::shown::TOOL, self.sources, out),
+        }
+    }
 
-impl Renderer<'_> {
-    fn render(
-        &self,
+    fn attempt(
+        &mut self,
         points: Points<'_>,
         coverage: &BTreeMap<PointId, Coverage>,
         attempt: &Attempt,
         judgement: &Judgement,
-    ) -> Rendered {
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        *self.ended.entry(judgement.verdict()).or_default() += 1;
         let rendering = Rendering {
             sources: self.sources,
             points: self.infos,
@@ -185,17 +151,15 @@ impl Renderer<'_> {
             offsets: &points.merged.offsets,
             tunnels: &BTreeMap::new(),
         };
-        let mut text = Vec::new();
-        let written = match self.format {
+        match self.format {
             // In a list for people the healthy ones are a number in the summary.
             Format::Text if is_healthy(attempt, judgement) => Ok(()),
             Format::Text => {
                 let zone = why504_report::ZoneInfo::default();
-                text::handshake(&rendering, &zone, attempt, judgement, self.style, &mut text)
+                text::handshake(&rendering, &zone, attempt, judgement, self.style, out)
             }
-            Format::Ndjson => ndjson::attempt(&rendering, attempt, judgement, &mut text),
-        };
-        Rendered { verdict: judgement.verdict(), text: written.map(|()| text) }
+            Format::Ndjson => ndjson::attempt(&rendering, attempt, judgement, out),
+        }
     }
 }
 
