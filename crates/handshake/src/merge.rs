@@ -8,25 +8,19 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use why504_model::{Endpoint, Flow, SeqNumber, Span, Timestamp};
+use why504_model::{Endpoint, Flow, SeqNumber, Span};
 
-use crate::clock::Pairing;
 use crate::nat::{self, Nat, Translation};
-use crate::{ClockOffset, Event, EventKind, Path, PointId, Side, Sighting};
+use crate::{ClockOffset, Path, PointId, Sighting};
+
+mod attempt;
+mod clocks;
+mod learnt;
+
+pub use attempt::Attempt;
 
 /// Sightings of one ISN further apart than this, once the clocks are known, are not one attempt.
 const SAME_ATTEMPT: Span = Span::from_secs(140);
-
-/// One connect attempt, as all points together saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    /// The view nearest the client.
-    nearest: Sighting,
-    /// Further views in order towards the server, at most one for each point.
-    further: Vec<Sighting>,
-    /// Other addresses of the server: as further points see it, as given, as learnt.
-    also: BTreeSet<Endpoint>,
-}
 
 /// All attempts, and what putting them together taught.
 #[derive(Clone, Debug, Default)]
@@ -70,67 +64,6 @@ impl Merged {
     }
 }
 
-impl From<Sighting> for Attempt {
-    /// An attempt that one point saw.
-    fn from(nearest: Sighting) -> Self {
-        Self { nearest, further: Vec::new(), also: BTreeSet::new() }
-    }
-}
-
-impl Attempt {
-    /// The view nearest the client.
-    pub const fn nearest(&self) -> &Sighting {
-        &self.nearest
-    }
-
-    /// What one point saw of it.
-    pub fn at(&self, point: PointId) -> Option<&Sighting> {
-        self.sightings().find(|s| s.point == point)
-    }
-
-    /// All sightings from the client to the server.
-    pub fn sightings(&self) -> impl DoubleEndedIterator<Item = &Sighting> {
-        core::iter::once(&self.nearest).chain(&self.further)
-    }
-
-    /// 4-tuple as seen nearest the client.
-    pub const fn flow(&self) -> Flow {
-        self.nearest.flow
-    }
-
-    /// The addresses of the server: the one nearest the client, then others that it is known by.
-    pub fn servers(&self) -> impl Iterator<Item = Endpoint> {
-        core::iter::once(self.nearest.flow.server).chain(self.also.iter().copied())
-    }
-
-    /// Whether the points see different ISNs: a box on the way put its own in place of the client's.
-    pub fn isn_rewritten(&self) -> bool {
-        self.further.iter().any(|s| s.isn != self.nearest.isn)
-    }
-
-    /// ISN as seen nearest the client.
-    pub const fn isn(&self) -> SeqNumber {
-        self.nearest.isn
-    }
-
-    /// What `point`'s clock was ahead of that of the point nearest the client, plus the SYN's way
-    /// between them, by the first SYN that both saw; `None` when they share none.
-    pub fn syn_shift(&self, point: PointId) -> Option<Span> {
-        let far = self.at(point)?;
-        let near = self.nearest();
-        far.syns().find_map(|there| {
-            let mut copies = near.syns();
-            let here = copies.find(|here| here.timestamps == there.timestamps)?;
-            Some(there.time.since(here.time))
-        })
-    }
-
-    /// First SYN, on the clock of the point nearest the client.
-    pub fn first_syn(&self) -> Timestamp {
-        self.nearest().first_syn()
-    }
-}
-
 /// Puts the sightings of all points together.
 pub fn merge(sightings: Vec<Sighting>, path: &Path) -> Merged {
     merge_translated(sightings, path, &Nat::default())
@@ -150,22 +83,22 @@ pub fn merge_translated(mut sightings: Vec<Sighting>, path: &Path, given: &Nat) 
     let (plain, crowded): (Vec<_>, Vec<_>) =
         groups.into_iter().partition(|group| one_a_point(group));
     let mut attempts: Vec<Attempt> = plain.into_iter().filter_map(|g| ordered(g, path)).collect();
-    let offsets = offsets(&attempts);
+    let offsets = clocks::offsets(&attempts);
     for group in crowded {
         attempts.extend(split(group, &offsets).into_iter().filter_map(|g| ordered(g, path)));
     }
     attempts.sort_by_cached_key(|a| (a.first_syn(), a.flow(), a.isn().0));
-    let translations = translations(&attempts);
-    name_servers(&mut attempts, &translations, given);
-    let routes = routes(&attempts, path);
+    let translations = learnt::translations(&attempts);
+    learnt::name_servers(&mut attempts, &translations, given);
+    let routes = learnt::routes(&attempts, path);
     let mut reliability: BTreeMap<(PointId, PointId), (u64, u64)> = BTreeMap::new();
     for (&(near, far, _), &(all, both)) in &routes {
         let sum = reliability.entry((near, far)).or_default();
         *sum = (sum.0 + all, sum.1 + both);
     }
-    let shared = shared(&attempts);
+    let shared = learnt::shared(&attempts);
     let rewritten = attempts.iter().filter(|a| a.isn_rewritten()).count() as u64;
-    let masqueraded = masqueraded(&attempts);
+    let masqueraded = learnt::masqueraded(&attempts);
     Merged {
         attempts,
         offsets,
@@ -177,54 +110,6 @@ pub fn merge_translated(mut sightings: Vec<Sighting>, path: &Path, given: &Nat) 
         masqueraded,
         given: given.clone(),
         virtual_peers: BTreeMap::new(),
-    }
-}
-
-/// Where attempts came from whose client's address or port changed on the way.
-fn masqueraded(attempts: &[Attempt]) -> BTreeMap<IpAddr, u64> {
-    let mut counts = BTreeMap::new();
-    for attempt in attempts {
-        let own = attempt.flow().client;
-        let others = attempt.further.iter().map(|s| s.flow.client).filter(|c| *c != own);
-        for ip in others.map(|client| client.ip).collect::<BTreeSet<_>>() {
-            *counts.entry(ip).or_default() += 1;
-        }
-    }
-    counts
-}
-
-/// Pairs of addresses under which one attempt was seen.
-fn translations(attempts: &[Attempt]) -> BTreeMap<(Endpoint, Endpoint), Translation> {
-    let mut pairs: BTreeMap<(Endpoint, Endpoint), Translation> = BTreeMap::new();
-    for attempt in attempts {
-        let front = attempt.flow().server;
-        for back in attempt.further.iter().filter(|s| s.flow.server != front) {
-            let pair = pairs.entry((front, back.flow.server)).or_default();
-            pair.attempts += 1;
-            pair.behind.insert(back.point);
-        }
-    }
-    pairs
-}
-
-/// Gives each attempt the other addresses of its server. A pair that was learnt holds for attempts
-/// that were seen on one side only, where the back has no other front.
-fn name_servers(
-    attempts: &mut [Attempt],
-    learnt: &BTreeMap<(Endpoint, Endpoint), Translation>,
-    given: &Nat,
-) {
-    let mut fronts: BTreeMap<Endpoint, BTreeSet<Endpoint>> = BTreeMap::new();
-    for &(front, back) in learnt.keys() {
-        fronts.entry(back).or_default().insert(front);
-    }
-    for attempt in attempts {
-        let server = attempt.flow().server;
-        let mut also: BTreeSet<Endpoint> = attempt.further.iter().map(|s| s.flow.server).collect();
-        also.extend(given.fronts(server));
-        also.extend(fronts.get(&server).filter(|fronts| fronts.len() == 1).into_iter().flatten());
-        also.remove(&server);
-        attempt.also = also;
     }
 }
 
@@ -244,18 +129,6 @@ fn agree_on_the_client(sightings: &mut [Sighting]) {
             sighting.swap_ends(SeqNumber(other.1));
         }
     }
-}
-
-fn shared(attempts: &[Attempt]) -> BTreeMap<(PointId, PointId), u64> {
-    let mut counts = BTreeMap::new();
-    for attempt in attempts {
-        for (i, near) in attempt.sightings().enumerate() {
-            for far in attempt.sightings().skip(i + 1) {
-                *counts.entry((near.point, far.point)).or_default() += 1;
-            }
-        }
-    }
-    counts
 }
 
 fn one_a_point(group: &[Sighting]) -> bool {
@@ -308,87 +181,6 @@ fn split(
         }
     }
     attempts
-}
-
-fn offsets(attempts: &[Attempt]) -> BTreeMap<(PointId, PointId), ClockOffset> {
-    let mut pairings: BTreeMap<(PointId, PointId), Vec<Pairing>> = BTreeMap::new();
-    for attempt in attempts {
-        for (i, near) in attempt.sightings().enumerate() {
-            for far in attempt.sightings().skip(i + 1) {
-                pairings.entry((near.point, far.point)).or_default().extend(common(near, far));
-            }
-        }
-    }
-    pairings
-        .into_iter()
-        .filter_map(|(points, pairs)| Some((points, ClockOffset::estimate(&pairs)?)))
-        .collect()
-}
-
-/// The packets that two points both saw: those whose identity is unique at each of them.
-fn common<'a>(near: &'a Sighting, far: &'a Sighting) -> impl Iterator<Item = Pairing> + 'a {
-    near.events.iter().filter_map(move |event| {
-        let twin = only(far, event, near.isn)?;
-        only(near, twin, far.isn)?;
-        Some(Pairing { sender: event.side, near: event.time, far: twin.time })
-    })
-}
-
-/// The one packet of a sighting that is the same as `event` of a sighting with this ISN; `None` if
-/// none or several could be.
-fn only<'a>(sighting: &'a Sighting, event: &Event, isn: SeqNumber) -> Option<&'a Event> {
-    let mut same = sighting.events.iter().filter(|other| {
-        other.side == event.side
-            && other.kind == event.kind
-            && other.kind != EventKind::Icmp
-            && same_numbers(other, sighting.isn, event, isn)
-            && other.payload_len == event.payload_len
-            && other.ip_id == event.ip_id
-            && other.timestamps == event.timestamps
-    });
-    let found = same.next()?;
-    same.next().is_none().then_some(found)
-}
-
-/// Sequence and acknowledgement numbers agree; where the ISN was rewritten between the points,
-/// those that count from it do, relative to it.
-fn same_numbers(one: &Event, isn: SeqNumber, other: &Event, others: SeqNumber) -> bool {
-    if isn == others {
-        return (one.seq, one.ack) == (other.seq, other.ack);
-    }
-    let from_isn = |event: &Event, isn: SeqNumber| match event.side {
-        Side::Client => event.seq.distance_from(isn),
-        Side::Server => event.ack.distance_from(isn),
-    };
-    from_isn(one, isn) == from_isn(other, others)
-}
-
-/// Of the handshakes that the near point saw succeed (the server sent payload, so it had the SYN),
-/// how many had their SYN+ACK captured at both points: the error rate behind "not seen there". Only
-/// servers of which the far point ever saw an attempt count: to others it is not on the way.
-fn routes(attempts: &[Attempt], path: &Path) -> BTreeMap<(PointId, PointId, Endpoint), (u64, u64)> {
-    let mut known: BTreeSet<(PointId, Endpoint)> = BTreeSet::new();
-    for attempt in attempts {
-        let server = attempt.flow().server;
-        known.extend(attempt.sightings().map(|s| (s.point, server)));
-    }
-    let mut counts: BTreeMap<(PointId, PointId, Endpoint), (u64, u64)> = BTreeMap::new();
-    for attempt in attempts {
-        let near = attempt.nearest();
-        if !near.completed() || near.server_bytes() == 0 {
-            continue;
-        }
-        let server = near.flow.server;
-        let order = path.order(server.ip);
-        let behind = order.iter().skip_while(|&&p| p != near.point).skip(1);
-        for &far in behind.filter(|&&far| known.contains(&(far, server))) {
-            let count = counts.entry((near.point, far, server)).or_default();
-            let answer_seen = |s: &Sighting| s.syn_acks().next().is_some();
-            count.0 += 1;
-            count.1 += u64::from(answer_seen(near) && attempt.at(far).is_some_and(answer_seen));
-        }
-    }
-    counts
 }
 
 #[cfg(test)]

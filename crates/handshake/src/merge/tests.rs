@@ -1,5 +1,7 @@
 //! Sightings of several points made one attempt: what belongs together and what does not.
 
+use why504_model::Timestamp;
+
 use super::*;
 use crate::Tracker;
 use crate::tracker::testing::{Wire, segment};

@@ -1,0 +1,64 @@
+//! The clocks of the points, two by two, from the packets that both of a pair saw.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use why504_model::SeqNumber;
+
+use super::Attempt;
+use crate::clock::Pairing;
+use crate::{ClockOffset, Event, EventKind, PointId, Side, Sighting};
+
+/// (near, far) -> far clock minus near clock, for each pair of points that shares attempts.
+pub(super) fn offsets(attempts: &[Attempt]) -> BTreeMap<(PointId, PointId), ClockOffset> {
+    let mut pairings: BTreeMap<(PointId, PointId), Vec<Pairing>> = BTreeMap::new();
+    for attempt in attempts {
+        for (i, near) in attempt.sightings().enumerate() {
+            for far in attempt.sightings().skip(i + 1) {
+                pairings.entry((near.point, far.point)).or_default().extend(common(near, far));
+            }
+        }
+    }
+    pairings
+        .into_iter()
+        .filter_map(|(points, pairs)| Some((points, ClockOffset::estimate(&pairs)?)))
+        .collect()
+}
+
+/// The packets that two points both saw: those whose identity is unique at each of them.
+fn common<'a>(near: &'a Sighting, far: &'a Sighting) -> impl Iterator<Item = Pairing> + 'a {
+    near.events.iter().filter_map(move |event| {
+        let twin = only(far, event, near.isn)?;
+        only(near, twin, far.isn)?;
+        Some(Pairing { sender: event.side, near: event.time, far: twin.time })
+    })
+}
+
+/// The one packet of a sighting that is the same as `event` of a sighting with this ISN; `None` if
+/// none or several could be.
+fn only<'a>(sighting: &'a Sighting, event: &Event, isn: SeqNumber) -> Option<&'a Event> {
+    let mut same = sighting.events.iter().filter(|other| {
+        other.side == event.side
+            && other.kind == event.kind
+            && other.kind != EventKind::Icmp
+            && same_numbers(other, sighting.isn, event, isn)
+            && other.payload_len == event.payload_len
+            && other.ip_id == event.ip_id
+            && other.timestamps == event.timestamps
+    });
+    let found = same.next()?;
+    same.next().is_none().then_some(found)
+}
+
+/// Sequence and acknowledgement numbers agree; where the ISN was rewritten between the points,
+/// those that count from it do, relative to it.
+fn same_numbers(one: &Event, isn: SeqNumber, other: &Event, others: SeqNumber) -> bool {
+    if isn == others {
+        return (one.seq, one.ack) == (other.seq, other.ack);
+    }
+    let from_isn = |event: &Event, isn: SeqNumber| match event.side {
+        Side::Client => event.seq.distance_from(isn),
+        Side::Server => event.ack.distance_from(isn),
+    };
+    from_isn(one, isn) == from_isn(other, others)
+}
