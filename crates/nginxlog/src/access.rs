@@ -7,7 +7,7 @@ mod tries;
 
 use why504_model::{Interval, Span};
 
-use crate::log_format::{Escape, Values, Variable};
+use crate::log_format::{Escape, LogFormat, Values, Variable};
 pub use escape::unescape;
 pub(crate) use scan::is_access_line;
 pub use scan::{AccessEvent, AccessPiece, AccessScanner, AccessTally};
@@ -59,8 +59,16 @@ pub struct AccessRecord<'a> {
     pub escape: Escape,
 }
 
+impl LogFormat {
+    /// Reads a line, without its line feed; `None` when it does not have this format.
+    pub fn read<'a>(&self, line: &'a [u8]) -> Option<AccessRecord<'a>> {
+        let (values, escape) = self.values(line)?;
+        Some(AccessRecord::new(&values, escape))
+    }
+}
+
 impl<'a> AccessRecord<'a> {
-    pub(crate) fn new(values: &Values<'a>, escape: Escape) -> Self {
+    fn new(values: &Values<'a>, escape: Escape) -> Self {
         let set = |variable: Variable| {
             let value = values.get(variable as usize).copied().flatten()?;
             (!matches!(value, b"" | b"-")).then_some(value)

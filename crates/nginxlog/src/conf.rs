@@ -6,17 +6,17 @@
 mod dump;
 mod duration;
 mod inherit;
-mod lexer;
 mod location;
 mod ports;
 mod reader;
+mod rule;
 mod tree;
+mod uri;
 
 use std::collections::BTreeSet;
 
 use crate::log_format::{FormatError, LogFormat};
 pub use inherit::LineScope;
-pub(crate) use lexer::words;
 use tree::Tree;
 
 /// The blocks around a directive, outermost first: `http`, `server`, `location /api`.

@@ -55,6 +55,7 @@ mod conf;
 mod error;
 mod join;
 mod json;
+mod lexer;
 mod lines;
 mod log_format;
 mod scan;

@@ -12,7 +12,6 @@ mod well_known;
 
 use memchr::memchr;
 
-use crate::access::AccessRecord;
 use labels::Labels;
 use matcher::Matcher;
 pub(crate) use matcher::Values;
@@ -122,7 +121,7 @@ impl LogFormat {
 
     fn from_directive(text: &str) -> Result<Self, FormatError> {
         let bare = text.strip_prefix("log_format").unwrap_or(text);
-        let mut words = crate::conf::words(bare.as_bytes()).map_err(|(position, reason)| {
+        let mut words = crate::lexer::words(bare.as_bytes()).map_err(|(position, reason)| {
             FormatError { position, reason: FormatFault::Syntax(reason) }
         })?;
         // A directive has a name first; a list of strings begins with its first string.
@@ -170,14 +169,14 @@ impl LogFormat {
         formats
     }
 
-    /// Reads a line, without its line feed; `None` when it does not have this format.
-    pub fn read<'a>(&self, line: &'a [u8]) -> Option<AccessRecord<'a>> {
-        let (values, escape) = match &self.reader {
-            Reader::Template { matcher, escape } => (matcher.matches(line)?, *escape),
-            Reader::Json => json_keys::read(line)?,
-            Reader::Labelled(labels) => labels.read(line)?,
-        };
-        Some(AccessRecord::new(&values, escape))
+    /// The values of a line, without its line feed, and how they are escaped; `None` when it does
+    /// not have this format.
+    pub(crate) fn values<'a>(&self, line: &'a [u8]) -> Option<(Values<'a>, Escape)> {
+        match &self.reader {
+            Reader::Template { matcher, escape } => Some((matcher.matches(line)?, *escape)),
+            Reader::Json => json_keys::read(line),
+            Reader::Labelled(labels) => labels.read(line),
+        }
     }
 
     fn into_matcher(self) -> Option<Matcher> {

@@ -1,11 +1,9 @@
 //! Sightings of several points made one attempt: what belongs together and what does not.
 
-use why504_model::Timestamp;
-
 use super::*;
 use crate::Tracker;
 use crate::tracker::testing::{Wire, segment};
-use why504_model::{Packet, TcpFlags};
+use why504_model::{Packet, TcpFlags, Timestamp};
 
 fn track(point: u16, packets: &[Packet]) -> Vec<Sighting> {
     let mut tracker = Tracker::new(PointId(point));

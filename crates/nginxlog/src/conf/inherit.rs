@@ -11,8 +11,9 @@ use core::net::IpAddr;
 use why504_model::{Endpoint, LimitSource, Span, TimeLimit, TimeoutKind};
 
 use super::Conf;
-use super::location::{Rule, uri};
+use super::rule::Rule;
 use super::tree::{Balancer, Block, FAMILIES, Jump, Kind, Pass, Target, Tree, family_of};
+use super::uri::uri;
 use crate::classify::Phase;
 use crate::join::Access504;
 use crate::scan::LoggedTimeout;

@@ -1,60 +1,8 @@
 //! Which location a URI belongs to, by nginx's own rules
 //! (`ngx_http_core_find_location`, src/http/ngx_http_core_module.c).
 
-use regex::bytes::{Regex, RegexBuilder};
-
+use super::rule::Rule;
 use super::tree::{Kind, Tree};
-
-/// The most memory that one compiled expression may take.
-const REGEX_BYTES: usize = 1 << 18;
-
-/// What stands after `location`.
-#[derive(Clone, Debug)]
-pub(super) enum Rule {
-    /// `= /path`
-    Exact(Vec<u8>),
-    /// `/path`, or with `^~`, which keeps the expressions from being asked.
-    Prefix { path: Vec<u8>, no_regex: bool },
-    /// `~` or `~*`; `None` where the expression is one of PCRE's that the regex crate lacks
-    /// (look-around, back references): it may match or not.
-    Regex(Option<Regex>),
-    /// `@name`, with the `@`: reached from other locations only.
-    Named(Vec<u8>),
-}
-
-impl Rule {
-    pub(super) fn of(arguments: &[Vec<u8>]) -> Self {
-        // The modifier may stand apart or run into the path (`location =/path`).
-        let (modifier, path): (&[u8], &[u8]) = match arguments {
-            [modifier, path] => (modifier, path),
-            [only] => split(only),
-            _ => (b"", b""),
-        };
-        match modifier {
-            b"=" => Self::Exact(path.to_vec()),
-            b"^~" => Self::Prefix { path: path.to_vec(), no_regex: true },
-            b"~" => Self::Regex(pattern(path, false)),
-            b"~*" => Self::Regex(pattern(path, true)),
-            _ if path.starts_with(b"@") => Self::Named(path.to_vec()),
-            _ => Self::Prefix { path: path.to_vec(), no_regex: false },
-        }
-    }
-}
-
-fn split(only: &[u8]) -> (&[u8], &[u8]) {
-    let modifiers: [&[u8]; 4] = [b"=", b"^~", b"~*", b"~"];
-    modifiers
-        .into_iter()
-        .find_map(|modifier| Some((modifier, only.strip_prefix(modifier)?)))
-        .unwrap_or((b"", only))
-}
-
-/// An expression of PCRE, as far as the regex crate has it. PCRE reads bytes unless told otherwise.
-pub(super) fn pattern(text: &[u8], any_case: bool) -> Option<Regex> {
-    let text = core::str::from_utf8(text).ok()?;
-    let mut builder = RegexBuilder::new(text);
-    builder.unicode(false).case_insensitive(any_case).size_limit(REGEX_BYTES).build().ok()
-}
 
 /// How the search inside one block ended.
 struct End {
@@ -137,64 +85,4 @@ impl Tree {
         }
         None
     }
-}
-
-/// The URI of a request line as nginx matches it: decoded, without arguments, `.` and `..` resolved,
-/// slashes merged (`ngx_http_parse_complex_uri`, src/http/ngx_http_parse.c). `None` when nginx
-/// would refuse it, or when it is no path.
-pub(super) fn uri(request: &[u8]) -> Option<Vec<u8>> {
-    let (_, rest) = request.split_at_checked(memchr::memchr(b' ', request)? + 1)?;
-    let end = memchr::memmem::rfind(rest, b" HTTP/").unwrap_or(rest.len());
-    let target = rest.get(..end)?;
-    let path = match memchr::memmem::find(target, b"://") {
-        Some(at) if !target.starts_with(b"/") => {
-            let authority = target.get(at + 3..)?;
-            authority.get(memchr::memchr(b'/', authority)?..)?
-        }
-        _ => target,
-    };
-    if !path.starts_with(b"/") {
-        return None;
-    }
-    let plain = path.split(|b| matches!(b, b'?' | b'#')).next()?;
-    resolved(&decoded(plain)?)
-}
-
-fn decoded(path: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(path.len());
-    let mut rest = path;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2)?;
-        let digits = core::str::from_utf8(digits).ok().filter(|d| !d.starts_with('+'))?;
-        out.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = after;
-    }
-    Some(out)
-}
-
-fn resolved(path: &[u8]) -> Option<Vec<u8>> {
-    let mut segments: Vec<&[u8]> = Vec::new();
-    // A path that ends with `/`, `/.` or `/..` names a directory.
-    let mut directory = false;
-    for segment in path.split(|b| *b == b'/').skip(1) {
-        directory = matches!(segment, b"" | b"." | b"..");
-        match segment {
-            b"" | b"." => {}
-            b".." => {
-                segments.pop()?;
-            }
-            other => segments.push(other),
-        }
-    }
-    let mut out = vec![b'/'];
-    out.extend(segments.join(&b'/'));
-    if directory && out.len() > 1 {
-        out.push(b'/');
-    }
-    Some(out)
 }

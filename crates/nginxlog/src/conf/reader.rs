@@ -1,7 +1,7 @@
 //! Walks the blocks of a configuration and keeps the directives of interest.
 
-use super::lexer::{LexError, Lexer, Token, line_of};
 use super::{Conf, ConfError, Included, LogTarget, NamedFormat, Scope, text_of};
+use crate::lexer::{LexError, Lexer, Token, line_of};
 use crate::log_format::LogFormat;
 
 /// nginx has no limit of its own; a file that includes itself would go on for ever.

@@ -1,6 +1,7 @@
 //! Configurations written by hand.
 
 use super::*;
+use crate::lexer::words;
 use why504_model::Span;
 
 use proptest::prelude::*;

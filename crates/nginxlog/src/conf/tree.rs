@@ -5,7 +5,7 @@
 
 use why504_model::{Endpoint, Span};
 
-use super::location::{Rule, pattern};
+use super::rule::{Rule, pattern};
 use super::{duration, text_of};
 use crate::address::{ip_address, upstream_endpoint};
 

@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     Word(Vec<u8>),
     Semicolon,
     Open,
@@ -11,10 +11,10 @@ pub(super) enum Token {
 }
 
 /// A byte offset and what is wrong there.
-pub(super) type LexError = (usize, String);
+pub(crate) type LexError = (usize, String);
 
 #[derive(Clone, Debug)]
-pub(super) struct Lexer<'a> {
+pub(crate) struct Lexer<'a> {
     text: &'a [u8],
     at: usize,
 }
@@ -36,16 +36,16 @@ pub(crate) fn words(text: &[u8]) -> Result<Vec<Vec<u8>>, LexError> {
 }
 
 impl<'a> Lexer<'a> {
-    pub(super) fn new(text: &'a [u8]) -> Self {
+    pub(crate) fn new(text: &'a [u8]) -> Self {
         Self { text, at: 0 }
     }
 
     /// Offset of the byte that is read next.
-    pub(super) fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.at
     }
 
-    pub(super) fn next_token(&mut self) -> Result<Option<Token>, LexError> {
+    pub(crate) fn next_token(&mut self) -> Result<Option<Token>, LexError> {
         self.skip_blanks();
         let Some(byte) = self.peek() else { return Ok(None) };
         let token = match byte {
@@ -134,7 +134,7 @@ impl<'a> Lexer<'a> {
 
     /// Inside `*_by_lua_block {`: past the brace that closes it. Strings, long brackets and
     /// comments of Lua may hold braces.
-    pub(super) fn skip_lua(&mut self) -> Result<(), LexError> {
+    pub(crate) fn skip_lua(&mut self) -> Result<(), LexError> {
         let start = self.at;
         let mut depth = 1_usize;
         while let Some(byte) = self.peek() {
@@ -192,6 +192,6 @@ impl<'a> Lexer<'a> {
 }
 
 /// 1-based line of a byte offset.
-pub(super) fn line_of(text: &[u8], at: usize) -> usize {
+pub(crate) fn line_of(text: &[u8], at: usize) -> usize {
     memchr::memchr_iter(b'\n', text.get(..at).unwrap_or(text)).count() + 1
 }
