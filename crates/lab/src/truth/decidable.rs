@@ -23,7 +23,8 @@ use anyhow::Result;
 use super::cause::deadline;
 use super::gateway::{GatewayAttempt, SynAck};
 use super::logs::ErrorLine;
-use super::packets::{Key, Packets};
+use super::packets::Packets;
+use super::upstream::Key;
 use super::{Row, Settings, read_logs};
 
 const MS: i64 = 1_000_000;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::packets::Key;
+use super::upstream::Key;
 use crate::packet::{Packet, Tcp, decode};
 use crate::pcap;
 use crate::scenario::ClockError;

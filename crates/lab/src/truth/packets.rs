@@ -11,13 +11,10 @@ use anyhow::Result;
 
 use super::gateway::{self, GatewayAttempt};
 use super::settings::Settings;
-use super::upstream::{self, UpstreamAttempt};
+use super::upstream::{self, Key, UpstreamAttempt};
 use crate::packet::{Packet, decode};
 use crate::pcap;
 use crate::scenario::ClockError;
-
-/// Upstream port and ISN, as the gateway sees them.
-pub(super) type Key = (u16, u32);
 
 /// Everything that the captures of a set hold.
 #[derive(Debug, Default)]

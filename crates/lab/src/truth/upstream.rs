@@ -6,11 +6,13 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::packets::Key;
 use super::settings::Settings;
 use crate::packet::{Packet, Tcp, decode, flag};
 use crate::pcap;
 use crate::rewrite::Shift;
+
+/// Upstream port and ISN, as the gateway sees them.
+pub(super) type Key = (u16, u32);
 
 /// An attempt as the upstream's capture shows it, on the gateway's clock.
 #[derive(Debug, Clone, Default)]
