@@ -5,9 +5,12 @@
 //! proportional to it: a file of a million tiny sections must not copy the window for each.
 //! Bytes are counted, never interpreted.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::mem;
 use std::ops::Range;
+
+use crate::{BLOCK_BYTES, Block};
 
 /// See the module.
 pub(crate) struct Input<R> {
@@ -21,12 +24,52 @@ pub(crate) struct Input<R> {
     end: usize,
     /// A buffer that is no longer in use, for the next window.
     spare: Vec<u8>,
+    /// What was read elsewhere of the bytes behind the window.
+    ahead: VecDeque<Window>,
     /// Byte offset of the window in the file.
     offset: u64,
     /// Nothing more will come.
     ended: bool,
     /// The error that ended it, if it was not the end of the file.
     error: Option<io::Error>,
+}
+
+/// The next [`BLOCK_BYTES`](crate::BLOCK_BYTES) of a file, read by whoever had nothing else to do and
+/// handed to the reader in order: see [`CaptureReader::supply`](crate::CaptureReader::supply). There is
+/// room in front for the record that the bytes before end in, so nothing is copied but that.
+#[derive(Debug)]
+pub struct Window {
+    buffer: Vec<u8>,
+    end: usize,
+}
+
+impl Window {
+    /// Room in front: frames are rarely longer, and never on a wire.
+    const HEADROOM: usize = 64 << 10;
+
+    /// Room for the bytes, in the memory of a block that was used up if there is one.
+    pub fn new(used: Option<Block>) -> Self {
+        let mut buffer = used.map(|block| block.cut.into_buffer()).unwrap_or_default();
+        if buffer.len() != Self::HEADROOM + BLOCK_BYTES {
+            buffer = vec![0; Self::HEADROOM + BLOCK_BYTES];
+        }
+        Self { buffer, end: Self::HEADROOM }
+    }
+
+    /// Has `read` fill the room; it tells how many bytes there were.
+    pub fn fill<E>(
+        &mut self,
+        read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        let room = self.buffer.get_mut(Self::HEADROOM..).unwrap_or_default();
+        let length = read(room)?.min(room.len());
+        self.end = Self::HEADROOM + length;
+        Ok(length)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.buffer.get(Self::HEADROOM..self.end).unwrap_or_default()
+    }
 }
 
 /// Octets that were cut out of a window: the buffer and where in it they are. Whoever is done with
@@ -54,8 +97,17 @@ const SKIP_BYTES: u64 = 64 * 1024;
 
 impl<R: Read> Input<R> {
     pub(crate) fn new(inner: R) -> Self {
-        let (buffer, spare) = (Vec::new(), Vec::new());
-        Self { inner, buffer, start: 0, end: 0, spare, offset: 0, ended: false, error: None }
+        Self {
+            inner,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            spare: Vec::new(),
+            ahead: VecDeque::new(),
+            offset: 0,
+            ended: false,
+            error: None,
+        }
     }
 
     /// The bytes of the window.
@@ -83,11 +135,44 @@ impl<R: Read> Input<R> {
         self.spare = buffer;
     }
 
+    /// Takes bytes that follow those read or taken so far.
+    pub(crate) fn supply(&mut self, window: Window) {
+        self.ahead.push_back(window);
+    }
+
+    /// How many windows were supplied and not come to yet.
+    pub(crate) fn supplied(&self) -> usize {
+        self.ahead.len()
+    }
+
     /// Reads until the window holds `want` bytes or the file ends, however small the single reads.
     pub(crate) fn fill(&mut self, want: usize) {
-        if self.bytes().len() >= want || self.ended {
-            return;
+        while self.bytes().len() < want && !self.ended {
+            match self.ahead.pop_front() {
+                Some(window) => self.go_on_with(window),
+                None => return self.read(want),
+            }
         }
+    }
+
+    /// Appends a window by putting what is left in front of it.
+    fn go_on_with(&mut self, mut window: Window) {
+        let rest = self.bytes();
+        let Some(start) = Window::HEADROOM.checked_sub(rest.len()) else {
+            // A giant record: appended as it is.
+            self.buffer.truncate(self.end);
+            self.buffer.extend_from_slice(window.bytes());
+            self.end = self.buffer.len();
+            return;
+        };
+        if let Some(room) = window.buffer.get_mut(start..) {
+            copy(room, rest);
+        }
+        self.spare = mem::replace(&mut self.buffer, window.buffer);
+        (self.start, self.end) = (start, window.end);
+    }
+
+    fn read(&mut self, want: usize) {
         if self.buffer.len() < want {
             // Asked for anew, since the system hands out zeros for nothing.
             let mut larger = vec![0; want];
@@ -203,6 +288,40 @@ mod tests {
         assert_eq!(input.take_error().map(|error| error.to_string()).as_deref(), Some("torn"));
         assert_eq!(input.cut(1000).bytes().len(), 76);
         assert_eq!((input.skip(1000), input.offset()), (0, 100));
+    }
+
+    /// Supplied windows and reads of its own give the bytes in order, however long what is left over.
+    #[test]
+    fn supplied_windows_come_before_what_is_read() {
+        let bytes: Vec<u8> = (0..3 * BLOCK_BYTES + 1000).map(|i| (i % 251) as u8).collect();
+        for step in [1, 1000, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 70_000] {
+            let (ahead, inner) = bytes.split_at(2 * BLOCK_BYTES + 500);
+            let mut input = Input::new(inner);
+            for piece in ahead.chunks(BLOCK_BYTES) {
+                let mut window = Window::new(None);
+                let filled: Result<usize, ()> = window.fill(|room| {
+                    room[..piece.len()].copy_from_slice(piece);
+                    Ok(piece.len())
+                });
+                assert_eq!(filled, Ok(piece.len()));
+                input.supply(window);
+            }
+            assert_eq!(input.supplied(), 3);
+            let mut seen = Vec::new();
+            loop {
+                input.fill(step);
+                // Something is always left over, until nothing else comes.
+                let length = input.bytes().len();
+                let taken = if input.ended() { length } else { length.min(step) };
+                if taken == 0 {
+                    break;
+                }
+                seen.extend_from_slice(input.cut(taken).bytes());
+            }
+            assert_eq!(seen.len(), bytes.len(), "step {step}");
+            assert!(seen == bytes, "step {step}");
+            assert_eq!(input.offset(), bytes.len() as u64);
+        }
     }
 
     /// What was in a buffer before never shows through.

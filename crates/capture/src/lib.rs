@@ -54,6 +54,7 @@ pub use clock::{Clock, Resolution};
 pub use container::{Container, PcapVariant, recognise, refused_by_name};
 pub use digest::{Digest, Gathered, Picker};
 pub use error::CaptureError;
+pub use input::Window;
 pub use interface::{DropCounters, Interface};
 pub use link::LinkType;
 pub use reader::{BLOCK_BYTES, CaptureReader, MAX_RECORD_BYTES};

@@ -11,7 +11,7 @@ use why504_model::{Damage, Diagnostic, Location, SourceId};
 
 use crate::block::Block;
 use crate::container::{recognise, refused_by_name};
-use crate::input::Input;
+use crate::input::{Input, Window};
 use crate::{CaptureError, CaptureSummary, Container};
 use walk::{Records, Run, Stop, Walk};
 
@@ -101,6 +101,18 @@ impl<R: Read> CaptureReader<R> {
         if buffer.len() <= 4 * BLOCK_BYTES {
             self.input.give_back(buffer);
         }
+    }
+
+    /// Takes the bytes of the file that follow all that were read or supplied so far: of a file that
+    /// can be read anywhere, several threads read more than one. The `input` given to
+    /// [`CaptureReader::new`] must go on behind them.
+    pub fn supply(&mut self, window: Window) {
+        self.input.supply(window);
+    }
+
+    /// How many supplied windows were not come to yet.
+    pub fn supplied(&self) -> usize {
+        self.input.supplied()
     }
 
     /// What is known of the file; complete once [`CaptureReader::next_block`] has returned `None`.

@@ -118,7 +118,8 @@ impl Open {
 
     /// Nothing that can happen now says anything about the handshake: the server has sent payload.
     fn answered(&self) -> bool {
-        self.sighting.completed() && self.sighting.server_bytes() > 0
+        // The cheaper question first: it is asked of every packet of an attempt.
+        self.sighting.server_bytes() > 0 && self.sighting.completed()
     }
 }
 

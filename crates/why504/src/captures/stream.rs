@@ -8,12 +8,12 @@ mod batch;
 use std::io::Read;
 
 use why504_capture::{CaptureReader, CaptureSummary, DecodeTally, Gathered, Picker};
-use why504_ingest::{Source, open};
+use why504_ingest::{Source, open, open_anywhere};
 use why504_model::{Damage, SourceId, Timestamp};
 
 use crate::inputs::Kind;
 use crate::progress::Complaints;
-use batch::{Batch, Feed};
+use batch::{Ahead, Batch, Feed};
 
 type Reader = CaptureReader<Box<dyn Read + Send>>;
 
@@ -142,11 +142,16 @@ impl<'a> PointStream<'a> {
 
 impl<'a> FileStream<'a> {
     fn open(source: &'a Source<Kind>) -> Result<Self, String> {
-        let input = open(source).map_err(|error| format!("cannot be read: {error}"))?;
+        let unreadable = |error| format!("cannot be read: {error}");
+        let ahead = open_anywhere(source).map_err(unreadable)?.map(Ahead::new);
+        let input: Box<dyn Read + Send> = match ahead.clone() {
+            Some(file) => Box::new(file),
+            None => open(source).map_err(unreadable)?,
+        };
         let reader = CaptureReader::new(input, source.id).map_err(|error| error.to_string())?;
         Ok(Self {
             source,
-            feed: Feed::new(reader, source.id),
+            feed: Feed::new(reader, ahead, source.id),
             now: Batch::default(),
             ahead: None,
             tally: DecodeTally::default(),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use anyhow::{anyhow, bail};
+use rayon::prelude::*;
 use why504_correlate::{History, Judgement, Points, Verdict, judge_attempt};
 use why504_handshake::{
     Attempt, Coverage, Merged, Nat, PointId, Sighting, Tracker, merge_translated,
@@ -23,6 +24,9 @@ use crate::plan;
 use crate::progress::Complaints;
 use crate::run::Analysis;
 use crate::shown::{Shown, point_names};
+
+/// Attempts of several points that are rendered at once.
+const AT_ONCE: usize = 4096;
 
 /// Runs the command. Attempts are not kept, so they go to one place only.
 pub(super) fn run(options: &Handshakes) -> anyhow::Result<Outcome> {
@@ -55,17 +59,21 @@ fn list(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let (sources, infos) = (analysis.inputs.paths(), point_names(&analysis.points));
-    let mut printer =
-        Printer { format, style, sources: &sources, infos: &infos, ended: BTreeMap::new() };
-    printer.header(out)?;
+    let mut printer = Printer {
+        renderer: Renderer { format, style, sources: &sources, infos: &infos },
+        ended: BTreeMap::new(),
+        out,
+    };
+    printer.header()?;
     let files: Vec<_> = analysis.inputs.of(Kind::Capture).collect();
     if analysis.points.len() == 1 {
-        analysis.captures = stream(&files, &mut complaints, &mut printer, out)?;
+        analysis.captures = stream(&files, &mut complaints, &mut printer)?;
     } else {
         let all = captures::read(&analysis.points, &files, Keep::Everything, &mut complaints);
-        (analysis.captures, analysis.merged) = whole(all, &analysis.nat, &mut printer, out)?;
+        (analysis.captures, analysis.merged) = whole(all, &analysis.nat, &mut printer)?;
     }
-    analysis.ended = printer.ended;
+    let Printer { ended, out, .. } = printer;
+    analysis.ended = ended;
     analysis.conclude(complaints);
     let shown = Shown::new(analysis);
     let run = shown.run(analysis);
@@ -80,15 +88,21 @@ fn whole(
     mut all: Captures,
     nat: &Nat,
     printer: &mut Printer<'_>,
-    out: &mut dyn Write,
 ) -> io::Result<(Captures, Merged)> {
     let merged = merge_translated(all.take_sightings(), &all.path, nat);
     let coverage = all.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
     let points = Points { path: &all.path, coverage: &coverage, merged: &merged };
     let history = History::new(points);
-    for attempt in &merged.attempts {
-        let judgement = judge_attempt(points, &history, attempt);
-        printer.attempt(points, &all.coverage, attempt, &judgement, out)?;
+    for attempts in merged.attempts.chunks(AT_ONCE) {
+        let renderer = printer.renderer;
+        let render = |attempt: &Attempt| {
+            let judgement = judge_attempt(points, &history, attempt);
+            renderer.render(points, &all.coverage, attempt, &judgement)
+        };
+        let rendered: Vec<Rendered> = attempts.par_iter().map(render).collect();
+        for attempt in rendered {
+            printer.print(attempt)?;
+        }
     }
     Ok((all, merged))
 }
@@ -99,7 +113,6 @@ fn stream(
     files: &[&why504_ingest::Source<Kind>],
     complaints: &mut Complaints,
     printer: &mut Printer<'_>,
-    out: &mut dyn Write,
 ) -> io::Result<Captures> {
     let id = captures::point_id(0);
     let mut live = Live::new();
@@ -107,10 +120,12 @@ fn stream(
     let mut follower = |closed: Vec<Sighting>, tracker: &Tracker| {
         if result.is_ok() {
             live.take(closed);
-            result = live.judge(tracker, |points, attempt, judgement| {
-                // The only point saw it: what else that point covers does not matter here.
-                printer.attempt(points, &BTreeMap::new(), attempt, judgement, out)
-            });
+            let renderer = printer.renderer;
+            // The only point saw it: what else that point covers does not matter here.
+            let render = |points: Points<'_>, attempt: &Attempt, judgement: &Judgement| {
+                renderer.render(points, &BTreeMap::new(), attempt, judgement)
+            };
+            result = live.judge(tracker, render, |_, rendered| printer.print(rendered));
         }
     };
     let point = captures::follow(id, files.to_vec(), complaints, &mut follower);
@@ -119,30 +134,49 @@ fn stream(
 
 /// Prints attempts and counts how they ended.
 struct Printer<'a> {
+    renderer: Renderer<'a>,
+    ended: BTreeMap<Verdict, u64>,
+    out: &'a mut dyn Write,
+}
+
+impl Printer<'_> {
+    fn header(&mut self) -> io::Result<()> {
+        let Renderer { format, style, sources, .. } = self.renderer;
+        match format {
+            Format::Text => text::handshakes_header(style, self.out),
+            Format::Ndjson => ndjson::header(crate::shown::TOOL, sources, self.out),
+        }
+    }
+
+    fn print(&mut self, attempt: Rendered) -> io::Result<()> {
+        *self.ended.entry(attempt.verdict).or_default() += 1;
+        self.out.write_all(&attempt.text?)
+    }
+}
+
+/// Turns attempts into text; any number at a time.
+#[derive(Clone, Copy)]
+struct Renderer<'a> {
     format: Format,
     style: &'a Style,
     sources: &'a [String],
     infos: &'a [why504_report::PointInfo],
-    ended: BTreeMap<Verdict, u64>,
 }
 
-impl Printer<'_> {
-    fn header(&self, out: &mut dyn Write) -> io::Result<()> {
-        match self.format {
-            Format::Text => text::handshakes_header(self.style, out),
-            Format::Ndjson => ndjson::header(crate::shown::TOOL, self.sources, out),
-        }
-    }
+/// An attempt as it is printed.
+struct Rendered {
+    verdict: Verdict,
+    text: io::Result<Vec<u8>>,
+}
 
-    fn attempt(
-        &mut self,
+impl Renderer<'_> {
+    fn render(
+        &self,
         points: Points<'_>,
         coverage: &BTreeMap<PointId, Coverage>,
         attempt: &Attempt,
         judgement: &Judgement,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
-        *self.ended.entry(judgement.verdict()).or_default() += 1;
+    ) -> Rendered {
         let rendering = Rendering {
             sources: self.sources,
             points: self.infos,
@@ -151,15 +185,17 @@ impl Printer<'_> {
             offsets: &points.merged.offsets,
             tunnels: &BTreeMap::new(),
         };
-        match self.format {
+        let mut text = Vec::new();
+        let written = match self.format {
             // In a list for people the healthy ones are a number in the summary.
             Format::Text if is_healthy(attempt, judgement) => Ok(()),
             Format::Text => {
                 let zone = why504_report::ZoneInfo::default();
-                text::handshake(&rendering, &zone, attempt, judgement, self.style, out)
+                text::handshake(&rendering, &zone, attempt, judgement, self.style, &mut text)
             }
-            Format::Ndjson => ndjson::attempt(&rendering, attempt, judgement, out),
-        }
+            Format::Ndjson => ndjson::attempt(&rendering, attempt, judgement, &mut text),
+        };
+        Rendered { verdict: judgement.verdict(), text: written.map(|()| text) }
     }
 }
 

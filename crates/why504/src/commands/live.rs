@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
+use rayon::prelude::*;
 use why504_correlate::{History, Judgement, Points, judge_attempt};
 use why504_handshake::{Attempt, Merged, Path, Sighting, Tracker};
 use why504_model::{Flow, Span, Timestamp};
@@ -15,6 +16,9 @@ use crate::captures;
 /// Attempts that did not end well stay known for this long after they closed: longer than a server
 /// keeps a request in SYN-RECEIVED.
 pub(super) const REMEMBERED: Span = Span::from_secs(140);
+
+/// Attempts that a core takes at once.
+const AT_ONCE: usize = 64;
 
 /// What is held of a stream of attempts.
 #[derive(Default)]
@@ -43,11 +47,14 @@ impl Live {
         }
     }
 
-    /// Judges the attempts before which no other can come any more, in order of their first SYN.
-    pub(super) fn judge(
+    /// Judges the attempts before which no other can come any more, and hands them to `each` in order
+    /// of their first SYN, with what `render` makes of them. Rendering is done on all cores: it takes
+    /// longer than following the attempts.
+    pub(super) fn judge<T: Send>(
         &mut self,
         tracker: &Tracker,
-        mut each: impl FnMut(Points<'_>, &Attempt, &Judgement) -> io::Result<()>,
+        render: impl Fn(Points<'_>, &Attempt, &Judgement) -> T + Sync,
+        mut each: impl FnMut(&Attempt, T) -> io::Result<()>,
     ) -> io::Result<()> {
         let until = tracker.earliest_open().unwrap_or(Timestamp::MAX);
         let mut due = Vec::new();
@@ -71,9 +78,13 @@ impl Live {
         let coverage = BTreeMap::from([(captures::point_id(0), tracker.coverage())]);
         let points = Points { path: &self.path, coverage: &coverage, merged: &merged };
         let history = History::new(points);
-        for attempt in due {
-            let judgement = judge_attempt(points, &history, &attempt);
-            each(points, &attempt, &judgement)?;
+        let rendered: Vec<T> = due
+            .par_iter()
+            .with_min_len(AT_ONCE)
+            .map(|attempt| render(points, attempt, &judge_attempt(points, &history, attempt)))
+            .collect();
+        for (attempt, rendered) in due.into_iter().zip(rendered) {
+            each(&attempt, rendered)?;
             if !attempt.nearest().is_clean() {
                 self.remembered.push_back(attempt);
             }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 
 use anyhow::{anyhow, bail};
+use why504_correlate::{Judgement, Points};
 use why504_handshake::{Attempt, Path, Reset, ResetWatch, Sighting, Tracker};
 use why504_model::{Endpoint, Packet, Timestamp};
 use why504_report::{
@@ -197,9 +198,10 @@ impl Stream<'_, '_> {
         self.live.take(closed);
         self.waiting.extend(self.watch.take());
         let fates = &mut self.fates;
-        self.live.judge(tracker, |_, attempt, judgement| {
+        let fate = |_: Points<'_>, _: &Attempt, judgement: &Judgement| Fate::from(judgement);
+        self.live.judge(tracker, fate, |attempt, fate| {
             if !attempt.nearest().is_clean() {
-                fates.learn(attempt, judgement.into());
+                fates.learn(attempt, fate);
             }
             Ok(())
         })?;

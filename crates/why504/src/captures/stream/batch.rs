@@ -1,13 +1,20 @@
 //! Reads and decodes a file some blocks at a time, on as many cores as there are.
 //!
-//! Reading is a chain: whoever has read a block leaves the next one to another core and decodes his
-//! own while it is still in his cache. Buffers go round, since fresh memory costs more than the work
-//! that is done in it.
+//! A plain file is read in windows by all cores; walking over their record headers, which is what tells
+//! where one block ends and the next begins, takes little time and is done by one. What is compressed
+//! comes in a chain: whoever has read a block leaves the next one to another core and decodes his own
+//! while it is still in his cache. Buffers go round, since fresh memory costs more than the work that is
+//! done in it.
 
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::Scope;
-use why504_capture::{Block, CaptureSummary, DecodeTally, Digest};
+use rayon::prelude::*;
+use why504_capture::{BLOCK_BYTES, Block, CaptureSummary, DecodeTally, Digest, Window};
+use why504_ingest::Anywhere;
 use why504_model::{SourceId, Timestamp};
 
 use super::{Observer, Reader};
@@ -30,12 +37,23 @@ pub(super) struct Batch {
 struct Slot {
     /// There was a block.
     filled: bool,
+    /// It was not decoded yet.
+    raw: Option<Block>,
     digest: Digest,
+}
+
+/// A plain file, and how far it was read. As [`Read`] it goes on from there.
+#[derive(Clone, Debug)]
+pub(super) struct Ahead {
+    file: Arc<Anywhere>,
+    at: Arc<AtomicU64>,
 }
 
 /// Where batches come from.
 pub(super) struct Feed {
     reader: Reader,
+    /// Where windows are read; `None` where there is no other order than that of the bytes.
+    ahead: Option<Ahead>,
     source: SourceId,
     /// Blocks whose memory is free.
     free: Mutex<Vec<Block>>,
@@ -102,8 +120,8 @@ impl Batch {
 }
 
 impl Feed {
-    pub(super) fn new(reader: Reader, source: SourceId) -> Self {
-        Self { reader, source, free: Mutex::default(), spare: None }
+    pub(super) fn new(reader: Reader, ahead: Option<Ahead>, source: SourceId) -> Self {
+        Self { reader, ahead, source, free: Mutex::default(), spare: None }
     }
 
     /// An empty batch.
@@ -129,13 +147,82 @@ impl Feed {
     pub(super) fn spawn<'s>(&'s mut self, scope: &Scope<'s>, batch: &'s mut Batch) {
         let (reader, free, source) = (&mut self.reader, &self.free, self.source);
         let slots = &mut batch.slots;
-        scope.spawn(move |scope| link(scope, reader, free, source, slots));
+        match &self.ahead {
+            Some(ahead) => scope.spawn(move |_| windows(reader, ahead, free, source, slots)),
+            None => scope.spawn(move |scope| link(scope, reader, free, source, slots)),
+        }
     }
 
     /// Reads over what is left and returns what is known of the file.
     pub(super) fn finish(self) -> CaptureSummary {
         self.reader.finish()
     }
+}
+
+impl Ahead {
+    /// From the beginning of the file.
+    pub(super) fn new(file: Anywhere) -> Self {
+        Self { file: Arc::new(file), at: Arc::default() }
+    }
+
+    /// Reads the next windows, at most as many as there is memory for. A short one is the last, and
+    /// none follows one that cannot be read: the reader comes to that place by itself.
+    fn windows(&self, memory: Vec<Option<Block>>) -> Vec<Window> {
+        let from = self.at.load(Ordering::Relaxed);
+        let read = |(place, used): (usize, Option<Block>)| {
+            let mut window = Window::new(used);
+            let offset = from.saturating_add((place * BLOCK_BYTES) as u64);
+            let length = window.fill(|room| self.file.fill(offset, room)).ok()?;
+            Some((window, length))
+        };
+        let read: Vec<_> = memory.into_par_iter().enumerate().map(read).collect();
+        let mut windows = Vec::new();
+        for (window, length) in read.into_iter().map_while(|window| window) {
+            self.at.fetch_add(length as u64, Ordering::Relaxed);
+            windows.push(window);
+            if length < BLOCK_BYTES {
+                break;
+            }
+        }
+        windows
+    }
+}
+
+impl Read for Ahead {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.fill(self.at.load(Ordering::Relaxed), into)?;
+        self.at.fetch_add(length as u64, Ordering::Relaxed);
+        Ok(length)
+    }
+}
+
+/// Fills the slots from windows: all are read, walked over, and decoded.
+fn windows(
+    reader: &mut Reader,
+    ahead: &Ahead,
+    free: &Mutex<Vec<Block>>,
+    source: SourceId,
+    slots: &mut [Slot],
+) {
+    let wanted = slots.len().saturating_sub(reader.supplied());
+    let mut free = free.lock().unwrap_or_else(PoisonError::into_inner);
+    let memory = (0..wanted).map(|_| free.pop()).collect();
+    drop(free);
+    for window in ahead.windows(memory) {
+        reader.supply(window);
+    }
+    for slot in &mut *slots {
+        slot.raw = reader.next_block();
+        slot.filled = slot.raw.is_some();
+        if !slot.filled {
+            break;
+        }
+    }
+    slots.par_iter_mut().for_each(|slot| {
+        if let Some(block) = slot.raw.take() {
+            slot.digest.read(block, source);
+        }
+    });
 }
 
 /// One link of the chain: reads a block, leaves the rest to whoever is free, and decodes it.
