@@ -30,25 +30,6 @@ log() {
 # truth KIND NAME: a count that the generator wrote beside its log.
 truth() { sed -n "s/^ *\"$2\": \([0-9]*\),*$/\1/p" "$folder/$1.log.truth.json"; }
 
-# same WHAT FOUND EXPECTED
-same() {
-    if [ "$2" != "$3" ]; then
-        say "$1: found $2, the generator wrote $3"
-        exit 1
-    fi
-    say "$1: $2, as written"
-}
-
-# peak COMMAND: the most memory that it had, in MB.
-peak() {
-    if [ -x /usr/bin/time ]; then
-        /usr/bin/time -f %M -o "$folder/peak" sh -c "exec $1" >/dev/null 2>&1
-        awk '{ printf "%.0f MB", $1 / 1000 }' "$folder/peak"
-    else
-        echo 'not measured'
-    fi
-}
-
 error_log() {
     log error "$lines"
     file="$folder/error.log"

@@ -54,6 +54,25 @@ heading() {
     echo '|---|---|---|---|---|'
 }
 
+# same WHAT FOUND EXPECTED
+same() {
+    if [ "$2" != "$3" ]; then
+        say "$1: found $2, the generator wrote $3"
+        exit 1
+    fi
+    say "$1: $2, as written"
+}
+
+# peak COMMAND: the most memory that it had, in MB.
+peak() {
+    if [ -x /usr/bin/time ]; then
+        /usr/bin/time -f %M -o "$folder/peak" sh -c "exec $1" >/dev/null 2>&1
+        awk '{ printf "%.0f MB", $1 / 1000 }' "$folder/peak"
+    else
+        echo 'not measured'
+    fi
+}
+
 bytes_of() { wc -c <"$1" | tr -d ' '; }
 
 version() { has "$1" && "$@" 2>&1 | grep -m1 -i -E '[0-9]+\.[0-9]' | sed 's/^/- /'; }
