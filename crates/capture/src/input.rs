@@ -28,6 +28,8 @@ pub(crate) struct Input<R> {
     ahead: VecDeque<Window>,
     /// Byte offset of the window in the file.
     offset: u64,
+    /// What was not read elsewhere is read here.
+    reads: bool,
     /// Nothing more will come.
     ended: bool,
     /// The error that ended it, if it was not the end of the file.
@@ -105,6 +107,7 @@ impl<R: Read> Input<R> {
             spare: Vec::new(),
             ahead: VecDeque::new(),
             offset: 0,
+            reads: true,
             ended: false,
             error: None,
         }
@@ -145,12 +148,19 @@ impl<R: Read> Input<R> {
         self.ahead.len()
     }
 
-    /// Reads until the window holds `want` bytes or the file ends, however small the single reads.
+    /// Whether it may read by itself, or only go on with what was supplied.
+    pub(crate) fn reads(&mut self, reads: bool) {
+        self.reads = reads;
+    }
+
+    /// Reads until the window holds `want` bytes or the file ends, however small the single reads; or
+    /// until all is used that was supplied, where nothing else may be read.
     pub(crate) fn fill(&mut self, want: usize) {
         while self.bytes().len() < want && !self.ended {
             match self.ahead.pop_front() {
                 Some(window) => self.go_on_with(window),
-                None => return self.read(want),
+                None if self.reads => return self.read(want),
+                None => return,
             }
         }
     }
@@ -293,7 +303,7 @@ mod tests {
     /// Supplied windows and reads of its own give the bytes in order, however long what is left over.
     #[test]
     fn supplied_windows_come_before_what_is_read() {
-        let bytes: Vec<u8> = (0..3 * BLOCK_BYTES + 1000).map(|i| (i % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().take(3 * BLOCK_BYTES + 1000).collect();
         for step in [1, 1000, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 70_000] {
             let (ahead, inner) = bytes.split_at(2 * BLOCK_BYTES + 500);
             let mut input = Input::new(inner);

@@ -32,6 +32,8 @@ pub struct CaptureReader<R> {
     source: SourceId,
     still_growing: bool,
     finished: bool,
+    /// Octets to come that are of no interest.
+    skipping: u64,
     summary: CaptureSummary,
 }
 
@@ -66,7 +68,15 @@ impl<R: Read> CaptureReader<R> {
         if let Container::Pcap(_) = container {
             summary.octets = input.skip(crate::pcap::FILE_HEADER_BYTES as u64);
         }
-        Ok(Self { input, walk, source, still_growing: false, finished: false, summary })
+        Ok(Self {
+            input,
+            walk,
+            source,
+            still_growing: false,
+            finished: false,
+            skipping: 0,
+            summary,
+        })
     }
 
     /// Says that the file is being written while it is read: an incomplete last record is then what
@@ -80,14 +90,30 @@ impl<R: Read> CaptureReader<R> {
     /// The next run of whole records with at least one frame in it; `None` at the end of the file or
     /// where damage makes it impossible to go on.
     pub fn next_block(&mut self) -> Option<Block> {
+        self.input.reads(true);
+        self.go_on()
+    }
+
+    /// As [`CaptureReader::next_block`], but reads nothing: `None` also where more must be
+    /// [supplied](CaptureReader::supply) first.
+    pub fn next_supplied(&mut self) -> Option<Block> {
+        self.input.reads(false);
+        self.go_on()
+    }
+
+    fn go_on(&mut self) -> Option<Block> {
         while !self.finished {
+            if self.skipping > 0 {
+                self.skip()?;
+                continue;
+            }
             match self.walk.run(self.input.bytes(), &mut self.summary) {
                 Run::Records(records) => {
                     if let Some(block) = self.take(&records) {
                         return Some(block);
                     }
                 }
-                Run::Stopped(stop) => self.stopped(stop),
+                Run::Stopped(stop) => self.stopped(stop)?,
             }
         }
         None
@@ -115,6 +141,11 @@ impl<R: Read> CaptureReader<R> {
         self.input.supplied()
     }
 
+    /// Whether the last block was handed out.
+    pub const fn is_finished(&self) -> bool {
+        self.finished
+    }
+
     /// What is known of the file; complete once [`CaptureReader::next_block`] has returned `None`.
     pub fn summary(&self) -> &CaptureSummary {
         &self.summary
@@ -138,8 +169,9 @@ impl<R: Read> CaptureReader<R> {
         (frames > 0).then_some(Block { cut, layout, first_frame, frames, offset })
     }
 
-    /// Acts on what stopped the walk at the first octet of the window.
-    fn stopped(&mut self, stop: Stop) {
+    /// Acts on what stopped the walk at the first octet of the window; `None` where it must wait for
+    /// what is supplied.
+    fn stopped(&mut self, stop: Stop) -> Option<()> {
         match stop {
             Stop::Need(need) if self.input.ended() => {
                 if self.input.bytes().is_empty() {
@@ -148,20 +180,33 @@ impl<R: Read> CaptureReader<R> {
                     self.end_inside(need as u64);
                 }
             }
-            // Large reads, and a larger one for a record that needs it.
-            Stop::Need(need) => self.input.fill(need.max(BLOCK_BYTES)),
-            Stop::Skip(length) => {
-                let skipped = self.input.skip(length);
-                self.summary.octets = self.input.offset();
-                if skipped < length {
-                    self.end_inside(length - skipped);
+            Stop::Need(need) => {
+                // Large reads, and a larger one for a record that needs it.
+                self.input.fill(need.max(BLOCK_BYTES));
+                if self.input.bytes().len() < need && !self.input.ended() {
+                    return None;
                 }
             }
+            Stop::Skip(length) => self.skipping = length,
             Stop::Broken(what) => {
                 self.finished = true;
                 self.report(Damage::Partial, format!("{what}; nothing behind it can be read"));
             }
         }
+        Some(())
+    }
+
+    /// Goes over octets of no interest; `None` where it must wait for what is supplied.
+    fn skip(&mut self) -> Option<()> {
+        self.skipping -= self.input.skip(self.skipping);
+        self.summary.octets = self.input.offset();
+        if self.skipping > 0 {
+            if !self.input.ended() {
+                return None;
+            }
+            self.end_inside(self.skipping);
+        }
+        Some(())
     }
 
     /// The file is over, or reading failed, between two records.
