@@ -214,12 +214,19 @@ impl Tracker {
             return false;
         }
         let pair = Pair::of(segment.source, segment.destination);
+        if let Some(only) = self.table.only(pair)
+            && only.takes(segment)
+        {
+            if only.answered() {
+                self.settle(pair);
+            }
+            return true;
+        }
         let Some(latest) = self.table.latest(pair) else {
             self.stray(segment);
             return false;
         };
-        let side =
-            if latest.sighting.flow.client == segment.source { Side::Client } else { Side::Server };
+        let side = latest.side_of(segment);
         let credited = match side {
             Side::Client => self.client_sent(pair, segment),
             Side::Server => self.server_sent(pair, segment),

@@ -3,22 +3,40 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
+use core::net::IpAddr;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::{Unfinished, acknowledges};
 use crate::sighting::EVENTS_KEPT;
-use crate::{Closing, Event, PointId, Side, Sighting};
+use crate::{Closing, Event, EventKind, PointId, Side, Sighting};
 use why504_model::{Endpoint, Flow, FlowMark, Segment, SeqNumber, Timestamp};
 
 /// Attempts kept on one 4-tuple. Linux never has more than two alive; a scanner that sends SYNs
 /// with ever new ISNs pushes out the oldest.
 const PER_PAIR: usize = 8;
 
+/// Packets of a clean attempt up to the server's first payload: rarely more.
+const CLEAN: usize = 6;
+
 /// Two endpoints without direction: one look-up serves both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pair(Endpoint, Endpoint);
+
+impl Hash for Pair {
+    /// Every packet of an attempt asks for it: of IPv4 in two numbers instead of eight.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self(a, b) = self;
+        if let (IpAddr::V4(a), IpAddr::V4(b)) = (a.ip, b.ip) {
+            state.write_u64(u64::from(a.to_bits()) << 32 | u64::from(b.to_bits()));
+        } else {
+            (a.ip, b.ip).hash(state);
+        }
+        state.write_u32(u32::from(a.port) << 16 | u32::from(b.port));
+    }
+}
 
 impl Pair {
     pub(super) fn of(a: Endpoint, b: Endpoint) -> Self {
@@ -80,7 +98,7 @@ pub(super) struct Open {
 
 impl Open {
     pub(super) fn new(point: PointId, syn: &Segment) -> Self {
-        let mut events = Vec::with_capacity(4);
+        let mut events = Vec::with_capacity(CLEAN);
         events.push(Event::of(syn, Side::Client));
         Self {
             sighting: Sighting {
@@ -112,12 +130,34 @@ impl Open {
         // A SYN+ACK captured before its SYN, and other small inversions.
         self.sighting.events.sort_by_key(|e| (e.time, e.location));
         // Some callers keep many.
-        self.sighting.events.shrink_to_fit();
+        self.sighting.events.shrink_to(CLEAN);
         self.sighting
     }
 
+    /// Who sent a segment of this pair.
+    pub(super) fn side_of(&self, segment: &Segment) -> Side {
+        if self.sighting.flow.client == segment.source { Side::Client } else { Side::Server }
+    }
+
+    /// Records a segment of a pair on which this is the only attempt, the common case; `false` where it
+    /// may speak of another: a RST, or a bare ACK of a server that has not answered this one.
+    pub(super) fn takes(&mut self, segment: &Segment) -> bool {
+        let event = Event::of(segment, self.side_of(segment));
+        let own = match event.kind {
+            EventKind::Rst => false,
+            EventKind::Ack if event.side == Side::Server => {
+                self.sighting.syn_acks().next().is_some()
+            }
+            _ => true,
+        };
+        if own {
+            self.record(event);
+        }
+        own
+    }
+
     /// Nothing that can happen now says anything about the handshake: the server has sent payload.
-    fn answered(&self) -> bool {
+    pub(super) fn answered(&self) -> bool {
         // The cheaper question first: it is asked of every packet of an attempt.
         self.sighting.server_bytes() > 0 && self.sighting.completed()
     }
@@ -153,7 +193,8 @@ impl Table {
         self.starts.insert(open.serial, open.last);
         self.unfinished.insert(unfinished_key(&open.sighting), pair);
         self.followed.add(pair);
-        self.pairs.entry(pair).or_default().push_back(open);
+        let queue = self.pairs.entry(pair).or_insert_with(|| VecDeque::with_capacity(1));
+        queue.push_back(open);
     }
 
     /// Whether there may be an attempt with this mark; `false` is certain.
@@ -168,6 +209,11 @@ impl Table {
 
     pub(super) fn at(&mut self, pair: Pair, position: usize) -> Option<&mut Open> {
         self.pairs.get_mut(&pair)?.get_mut(position)
+    }
+
+    /// The attempt of a pair that has no other.
+    pub(super) fn only(&mut self, pair: Pair) -> Option<&mut Open> {
+        self.pairs.get_mut(&pair).filter(|queue| queue.len() == 1)?.front_mut()
     }
 
     pub(super) fn latest(&mut self, pair: Pair) -> Option<&mut Open> {
