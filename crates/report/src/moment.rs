@@ -1,13 +1,26 @@
 //! Times and durations as text. Not parsing, and no zone rules: the binary gives the offset.
 
 use chrono::DateTime;
+use serde::{Serialize, Serializer};
 use why504_model::{Span, Timestamp};
 
 /// RFC 3339 in UTC with nanoseconds: `2026-11-22T07:18:23.000000000Z`.
-///
-/// Written digit by digit: every line of NDJSON has several, and chrono reads its pattern anew for
-/// each of them.
 pub(crate) fn rfc3339(time: Timestamp) -> String {
+    digits(time).map(char::from).iter().collect()
+}
+
+/// The same where it is only written once: no memory is asked for.
+pub(crate) struct Rfc3339(pub(crate) Timestamp);
+
+impl Serialize for Rfc3339 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(str::from_utf8(&digits(self.0)).unwrap_or_default())
+    }
+}
+
+/// Written digit by digit: every line of NDJSON has several times, and chrono reads its pattern anew for
+/// each of them.
+fn digits(time: Timestamp) -> [u8; 30] {
     let (seconds, nanos) =
         (time.nanos().div_euclid(1_000_000_000), time.nanos().rem_euclid(1_000_000_000));
     let (year, month, day) = date(seconds.div_euclid(86_400));
@@ -29,7 +42,7 @@ pub(crate) fn rfc3339(time: Timestamp) -> String {
             left /= 10;
         }
     }
-    text.iter().copied().map(char::from).collect()
+    text
 }
 
 /// Year, month and day of the Gregorian calendar, by days since 1970-01-01 (Hinnant,
@@ -167,6 +180,8 @@ mod tests {
         fn any_time_can_be_printed(nanos in any::<i64>(), offset in any::<i32>()) {
             let by_chrono = DateTime::from_timestamp_nanos(nanos).format("%Y-%m-%dT%H:%M:%S%.9fZ");
             prop_assert_eq!(rfc3339(Timestamp::from_nanos(nanos)), by_chrono.to_string());
+            let written = serde_json::to_value(Rfc3339(Timestamp::from_nanos(nanos)));
+            prop_assert_eq!(written.ok(), Some(by_chrono.to_string().into()));
             let clock = LocalClock { offset_seconds: offset };
             prop_assert!(!clock.precise(Timestamp::from_nanos(nanos)).is_empty());
             prop_assert!(!clock.name().is_empty());

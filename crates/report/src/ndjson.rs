@@ -59,9 +59,11 @@ pub fn attempt(
     captures: &Captures<'_>,
     attempt: &Attempt,
     judgement: &Judgement,
-    out: &mut dyn Write,
+    out: &mut Vec<u8>,
 ) -> io::Result<()> {
-    write_line(&attempt::line(captures, attempt, judgement), out)
+    serde_json::to_writer(&mut *out, &attempt::line(captures, attempt, judgement))?;
+    out.push(b'\n');
+    Ok(())
 }
 
 /// One RST of `why504 resets`.

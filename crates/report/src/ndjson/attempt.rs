@@ -3,41 +3,28 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use why504_correlate::{Judgement, Verdict};
+use serde::ser::{SerializeStruct, Serializer};
+use why504_correlate::{Judgement, Mechanism, Verdict};
 use why504_handshake::{Attempt, Side, Sighting};
 use why504_model::Span;
 
 use crate::flight::{EVIDENCE_KEPT, Proof, proofs};
-use crate::moment::rfc3339;
+use crate::moment::{Rfc3339, rfc3339};
 use crate::reason;
 use crate::run::Captures;
 
-#[derive(Serialize)]
+/// What is known of an attempt wherever it is shown. There is one for each attempt of a capture, so it
+/// is written from what is there: nothing is copied together first.
 pub(super) struct AttemptObject<'a> {
-    client: String,
-    client_port: u16,
-    server: String,
-    server_port: u16,
-    isn: u32,
-    first_syn: String,
-    syn_count: usize,
-    history: BTreeMap<&'a str, String>,
+    captures: Captures<'a>,
+    attempt: &'a Attempt,
 }
 
-#[derive(Serialize)]
+/// A line of `why504 handshakes`.
 pub(super) struct AttemptLine<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(flatten)]
-    attempt: AttemptObject<'a>,
-    points: Vec<&'a str>,
-    synack_count: usize,
-    connect_time: Option<f64>,
-    verdict: &'static str,
-    mechanism: Option<&'static str>,
-    grade: &'static str,
+    object: AttemptObject<'a>,
+    judgement: &'a Judgement,
     near_miss: bool,
-    reason: String,
     evidence: Vec<Evidence<'a>>,
 }
 
@@ -64,40 +51,91 @@ pub(super) struct Tunnel {
     destination: String,
 }
 
-pub(super) fn object<'a>(captures: &Captures<'a>, attempt: &Attempt) -> AttemptObject<'a> {
-    let flow = attempt.flow();
-    AttemptObject {
-        client: flow.client.ip.to_string(),
-        client_port: flow.client.port,
-        server: flow.server.ip.to_string(),
-        server_port: flow.server.port,
-        isn: attempt.isn().0,
-        first_syn: rfc3339(attempt.first_syn()),
-        syn_count: attempt.nearest().syns().count(),
-        history: attempt.sightings().map(|s| (captures.point(s.point), s.history())).collect(),
-    }
+pub(super) fn object<'a>(captures: &Captures<'a>, attempt: &'a Attempt) -> AttemptObject<'a> {
+    AttemptObject { captures: *captures, attempt }
 }
 
 pub(super) fn line<'a>(
     captures: &Captures<'a>,
-    attempt: &Attempt,
-    judgement: &Judgement,
+    attempt: &'a Attempt,
+    judgement: &'a Judgement,
 ) -> AttemptLine<'a> {
     let near_miss = is_near_miss(attempt, judgement);
     let clean = judgement.verdict() == Verdict::Connected && !near_miss;
-    let evidence = if clean { Vec::new() } else { proofs(captures, attempt, None, EVIDENCE_KEPT) };
+    let proofs = if clean { Vec::new() } else { proofs(captures, attempt, None, EVIDENCE_KEPT) };
     AttemptLine {
-        kind: "attempt",
-        attempt: object(captures, attempt),
-        points: attempt.sightings().map(|s| captures.point(s.point)).collect(),
-        synack_count: attempt.sightings().map(|s| s.syn_acks().count()).max().unwrap_or(0),
-        connect_time: connect_time(attempt).map(Span::as_secs_f64),
-        verdict: judgement.verdict().name(),
-        mechanism: judgement.mechanism.map(why504_correlate::Mechanism::name),
-        grade: judgement.grade.name(),
+        object: object(captures, attempt),
+        judgement,
         near_miss,
-        reason: reason::of_judgement(judgement),
-        evidence: evidence.iter().map(|proof| self::evidence(captures, proof)).collect(),
+        evidence: proofs.iter().map(|proof| evidence(captures, proof)).collect(),
+    }
+}
+
+impl AttemptObject<'_> {
+    fn fields<S: SerializeStruct>(&self, object: &mut S) -> Result<(), S::Error> {
+        let attempt = self.attempt;
+        let flow = attempt.flow();
+        object.serialize_field("client", &flow.client.ip)?;
+        object.serialize_field("client_port", &flow.client.port)?;
+        object.serialize_field("server", &flow.server.ip)?;
+        object.serialize_field("server_port", &flow.server.port)?;
+        object.serialize_field("isn", &attempt.isn().0)?;
+        object.serialize_field("first_syn", &Rfc3339(attempt.first_syn()))?;
+        object.serialize_field("syn_count", &attempt.nearest().syns().count())?;
+        object.serialize_field("history", &History(self))
+    }
+}
+
+impl Serialize for AttemptObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("attempt", 8)?;
+        self.fields(&mut object)?;
+        object.end()
+    }
+}
+
+impl Serialize for AttemptLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (AttemptObject { attempt, .. }, judgement) = (&self.object, self.judgement);
+        let syn_acks = attempt.sightings().map(|s| s.syn_acks().count()).max().unwrap_or(0);
+        let mut line = serializer.serialize_struct("attempt", 18)?;
+        line.serialize_field("type", "attempt")?;
+        self.object.fields(&mut line)?;
+        line.serialize_field("points", &SeenAt(&self.object))?;
+        line.serialize_field("synack_count", &syn_acks)?;
+        line.serialize_field("connect_time", &connect_time(attempt).map(Span::as_secs_f64))?;
+        line.serialize_field("verdict", judgement.verdict().name())?;
+        line.serialize_field("mechanism", &judgement.mechanism.map(Mechanism::name))?;
+        line.serialize_field("grade", judgement.grade.name())?;
+        line.serialize_field("near_miss", &self.near_miss)?;
+        line.serialize_field("reason", &reason::of_judgement(judgement))?;
+        line.serialize_field("evidence", &self.evidence)?;
+        line.end()
+    }
+}
+
+/// The names of the points that saw the attempt, in order of its way.
+struct SeenAt<'a>(&'a AttemptObject<'a>);
+
+impl Serialize for SeenAt<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let AttemptObject { captures, attempt } = self.0;
+        serializer.collect_seq(attempt.sightings().map(|s| captures.point(s.point)))
+    }
+}
+
+/// What each point saw, in letters; by the points' names.
+struct History<'a>(&'a AttemptObject<'a>);
+
+impl Serialize for History<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let AttemptObject { captures, attempt } = self.0;
+        let history = |s: &'_ Sighting| (captures.point(s.point), s.history());
+        if attempt.sightings().count() == 1 {
+            serializer.collect_map(attempt.sightings().map(history))
+        } else {
+            serializer.collect_map(attempt.sightings().map(history).collect::<BTreeMap<_, _>>())
+        }
     }
 }
 
