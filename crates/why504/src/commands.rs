@@ -1,6 +1,7 @@
 //! One function for each sub-command.
 
 mod check;
+mod from_captures;
 mod handshakes;
 mod live;
 mod recipe;

@@ -3,17 +3,17 @@
 //! Files are opened when their first packet is due and closed when they end, so a long series of
 //! rotated files costs as much memory as one. Where files overlap in time they are merged.
 
-mod batch;
+mod feed;
 
 use std::io::Read;
 
-use why504_capture::{CaptureReader, CaptureSummary, DecodeTally, Gathered, Picker};
+use why504_capture::{CaptureReader, CaptureSummary, DecodeTally, Digest, Gathered, Picker};
 use why504_ingest::{Source, open, open_anywhere};
 use why504_model::{Damage, SourceId, Timestamp};
 
 use crate::inputs::Kind;
 use crate::progress::Complaints;
-use batch::{Ahead, Batch, Feed};
+use feed::{Ahead, Feed};
 
 type Reader = CaptureReader<Box<dyn Read + Send>>;
 
@@ -36,13 +36,13 @@ pub(super) struct PointStream<'a> {
     failed: Vec<(&'a Source<Kind>, String)>,
 }
 
-/// One file that is being read: the packets that are due, and those that come behind them.
+/// One file that is being read: the block of which packets are due, and those that come behind it.
 struct FileStream<'a> {
     source: &'a Source<Kind>,
     feed: Feed,
-    now: Batch,
-    /// Filled while `now` is folded.
-    ahead: Option<Batch>,
+    now: Option<Box<Digest>>,
+    /// Whether what the plain segments of `now` show was told.
+    told: bool,
     tally: DecodeTally,
 }
 
@@ -55,7 +55,7 @@ impl<'a> PointStream<'a> {
                 Ok(mut file) => {
                     // A file without packets has no time; it is read first, for what its header
                     // and its diagnostics say.
-                    file.begin(1);
+                    file.advance();
                     waiting.push((file.due().unwrap_or(Timestamp::MIN), source));
                 }
                 Err(reason) => {
@@ -116,7 +116,8 @@ impl<'a> PointStream<'a> {
             self.waiting.pop();
             match FileStream::open(source) {
                 Ok(mut file) => {
-                    if file.begin(batch::BLOCKS) {
+                    file.feed.have_help();
+                    if file.advance() {
                         self.active.push(file);
                     } else {
                         self.close(file);
@@ -152,54 +153,39 @@ impl<'a> FileStream<'a> {
         Ok(Self {
             source,
             feed: Feed::new(reader, ahead, source.id),
-            now: Batch::default(),
-            ahead: None,
+            now: None,
+            told: false,
             tally: DecodeTally::default(),
         })
     }
 
     /// Time of the next packet that is in memory.
     fn due(&self) -> Option<Timestamp> {
-        self.now.due()
+        self.now.as_ref()?.due()
     }
 
-    /// Reads the first packets, from at most `blocks` blocks at a time; `false` when there are none.
-    fn begin(&mut self, blocks: usize) -> bool {
-        self.now = Batch::of(blocks);
-        self.feed.fill(&mut self.now);
-        self.now.merge_tallies(&mut self.tally);
-        self.due().is_some() || self.advance()
-    }
-
-    /// Hands over the packets in memory up to `until`, at least one, and reads and decodes the next
-    /// batch at the same time.
+    /// Hands over the packets in memory up to `until`, at least one.
     fn fold(&mut self, until: Option<Timestamp>, observer: &mut impl Observer) {
-        let (file, feed, now) = (self.source.id, &mut self.feed, &mut self.now);
-        // With a single thread there is nobody to read on meanwhile.
-        if self.ahead.is_some() || now.ended() || rayon::current_num_threads() == 1 {
-            return now.fold(file, until, observer);
+        let Some(now) = &mut self.now else { return };
+        if !self.told {
+            observer.gathered(self.source.id, &now.gathered);
+            self.told = true;
         }
-        let ahead = self.ahead.insert(feed.spare_batch());
-        rayon::in_place_scope(|scope| {
-            feed.spawn(scope, ahead);
-            now.fold(file, until, observer);
-        });
+        now.hand_over(until, 1, observer);
+        if now.due().is_none()
+            && let Some(latest) = now.latest()
+        {
+            observer.pause(latest);
+        }
     }
 
-    /// Goes on to the next batch that holds a packet; `false` at the end of the file.
+    /// Goes on to the next block that holds a packet; `false` at the end of the file.
     fn advance(&mut self) -> bool {
         while self.due().is_none() {
-            if self.now.ended() {
-                return false;
-            }
-            let next = self.ahead.take().unwrap_or_else(|| {
-                let mut next = self.feed.spare_batch();
-                self.feed.fill(&mut next);
-                next
-            });
-            let done = std::mem::replace(&mut self.now, next);
-            self.feed.keep(done);
-            self.now.merge_tallies(&mut self.tally);
+            self.now = self.feed.next(self.now.take());
+            self.told = false;
+            let Some(now) = &self.now else { return false };
+            self.tally.merge(&now.tally);
         }
         true
     }

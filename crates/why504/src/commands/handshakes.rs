@@ -1,11 +1,11 @@
 //! `why504 handshakes`: every attempt with its outcome.
 //!
-//! With one capture point an attempt is judged and printed when it closes, and forgotten. Several points are read to their ends first: until then their clocks are not known.
+//! With one capture point an attempt is judged and printed when it closes, and forgotten. Several
+//! points are read to their ends first: until then their clocks are not known.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use anyhow::{anyhow, bail};
 use rayon::prelude::*;
 use why504_correlate::{History, Judgement, Points, Verdict, judge_attempt};
 use why504_handshake::{
@@ -13,41 +13,24 @@ use why504_handshake::{
 };
 use why504_report::{Captures as Rendering, Style, ndjson, text};
 
+use super::from_captures;
 use super::live::Live;
-use super::with_named;
 use crate::args::{Format, Handshakes};
 use crate::captures::{self, Captures, Keep};
-use crate::exit::{Outcome, Usage};
-use crate::inputs::{Inputs, Kind};
-use crate::output;
-use crate::plan;
+use crate::exit::Outcome;
+use crate::inputs::Kind;
 use crate::progress::Complaints;
 use crate::run::Analysis;
 use crate::shown::{Shown, point_names};
 
 /// Attempts of several points that are rendered at once.
 const AT_ONCE: usize = 4096;
+/// Attempts of these that are rendered by one core, one after the other.
+const TOGETHER: usize = 256;
 
 /// Runs the command. Attempts are not kept, so they go to one place only.
 pub(super) fn run(options: &Handshakes) -> anyhow::Result<Outcome> {
-    let named = plan::named_points(&options.captures)?;
-    let nat = plan::nat(&options.captures)?;
-    let target = plan::output(&options.output)?;
-    if target.files.len() + usize::from(target.stdout.is_some()) > 1 {
-        bail!(Usage(anyhow!("handshakes writes attempts as they close: give one --output")));
-    }
-    let mut complaints = Complaints::default();
-    let paths = with_named(&options.paths, &named);
-    let limits = plan::limits(&options.inputs)?;
-    let mut inputs = Inputs::find(&paths, &[], limits, &mut complaints);
-    inputs.pass_over(Kind::ErrorLog, "a log; `why504 handshakes` reads captures", &mut complaints);
-    let mut analysis = Analysis::of_captures(inputs, &named);
-    analysis.nat = nat;
-    output::write(&target, |format, style, out| {
-        list(&mut analysis, std::mem::take(&mut complaints), format, style, out)
-    })?;
-    analysis.complaints.print(target.quiet);
-    Ok(analysis.outcome)
+    from_captures::run(options, ("handshakes", "attempts as they close"), list)
 }
 
 /// Reads the captures and prints their attempts.
@@ -93,15 +76,19 @@ fn whole(
     let coverage = all.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
     let points = Points { path: &all.path, coverage: &coverage, merged: &merged };
     let history = History::new(points);
+    let renderer = printer.renderer;
     for attempts in merged.attempts.chunks(AT_ONCE) {
-        let renderer = printer.renderer;
-        let render = |attempt: &Attempt| {
-            let judgement = judge_attempt(points, &history, attempt);
-            renderer.render(points, &all.coverage, attempt, &judgement)
+        let render = |some: &[Attempt]| {
+            let mut text = Rendered::default();
+            for attempt in some {
+                let judgement = judge_attempt(points, &history, attempt);
+                renderer.render(points, &all.coverage, attempt, &judgement, &mut text);
+            }
+            text
         };
-        let rendered: Vec<Rendered> = attempts.par_iter().map(render).collect();
-        for attempt in rendered {
-            printer.print(attempt)?;
+        let some: Vec<Rendered> = attempts.par_chunks(TOGETHER).map(render).collect();
+        for text in some {
+            printer.print(text)?;
         }
     }
     Ok((all, merged))
@@ -122,8 +109,8 @@ fn stream(
             live.take(closed);
             let renderer = printer.renderer;
             // The only point saw it: what else that point covers does not matter here.
-            let render = |points: Points<'_>, attempt: &Attempt, judgement: &Judgement| {
-                renderer.render(points, &BTreeMap::new(), attempt, judgement)
+            let render = |points: Points<'_>, attempt: &_, judgement: &_, rendered: &mut _| {
+                renderer.render(points, &BTreeMap::new(), attempt, judgement, rendered);
             };
             result = live.judge(tracker, render, |_, rendered| printer.print(rendered));
         }
@@ -148,9 +135,12 @@ impl Printer<'_> {
         }
     }
 
-    fn print(&mut self, attempt: Rendered) -> io::Result<()> {
-        *self.ended.entry(attempt.verdict).or_default() += 1;
-        self.out.write_all(&attempt.text?)
+    fn print(&mut self, rendered: Rendered) -> io::Result<()> {
+        for (verdict, attempts) in rendered.ended {
+            *self.ended.entry(verdict).or_default() += attempts;
+        }
+        self.out.write_all(&rendered.text)?;
+        rendered.written
     }
 }
 
@@ -163,20 +153,29 @@ struct Renderer<'a> {
     infos: &'a [why504_report::PointInfo],
 }
 
-/// An attempt as it is printed.
+/// Attempts as they are printed, and how they ended.
 struct Rendered {
-    verdict: Verdict,
-    text: io::Result<Vec<u8>>,
+    ended: BTreeMap<Verdict, u64>,
+    text: Vec<u8>,
+    written: io::Result<()>,
+}
+
+impl Default for Rendered {
+    fn default() -> Self {
+        Self { ended: BTreeMap::new(), text: Vec::new(), written: Ok(()) }
+    }
 }
 
 impl Renderer<'_> {
+    /// Adds an attempt to those before it.
     fn render(
         &self,
         points: Points<'_>,
         coverage: &BTreeMap<PointId, Coverage>,
         attempt: &Attempt,
         judgement: &Judgement,
-    ) -> Rendered {
+        rendered: &mut Rendered,
+    ) {
         let rendering = Rendering {
             sources: self.sources,
             points: self.infos,
@@ -185,17 +184,20 @@ impl Renderer<'_> {
             offsets: &points.merged.offsets,
             tunnels: &BTreeMap::new(),
         };
-        let mut text = Vec::new();
+        let text = &mut rendered.text;
         let written = match self.format {
             // In a list for people the healthy ones are a number in the summary.
             Format::Text if is_healthy(attempt, judgement) => Ok(()),
             Format::Text => {
                 let zone = why504_report::ZoneInfo::default();
-                text::handshake(&rendering, &zone, attempt, judgement, self.style, &mut text)
+                text::handshake(&rendering, &zone, attempt, judgement, self.style, text)
             }
-            Format::Ndjson => ndjson::attempt(&rendering, attempt, judgement, &mut text),
+            Format::Ndjson => ndjson::attempt(&rendering, attempt, judgement, text),
         };
-        Rendered { verdict: judgement.verdict(), text: written.map(|()| text) }
+        *rendered.ended.entry(judgement.verdict()).or_default() += 1;
+        if rendered.written.is_ok() {
+            rendered.written = written;
+        }
     }
 }
 

@@ -19,8 +19,8 @@ pub(super) const REMEMBERED: Span = Span::from_secs(140);
 
 /// Attempts that are rendered at once: a few megabytes of text.
 const AT_ONCE: usize = 4096;
-/// Attempts of these that a core takes at least.
-const FOR_ONE_CORE: usize = 64;
+/// Attempts of these that are rendered by one core, one after the other.
+const TOGETHER: usize = 256;
 
 /// Attempts that may wait behind one that is open, for at most 135 s; each takes about a kilobyte.
 const WAITING: usize = 1 << 15;
@@ -54,14 +54,15 @@ impl Live {
         }
     }
 
-    /// Judges the attempts before which no other can come any more, and hands them to `each` in order
-    /// of their first SYN, with what `render` makes of them. Where one that is open keeps too many
-    /// waiting, clean ones go before it: what came before them means nothing to them.
-    pub(super) fn judge<T: Send>(
+    /// Judges the attempts before which no other can come any more, in order of their first SYN:
+    /// `render` adds what it makes of each to that of the attempts before it, and `each` gets it with
+    /// the attempts, some at a time. Where one that is open keeps too many waiting, clean ones go before
+    /// it: what came before them means nothing to them.
+    pub(super) fn judge<T: Default + Send>(
         &mut self,
         tracker: &Tracker,
-        render: impl Fn(Points<'_>, &Attempt, &Judgement) -> T + Sync,
-        mut each: impl FnMut(&Attempt, T) -> io::Result<()>,
+        render: impl Fn(Points<'_>, &Attempt, &Judgement, &mut T) + Sync,
+        mut each: impl FnMut(&[Attempt], T) -> io::Result<()>,
     ) -> io::Result<()> {
         let until = tracker.earliest_open().unwrap_or(Timestamp::MAX);
         while let Some(due) = self.due(until) {
@@ -92,12 +93,12 @@ impl Live {
     }
 
     /// Rendering is done on all cores: it takes longer than following the attempts.
-    fn judge_some<T: Send>(
+    fn judge_some<T: Default + Send>(
         &mut self,
         due: Vec<Attempt>,
         tracker: &Tracker,
-        render: &(impl Fn(Points<'_>, &Attempt, &Judgement) -> T + Sync),
-        each: &mut impl FnMut(&Attempt, T) -> io::Result<()>,
+        render: &(impl Fn(Points<'_>, &Attempt, &Judgement, &mut T) + Sync),
+        each: &mut impl FnMut(&[Attempt], T) -> io::Result<()>,
     ) -> io::Result<()> {
         let doubtful = due.iter().filter(|a| !a.nearest().is_clean());
         let merged = Merged {
@@ -108,16 +109,20 @@ impl Live {
         let points = Points { path: &self.path, coverage: &coverage, merged: &merged };
         let history = History::new(points);
         let rendered: Vec<T> = due
-            .par_iter()
-            .with_min_len(FOR_ONE_CORE)
-            .map(|attempt| render(points, attempt, &judge_attempt(points, &history, attempt)))
+            .par_chunks(TOGETHER)
+            .map(|some| {
+                let mut rendered = T::default();
+                for attempt in some {
+                    let judgement = judge_attempt(points, &history, attempt);
+                    render(points, attempt, &judgement, &mut rendered);
+                }
+                rendered
+            })
             .collect();
-        for (attempt, rendered) in due.into_iter().zip(rendered) {
-            each(&attempt, rendered)?;
-            if !attempt.nearest().is_clean() {
-                self.remembered.push_back(attempt);
-            }
+        for (some, rendered) in due.chunks(TOGETHER).zip(rendered) {
+            each(some, rendered)?;
         }
+        self.remembered.extend(due.into_iter().filter(|a| !a.nearest().is_clean()));
         Ok(())
     }
 }
@@ -172,9 +177,12 @@ mod tests {
             }
             live.take(tracker.take());
             let mut ports = Vec::new();
-            let port = |_: Points<'_>, attempt: &Attempt, _: &Judgement| attempt.flow().client.port;
-            let judged = live.judge(&tracker, port, |_, port| {
-                ports.push(port);
+            let port = |_: Points<'_>, attempt: &Attempt, _: &Judgement, ports: &mut Vec<u16>| {
+                ports.push(attempt.flow().client.port);
+            };
+            let judged = live.judge(&tracker, port, |attempts, some| {
+                assert_eq!(attempts.len(), some.len());
+                ports.extend(some);
                 Ok(())
             });
             judged.expect("nothing is written");

@@ -10,7 +10,6 @@ mod several;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 
-use anyhow::{anyhow, bail};
 use why504_correlate::{Judgement, Points};
 use why504_handshake::{Attempt, Path, Reset, ResetWatch, Sighting, Tracker};
 use why504_model::{Endpoint, Packet, Timestamp};
@@ -18,14 +17,12 @@ use why504_report::{
     Captures as Rendering, Fate, PointInfo, ResetTotals, SentReset, Style, ndjson, text,
 };
 
+use super::from_captures;
 use super::live::{Live, REMEMBERED};
-use super::with_named;
 use crate::args::{Format, Handshakes};
 use crate::captures::{self, Captures, Follower};
-use crate::exit::{Outcome, Usage};
-use crate::inputs::{Inputs, Kind};
-use crate::output;
-use crate::plan;
+use crate::exit::Outcome;
+use crate::inputs::Kind;
 use crate::progress::Complaints;
 use crate::run::Analysis;
 use crate::shown::{Shown, point_names};
@@ -35,24 +32,7 @@ const WAITING: usize = 1 << 16;
 
 /// Runs the command.
 pub(super) fn run(options: &Handshakes) -> anyhow::Result<Outcome> {
-    let named = plan::named_points(&options.captures)?;
-    let nat = plan::nat(&options.captures)?;
-    let target = plan::output(&options.output)?;
-    if target.files.len() + usize::from(target.stdout.is_some()) > 1 {
-        bail!(Usage(anyhow!("resets writes RSTs as it finds them: give one --output")));
-    }
-    let mut complaints = Complaints::default();
-    let paths = with_named(&options.paths, &named);
-    let limits = plan::limits(&options.inputs)?;
-    let mut inputs = Inputs::find(&paths, &[], limits, &mut complaints);
-    inputs.pass_over(Kind::ErrorLog, "a log; `why504 resets` reads captures", &mut complaints);
-    let mut analysis = Analysis::of_captures(inputs, &named);
-    analysis.nat = nat;
-    output::write(&target, |format, style, out| {
-        list(&mut analysis, std::mem::take(&mut complaints), format, style, out)
-    })?;
-    analysis.complaints.print(target.quiet);
-    Ok(analysis.outcome)
+    from_captures::run(options, ("resets", "RSTs as it finds them"), list)
 }
 
 fn list(
@@ -198,10 +178,14 @@ impl Stream<'_, '_> {
         self.live.take(closed);
         self.waiting.extend(self.watch.take());
         let fates = &mut self.fates;
-        let fate = |_: Points<'_>, _: &Attempt, judgement: &Judgement| Fate::from(judgement);
-        self.live.judge(tracker, fate, |attempt, fate| {
-            if !attempt.nearest().is_clean() {
-                fates.learn(attempt, fate);
+        let fate = |_: Points<'_>, _: &Attempt, judgement: &Judgement, all: &mut Vec<Fate>| {
+            all.push(Fate::from(judgement));
+        };
+        self.live.judge(tracker, fate, |attempts, found| {
+            for (attempt, fate) in attempts.iter().zip(found) {
+                if !attempt.nearest().is_clean() {
+                    fates.learn(attempt, fate);
+                }
             }
             Ok(())
         })?;
