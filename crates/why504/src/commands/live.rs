@@ -171,7 +171,7 @@ mod tests {
             tracker.push(&packet(port, ms + 2, true, 0x10, (8, 51)));
             tracker.push(&packet(port, ms + 3, false, 0x18, (51, 8)));
         }
-        let ports = [false, true].map(|end| {
+        [false, true].map(|end| {
             if end {
                 tracker.end();
             }
@@ -187,8 +187,7 @@ mod tests {
             });
             judged.expect("nothing is written");
             ports
-        });
-        ports
+        })
     }
 
     #[test]
