@@ -361,6 +361,12 @@ pub(crate) fn rst_after_repeat(sighting: &Sighting, within: Span) -> bool {
     rst_after(sighting, |n| n >= 2, within)
 }
 
+/// Whether the client's RST has come as far as its SYN: the same host sent both, by their time to live.
+pub(crate) fn rst_from_as_far(sighting: &Sighting) -> bool {
+    let syn = sighting.syns().next().map(|syn| syn.ttl);
+    syn.is_some() && sighting.client_rst().map(|rst| rst.ttl) == syn
+}
+
 /// Whether the client's RST for this attempt followed, within this time, the n-th SYN+ACK.
 fn rst_after(sighting: &Sighting, which: impl Fn(usize) -> bool, within: Span) -> bool {
     let Some(rst) = sighting.client_rst() else { return false };

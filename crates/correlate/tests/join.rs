@@ -258,6 +258,27 @@ fn a_skewed_upstream_capture_is_aligned_by_the_access_log_where_that_is_clear() 
     assert!(steady.iter().all(|(_, grade)| !grade.is_sure()), "{steady:?}");
 }
 
+/// From the upstream alone: the client answered the second SYN+ACK with a RST, at once. The same RST
+/// from a nearer box, which translated addresses and has forgotten the mapping, tells nothing.
+#[test]
+fn a_rst_speaks_for_the_client_only_if_it_came_as_far_as_the_syn() {
+    let mut world = skewed(|i| 10_000 + i * 1370 + (i * i * 37) % 900);
+    for i in 0..20_i64 {
+        let ms = 10_000 + i * 1370 + (i * i * 37) % 900;
+        let client = gateway(40_000 + u16::try_from(i).expect("few"));
+        world.down(ms + 1, client, 0x12, 9000, 5001, Seen::ServerOnly);
+        world.down(ms + 1021, client, 0x12, 9000, 5001, Seen::Both);
+        world.up(ms + 1023, client, 0x04, 5001, 0, Seen::Both);
+    }
+    let of = |world: &World| answers(world, &[SERVER_POINT]);
+    assert!(of(&world).iter().all(|a| *a == (Verdict::SynAckLost, Grade::Signature)));
+    world.change(SERVER_POINT, |s| {
+        let reset = s.flags.contains(why504_model::TcpFlags::RST);
+        Some(why504_model::Segment { ttl: if reset { 64 } else { s.ttl }, ..*s })
+    });
+    assert!(of(&world).iter().all(|(_, grade)| !grade.is_sure()));
+}
+
 mod properties {
     use super::*;
     use proptest::prelude::*;
