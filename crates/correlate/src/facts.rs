@@ -361,16 +361,13 @@ pub(crate) fn rst_after_repeat(sighting: &Sighting, within: Span) -> bool {
     rst_after(sighting, |n| n >= 2, within)
 }
 
-/// Whether the client's RST has come as far as its SYN: the same host sent both, by their time to live.
-pub(crate) fn rst_from_as_far(sighting: &Sighting) -> bool {
-    let syn = sighting.syns().next().map(|syn| syn.ttl);
-    syn.is_some() && sighting.client_rst().map(|rst| rst.ttl) == syn
-}
-
-/// Whether the client's RST for this attempt followed, within this time, the n-th SYN+ACK.
+/// Whether the client's RST for this attempt followed, within this time, the n-th SYN+ACK. It is the
+/// client's if it came as far as its SYN, by the time to live: a box that translated addresses and
+/// has forgotten the mapping resets in the client's name, and tells nothing of what the client got.
 fn rst_after(sighting: &Sighting, which: impl Fn(usize) -> bool, within: Span) -> bool {
     let Some(rst) = sighting.client_rst() else { return false };
-    if sighting.completed() {
+    let as_far = sighting.syns().next().is_some_and(|syn| syn.ttl == rst.ttl);
+    if sighting.completed() || !as_far {
         return false;
     }
     let before = sighting.syn_acks().take_while(|e| e.time <= rst.time);

@@ -248,15 +248,12 @@ impl<'a> History<'a> {
     }
 
     /// Whether the client's RST answered a repeated SYN+ACK: it came within the round trip that was
-    /// measured here, and nothing here takes longer. A box that translated addresses and has
-    /// forgotten the mapping resets as well, from another distance: its RST tells nothing of the
-    /// SYN+ACKs before.
+    /// measured here, and nothing here takes longer.
     fn rst_at_once(&self, points: Points<'_>, station: &Station<'_>) -> bool {
         let Some(sighting) = station.sighting else { return false };
         let server = sighting.flow.server.ip;
         points.path.place(station.point, server).to_client.is_some_and(|trip| {
             facts::rst_after_repeat(sighting, trip + trip + TRIP_SLACK)
-                && facts::rst_from_as_far(sighting)
                 && !self.delaying.contains(&(station.point, server))
         })
     }

@@ -3,7 +3,7 @@
 
 mod world;
 
-use why504_correlate::{Grade, Mechanism, Verdict, ZoneEvidence};
+use why504_correlate::{Case, Grade, Mechanism, Verdict, ZoneEvidence};
 use why504_handshake::PointId;
 use why504_model::Span;
 use world::{CLIENT_POINT, SERVER_POINT, Seen, World, at, gateway, start_at, upstream};
@@ -270,13 +270,22 @@ fn a_rst_speaks_for_the_client_only_if_it_came_as_far_as_the_syn() {
         world.down(ms + 1021, client, 0x12, 9000, 5001, Seen::Both);
         world.up(ms + 1023, client, 0x04, 5001, 0, Seen::Both);
     }
-    let of = |world: &World| answers(world, &[SERVER_POINT]);
-    assert!(of(&world).iter().all(|a| *a == (Verdict::SynAckLost, Grade::Signature)));
+    let of = |world: &World| world.judge(&[SERVER_POINT]);
+    let other_fates = |case: &Case| -> Vec<Verdict> {
+        case.alternatives.iter().map(|(verdict, ..)| *verdict).collect()
+    };
+    for case in of(&world) {
+        assert_eq!((case.verdict, case.grade), (Verdict::SynAckLost, Grade::Consistent));
+        assert_eq!(other_fates(&case), [Verdict::SynAckNotAccepted], "the client had the second");
+    }
     world.change(SERVER_POINT, |s| {
         let reset = s.flags.contains(why504_model::TcpFlags::RST);
         Some(why504_model::Segment { ttl: if reset { 64 } else { s.ttl }, ..*s })
     });
-    assert!(of(&world).iter().all(|(_, grade)| !grade.is_sure()));
+    for case in of(&world) {
+        assert!(!case.grade.is_sure());
+        assert!(other_fates(&case).contains(&Verdict::ReplyLost), "or nothing that it got");
+    }
 }
 
 mod properties {

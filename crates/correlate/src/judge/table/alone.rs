@@ -252,7 +252,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "synack_unanswered",
         applies: |f| f.s().syn_acks + f.s().late_syn_acks > 0,
-        when: "seen from the server alone: SYN+ACKs left it and nothing answered them",
+        when: "seen from the server alone: SYN+ACKs left it and the client answered none of them",
         verdict: Verdict::SynAckLost,
         mechanism: None,
         grade: Grade::Consistent,
@@ -261,7 +261,7 @@ pub(super) static ROWS: &[Row] = &[
             (Verdict::SynAckNotAccepted, GatewayCapture),
             (Verdict::ReplyLost, GatewayCapture),
         ],
-        reason: "SYN+ACKs left the upstream and nothing answered them; whether they reached the gateway only its capture can show",
+        reason: "SYN+ACKs left the upstream and the client answered none of them; whether they reached the gateway only its capture can show",
     },
     Row {
         name: "bare_ack_at_server",
