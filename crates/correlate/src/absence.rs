@@ -13,14 +13,15 @@ use crate::search::Join;
 use crate::view::Points;
 use crate::{Settles, Verdict};
 
-/// A line for which no attempt was found. `anchored`: the log's clock is known, and other lines
-/// of this log found their attempts, so that the absence of SYNs is their absence at that moment.
+/// A line for which no attempt was found among those that are `left`. `anchored`: the log's clock is
+/// known, and other lines of this log found their attempts, so that the absence of SYNs is their
+/// absence at that moment.
 pub(crate) fn without_attempt(
     index: usize,
     timeout: &Timeout,
     join: Join,
     points: Points<'_>,
-    attempts: &Index<'_>,
+    (attempts, left): (&Index<'_>, impl Fn(usize) -> bool),
     anchored: bool,
 ) -> Case {
     let widest = candidates::widest(timeout);
@@ -29,7 +30,9 @@ pub(crate) fn without_attempt(
     let during = widest.shifted(join.clock.skew());
     facts.no_syn_to_peer = client.is_some()
         && timeout.peer.is_some()
-        && attempts.began(timeout.peer, during).all(|(_, attempt)| was_answered(timeout, attempt));
+        && attempts
+            .began(timeout.peer, during)
+            .all(|(i, attempt)| !left(i) || was_answered(timeout, attempt));
     let mut judgement = judge(&facts);
     if facts.no_syn_to_peer && !anchored {
         judgement = judgement.doubted(Doubt::OtherHost);
@@ -51,7 +54,7 @@ pub(crate) fn without_attempt(
 
 /// Whether an attempt cannot be one whose connect timed out, whenever that was: it was used, or
 /// refused, which nginx would have logged as such.
-fn was_answered(timeout: &Timeout, attempt: &Attempt) -> bool {
+pub(crate) fn was_answered(timeout: &Timeout, attempt: &Attempt) -> bool {
     let seen = attempt.nearest();
     timeout.kind.is_connect_timeout()
         && (seen.completed() && seen.client_bytes() > 0

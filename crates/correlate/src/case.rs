@@ -7,14 +7,16 @@ use why504_handshake::{Attempt, PointId};
 use why504_model::{Interval, SourceId, Span, Timeout, TimeoutKind};
 
 use crate::absence;
-use crate::assign::{Edge, Line, assign};
+use crate::assign::{Edge, Line};
 use crate::candidates;
 use crate::deadline::Deadline;
 use crate::facts::Asked;
 use crate::fates::together;
 use crate::history::History;
 use crate::judge::{Doubt, Judgement, judge};
+use crate::rounds::{Claim, Rounds};
 use crate::search::{Join, Search};
+use crate::starts::{Starts, is_in_place};
 use crate::view::Points;
 use crate::{Grade, LogClock, Mechanism, Settles, Verdict};
 
@@ -59,6 +61,14 @@ pub struct Candidate {
     pub deadline: Deadline,
 }
 
+impl Candidate {
+    /// No surer than `consistent`, for this reason.
+    fn doubted(mut self, doubt: Doubt) -> Self {
+        self.judgement = self.judgement.doubted(doubt);
+        self
+    }
+}
+
 /// All cases of a run, and the timeouts that are about something else.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Correlation {
@@ -91,6 +101,8 @@ pub fn correlate(
         })
         .unzip();
     let watched = watched_logs(timeouts, &edges);
+    let starts = Starts::new(timeouts, &edges, &joins, &search.index);
+    let claims: Vec<Claim> = timeouts.iter().zip(&joins).map(|(t, join)| claim(t, join)).collect();
     let lines = timeouts.iter().zip(edges);
     let lines: Vec<Line> = lines
         .map(|(timeout, edges)| Line {
@@ -100,23 +112,30 @@ pub fn correlate(
             edges,
         })
         .collect();
+    let rounds = Rounds::new(lines, &claims);
     let history = History::new(points);
     let mut found = Correlation::default();
-    for (i, (assignment, join)) in assign(&lines).into_iter().zip(joins).enumerate() {
+    for (i, (assignment, &join)) in rounds.assignments.iter().zip(&joins).enumerate() {
         let Some(timeout) = timeouts.get(i) else { continue };
+        let doubt = match join.clock {
+            LogClock::Unknown => Some(Doubt::Clock),
+            clock => (!starts.agree_near(timeout, clock)).then_some(Doubt::Displaced),
+        };
         let attempts = assignment.attempts.iter();
         let candidates: Vec<Candidate> = attempts
             .filter_map(|&(a, share)| candidate(points, &history, timeout, a, share, join.clock))
+            .map(|candidate| doubt.map_or(candidate, |doubt| candidate.doubted(doubt)))
             .collect();
         if !candidates.is_empty() {
-            found.cases.push(together(i, join, candidates, &assignment, points));
+            found.cases.push(together(i, join, candidates, assignment, points));
         } else if timeout.kind.is_read_timeout() {
             found.unrelated.push(i);
         } else {
             let dated = timeout.start.is_some() || zone_known(timeout);
-            let anchored = dated && watched.contains(&timeout.location.source);
+            let anchored = dated && doubt.is_none() && watched.contains(&timeout.location.source);
+            let left = |attempt| !rounds.is_taken(attempt);
             let index = &search.index;
-            let case = absence::without_attempt(i, timeout, join, points, index, anchored);
+            let case = absence::without_attempt(i, timeout, join, points, (index, left), anchored);
             // No connect failed then, so it was the answer on a connection that was open.
             let answer = case.verdict == Verdict::NoSynSent;
             if timeout.kind == TimeoutKind::Access504Unclear && answer {
@@ -127,6 +146,15 @@ pub fn correlate(
         }
     }
     found
+}
+
+/// What the times of a line say of the attempts that were found for it.
+fn claim(timeout: &Timeout, join: &Join) -> Claim {
+    match (timeout.start, join.clock) {
+        (None, _) | (_, LogClock::Unknown) => Claim::Loose,
+        _ if is_in_place(timeout, join) => Claim::InPlace,
+        _ => Claim::Late,
+    }
 }
 
 /// The logs of which at least half the lines found attempts: those whose gateway was captured. A log
@@ -169,9 +197,6 @@ fn candidate(
     let end = deadline.within.end().max(attempt.first_syn() + Span::from_nanos(1));
     let during = Interval::new(attempt.first_syn(), end);
     let asked = Asked::by(timeout.kind);
-    let mut judgement = judge(&history.facts(points, attempt, asked, Some(deadline), during));
-    if clock == LogClock::Unknown {
-        judgement = judgement.doubted(Doubt::Clock);
-    }
+    let judgement = judge(&history.facts(points, attempt, asked, Some(deadline), during));
     Some(Candidate { attempt: index, share, judgement, deadline })
 }

@@ -76,6 +76,8 @@ pub enum Doubt {
     MidPath,
     /// The log's clock and the capture's were not shown to agree.
     Clock,
+    /// Nearby lines of the log found no SYN where their access lines say, and one beside it.
+    Displaced,
     /// Hardly any line of this log found its attempt.
     OtherHost,
     /// More lines than attempts: some attempt is not in the captures.
@@ -118,6 +120,9 @@ impl Doubt {
             }
             Self::MidPath => "the capture was not taken on the end's own host",
             Self::Clock => "the log's clock and the capture's were not shown to agree",
+            Self::Displaced => {
+                "SYNs of nearby lines lie beside the moments that the access log gives: clocks differ there, or requests waited"
+            }
             Self::OtherHost => {
                 "hardly any line of this log found an attempt: it may be the log of another host or time"
             }

@@ -19,13 +19,13 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "no_syn_at_gateway",
         applies: |f| !f.attempt && f.client.is_some() && f.no_syn_to_peer,
-        when: "the gateway's capture covers the moment and holds no SYN to this upstream in the widest window",
+        when: "the gateway's capture covers the moment and holds no SYN to this upstream in the widest window that is not for sure another line's",
         verdict: Verdict::NoSynSent,
         mechanism: None,
         grade: Grade::Signature,
         need: Need::Client,
         alternatives: &[],
-        reason: "the gateway's own capture covers the moment and holds no SYN to this upstream: it never left the host (firewall, ARP, no local port)",
+        reason: "the gateway's own capture covers the moment and holds no SYN to this upstream that may be this line's: it never left the host (firewall, ARP, no local port)",
     },
     Row {
         name: "not_at_upstream",

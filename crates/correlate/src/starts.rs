@@ -1,0 +1,111 @@
+//! The starts that an access log gives, held against the SYNs that were captured, over the whole log.
+//!
+//! A line whose start is known to the millisecond finds its SYN at that moment, or no SYN was sent, or
+//! it began later than the request did (a handler worked first, a worker stood still), or the capture
+//! is not by the log's clock. Of these the last makes wrong verdicts: the SYNs of others lie where the
+//! line's own should be. It shows, because most lines then find nothing at their moment while SYNs
+//! that are nobody's lie near. Where more than a few do, no verdict nearby in time is sure.
+//!
+//! What becomes of such lines is not decided here.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use why504_model::{Interval, SourceId, Span, Timeout, Timestamp};
+
+use crate::LogClock;
+use crate::absence;
+use crate::assign::Edge;
+use crate::candidates::{Basis, Index};
+use crate::search::Join;
+
+/// How far from a start a SYN that is nobody's is looked for. Clocks that differ by more than this are
+/// found by the vote of all starts ([`LogClock`]).
+const NEAR: Span = Span::from_secs(1);
+/// So many dated lines of the log, before and after, say whether its starts can be trusted there.
+const NEIGHBOURS: usize = 25;
+/// Among them one may have found its SYN elsewhere, and one more for so many that found it in place:
+/// on the gateway's host, where every SYN that is sent shows when it was sent.
+const IN_PLACE_FOR_ONE: usize = 25;
+/// Away from it, where first SYNs are lost or late as a matter of course, and the vote of all starts
+/// has shown the clock.
+const IN_PLACE_FOR_ONE_AWAY: usize = 8;
+
+/// Where a dated line found its SYN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// At the start that the access log gives.
+    InPlace,
+    /// Not there, though one that is nobody's lies near.
+    Elsewhere,
+    /// Neither: none was sent, or it shows nothing.
+    Nowhere,
+}
+
+/// The dated lines of each log, and the attempts that lie where one of them began.
+#[derive(Debug)]
+pub(crate) struct Starts {
+    held: BTreeSet<usize>,
+    by_log: BTreeMap<SourceId, Vec<(Timestamp, Found)>>,
+}
+
+impl Starts {
+    /// Of all lines of a run, with the attempts that fit each and how they were found.
+    pub(crate) fn new(
+        timeouts: &[Timeout],
+        edges: &[Vec<Edge>],
+        joins: &[Join],
+        index: &Index<'_>,
+    ) -> Self {
+        let lines = || timeouts.iter().zip(edges).zip(joins);
+        let in_place = lines().filter(|((timeout, _), join)| is_in_place(timeout, join));
+        let held = in_place.flat_map(|((_, edges), _)| edges).map(|edge| edge.attempt).collect();
+        let mut starts = Self { held, by_log: BTreeMap::new() };
+        for ((timeout, edges), join) in lines() {
+            let Some((start, _)) = timeout.start else { continue };
+            let found = if !edges.is_empty() && is_in_place(timeout, join) {
+                Found::InPlace
+            } else if starts.has_one_near(timeout, start.shifted(join.clock.skew()), index) {
+                Found::Elsewhere
+            } else {
+                Found::Nowhere
+            };
+            let log = starts.by_log.entry(timeout.location.source).or_default();
+            log.push((start.start(), found));
+        }
+        for log in starts.by_log.values_mut() {
+            log.sort_by_key(|(time, _)| *time);
+        }
+        starts
+    }
+
+    /// Whether a SYN that is nobody's lies near a start, which this line may be about.
+    fn has_one_near(&self, timeout: &Timeout, start: Interval, index: &Index<'_>) -> bool {
+        timeout.kind.is_connect_timeout()
+            && index.began(timeout.peer, start.widened(NEAR, NEAR)).any(|(i, attempt)| {
+                !self.held.contains(&i) && !absence::was_answered(timeout, attempt)
+            })
+    }
+
+    /// Whether the lines of this log that lie next to a line found their SYNs where they should be.
+    /// Also of a log without any start: then nothing is said against it.
+    pub(crate) fn agree_near(&self, timeout: &Timeout, clock: LogClock) -> bool {
+        let moment = timeout.start.map_or(timeout.logged, |(start, _)| start).start();
+        let log = self.by_log.get(&timeout.location.source).map(Vec::as_slice).unwrap_or_default();
+        let here = log.partition_point(|(time, _)| *time < moment);
+        let near = log.iter().skip(here.saturating_sub(NEIGHBOURS)).take(2 * NEIGHBOURS + 1);
+        let count = |which| near.clone().filter(|(_, found)| *found == which).count();
+        let for_one = match clock {
+            LogClock::SameHost => IN_PLACE_FOR_ONE,
+            LogClock::Aligned { .. } | LogClock::Unknown => IN_PLACE_FOR_ONE_AWAY,
+        };
+        count(Found::Elsewhere) <= 1 + count(Found::InPlace) / for_one
+    }
+}
+
+/// Whether the attempts of a line were found at the very start that its access line gives.
+pub(crate) fn is_in_place(timeout: &Timeout, join: &Join) -> bool {
+    timeout.start.is_some()
+        && join.window.basis == Basis::AccessLog
+        && join.window.widened_by == Span::ZERO
+}

@@ -1,0 +1,127 @@
+//! A capture on the gateway's own host is by its clock. Where its times say otherwise (time stamps of
+//! a network card, a clock that was set, files whose times were moved) no verdict may be wrong and
+//! sure, however small the difference and wherever in the log it begins.
+
+mod world;
+
+use why504_correlate::{Case, Grade, Verdict};
+use why504_model::{Segment, Span, StartBasis};
+use world::{CLIENT_POINT, SERVER_POINT, World, at, start_at};
+
+const BOTH: [u16; 2] = [CLIENT_POINT, SERVER_POINT];
+
+/// The log says so much about where an attempt began, and the true fate of each line.
+struct Day {
+    world: World,
+    truth: Vec<Verdict>,
+}
+
+/// What the capture's clock is ahead of the log's, in milliseconds, at a millisecond of the log.
+type Ahead = fn(i64) -> i64;
+
+/// Numbers that follow no pattern (a linear congruence, Knuth's constants).
+fn draw(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *seed >> 33
+}
+
+/// Lines at `rate` a second over `seconds`, with fates that alternate by chance; every 20th attempt
+/// never leaves the host if `blocked`.
+fn day(seconds: i64, rate: i64, basis: StartBasis, blocked: bool) -> Day {
+    let mut world = World::default();
+    for minute in -1..=seconds / 60 + 1 {
+        world.healthy(minute * 60_000 + 500, 60_000, world::upstream());
+    }
+    let mut seed = 504;
+    let mut moments: Vec<i64> = (0..seconds * rate)
+        .map(|_| 10_000 + i64::try_from(draw(&mut seed)).expect("31 bits") % (seconds * 1000))
+        .collect();
+    moments.sort_unstable();
+    let mut truth = Vec::new();
+    for (i, &ms) in moments.iter().enumerate() {
+        let port = 1024 + u16::try_from(i % 60_000).expect("a port");
+        let isn = u32::try_from(i).expect("few") * 7919 + 1;
+        let fate = draw(&mut seed);
+        if blocked && fate.is_multiple_of(20) {
+            truth.push(Verdict::NoSynSent);
+        } else if fate.is_multiple_of(2) {
+            world.answer_lost(ms, port, isn);
+            truth.push(Verdict::SynAckLost);
+        } else {
+            world.unanswered(ms, port, isn);
+            truth.push(Verdict::SynLost);
+        }
+        let line = world.timed_out(ms + 300, Some(300));
+        line.start = Some((start_at(ms).0, basis));
+    }
+    Day { world, truth }
+}
+
+impl Day {
+    /// Moves both captures against the log: by milliseconds that depend on the time.
+    fn by_another_clock(&mut self, ahead: Ahead) {
+        for point in BOTH {
+            self.world.change(point, |segment| {
+                let since = segment.time.since(at(0)).nanos() / 1_000_000;
+                Some(Segment { time: segment.time + Span::from_millis(ahead(since)), ..*segment })
+            });
+        }
+    }
+
+    fn sure(&self) -> (usize, Vec<(usize, Verdict, Verdict)>) {
+        let cases = self.world.judge(&BOTH);
+        let sure =
+            |case: &&Case| case.grade >= Grade::Signature && case.verdict != Verdict::Ambiguous;
+        let all = cases.iter().filter(sure).count();
+        let wrong = cases
+            .iter()
+            .filter(sure)
+            .map(|case| (case.timeout, case.verdict, self.truth[case.timeout]))
+            .filter(|(_, said, truth)| said != truth);
+        (all, wrong.collect())
+    }
+}
+
+#[test]
+fn a_clock_that_agrees_leaves_most_verdicts_sure() {
+    for basis in [StartBasis::UpstreamTimes, StartBasis::RequestTime] {
+        let day = day(120, 4, basis, false);
+        let (sure, wrong) = day.sure();
+        assert_eq!(wrong, [], "{basis:?}");
+        assert!(sure * 100 >= day.truth.len() * 90, "{basis:?}: {sure} of {}", day.truth.len());
+    }
+}
+
+#[test]
+fn a_clock_that_differs_or_drifts_makes_no_verdict_wrong_and_sure() {
+    let clocks: [(&str, Ahead); 8] = [
+        ("80 ms and 300 ppm", |t| 80 + t * 300 / 1_000_000),
+        ("500 ppm from nothing", |t| t * 500 / 1_000_000),
+        ("-500 ppm from nothing", |t| -t * 500 / 1_000_000),
+        ("300 ms", |_| 300),
+        ("-40 ms and -100 ppm", |t| -40 - t * 100 / 1_000_000),
+        ("set by 200 ms in the middle", |t| if t < 70_000 { 0 } else { 200 }),
+        ("set back by 30 ms near the end", |t| if t < 120_000 { 0 } else { -30 }),
+        ("700 ms", |_| 700),
+    ];
+    for (what, ahead) in clocks {
+        for basis in [StartBasis::UpstreamTimes, StartBasis::RequestTime] {
+            for (rate, blocked) in [(2, false), (5, true)] {
+                let mut day = day(120, rate, basis, blocked);
+                day.by_another_clock(ahead);
+                let (_, wrong) = day.sure();
+                assert_eq!(wrong, [], "{what}, {basis:?}, {rate} lines a second");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_without_a_syn_takes_nothing_from_others_and_is_told() {
+    for basis in [StartBasis::UpstreamTimes, StartBasis::RequestTime] {
+        let day = day(120, 2, basis, true);
+        let (sure, wrong) = day.sure();
+        assert_eq!(wrong, [], "{basis:?}");
+        assert!(sure * 100 >= day.truth.len() * 95, "{basis:?}: {sure} of {}", day.truth.len());
+    }
+}
