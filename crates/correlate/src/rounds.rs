@@ -100,13 +100,16 @@ mod tests {
     use crate::assign::Edge;
     use why504_model::Timestamp;
 
+    type Claims<'a> = &'a [(Claim, &'a [usize])];
+    type Answers<'a> = &'a [(&'a [usize], bool)];
+
     fn line(attempts: &[usize]) -> Line {
         let end = (Timestamp::default(), Timestamp::default());
         let edges = attempts.iter().map(|&attempt| Edge { attempt, end, penalty: 0 }).collect();
         Line { edges, ..Line::default() }
     }
 
-    fn assigned(lines: &[(Claim, &[usize])]) -> Vec<(Vec<usize>, bool)> {
+    fn assigned(lines: Claims<'_>) -> Vec<(Vec<usize>, bool)> {
         let (claims, lines): (Vec<Claim>, Vec<Line>) =
             lines.iter().map(|(claim, attempts)| (*claim, line(attempts))).unzip();
         let rounds = Rounds::new(lines, &claims);
@@ -119,7 +122,7 @@ mod tests {
     #[test]
     fn a_late_line_takes_what_is_left_and_nothing_from_others() {
         use Claim::{InPlace, Late, Loose};
-        let cases: [(&[(Claim, &[usize])], &[(&[usize], bool)]); 4] = [
+        let cases: [(Claims<'_>, Answers<'_>); 4] = [
             // Its only attempt is another's by the millisecond: it has none.
             (&[(InPlace, &[1]), (Late, &[1])], &[(&[1], false), (&[], true)]),
             (&[(InPlace, &[1]), (Late, &[1, 2])], &[(&[1], false), (&[2], false)]),
