@@ -101,7 +101,7 @@ pub fn correlate(
         })
         .unzip();
     let watched = watched_logs(timeouts, &edges);
-    let starts = Starts::new(timeouts, &edges, &joins, &search.index);
+    let starts = Starts::new(timeouts, &edges, &joins, &search);
     let claims: Vec<Claim> = timeouts.iter().zip(&joins).map(|(t, join)| claim(t, join)).collect();
     let lines = timeouts.iter().zip(edges);
     let lines: Vec<Line> = lines

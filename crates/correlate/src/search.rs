@@ -3,8 +3,8 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use why504_handshake::{Attempt, PointId};
-use why504_model::Timeout;
+use why504_handshake::{Attempt, Coverage, PointId};
+use why504_model::{Timeout, Timestamp};
 
 use crate::LogClock;
 use crate::assign::Edge;
@@ -24,6 +24,7 @@ pub struct Join {
 pub(crate) struct Search<'a> {
     pub(crate) index: Index<'a>,
     clocks: BTreeMap<PointId, LogClock>,
+    coverage: &'a BTreeMap<PointId, &'a Coverage>,
 }
 
 impl<'a> Search<'a> {
@@ -32,7 +33,19 @@ impl<'a> Search<'a> {
         Self {
             index: Index::new(attempts, |attempt| points.is_home(attempt)),
             clocks: log_clocks(timeouts, points),
+            coverage: points.coverage,
         }
+    }
+
+    /// How the clock of a point relates to the log's.
+    pub(crate) fn clock_at(&self, point: PointId) -> Option<LogClock> {
+        self.clocks.get(&point).copied()
+    }
+
+    /// Whether the capture of a point went on until this moment.
+    pub(crate) fn goes_on(&self, point: PointId, until: Timestamp) -> bool {
+        let span = self.coverage.get(&point).and_then(|coverage| coverage.span);
+        span.is_some_and(|span| span.end() >= until)
     }
 
     /// The candidates of a line: those of all points on the hosts of clients together (they show

@@ -16,8 +16,8 @@ use why504_model::{Interval, SourceId, Span, Timeout, Timestamp};
 use crate::LogClock;
 use crate::absence;
 use crate::assign::Edge;
-use crate::candidates::{Basis, Index};
-use crate::search::Join;
+use crate::candidates::Basis;
+use crate::search::{Join, Search};
 
 /// How far from a start a SYN that is nobody's is looked for. Clocks that differ by more than this are
 /// found by the vote of all starts ([`LogClock`]).
@@ -42,11 +42,15 @@ enum Found {
     Nowhere,
 }
 
+/// Lines by their starts.
+type ByTime = Vec<(Timestamp, Found)>;
+
 /// The dated lines of each log, and the attempts that lie where one of them began.
 #[derive(Debug)]
 pub(crate) struct Starts {
     held: BTreeSet<usize>,
-    by_log: BTreeMap<SourceId, Vec<(Timestamp, Found)>>,
+    /// Apart by the clock by which a line was looked for: each has to be shown by its own lines.
+    by_log: BTreeMap<SourceId, Vec<(LogClock, ByTime)>>,
 }
 
 impl Starts {
@@ -55,7 +59,7 @@ impl Starts {
         timeouts: &[Timeout],
         edges: &[Vec<Edge>],
         joins: &[Join],
-        index: &Index<'_>,
+        search: &Search<'_>,
     ) -> Self {
         let lines = || timeouts.iter().zip(edges).zip(joins);
         let in_place = lines().filter(|((timeout, _), join)| is_in_place(timeout, join));
@@ -65,25 +69,41 @@ impl Starts {
             let Some((start, _)) = timeout.start else { continue };
             let found = if !edges.is_empty() && is_in_place(timeout, join) {
                 Found::InPlace
-            } else if starts.has_one_near(timeout, start.shifted(join.clock.skew()), index) {
+            } else if starts.has_one_near(timeout, start, join.clock, search) {
                 Found::Elsewhere
             } else {
                 Found::Nowhere
             };
             let log = starts.by_log.entry(timeout.location.source).or_default();
-            log.push((start.start(), found));
+            let line = (start.start(), found);
+            match log.iter_mut().find(|(clock, _)| *clock == join.clock) {
+                Some((_, lines)) => lines.push(line),
+                None => log.push((join.clock, alloc::vec![line])),
+            }
         }
-        for log in starts.by_log.values_mut() {
-            log.sort_by_key(|(time, _)| *time);
+        for (_, lines) in starts.by_log.values_mut().flatten() {
+            lines.sort_by_key(|(time, _)| *time);
         }
         starts
     }
 
-    /// Whether a SYN that is nobody's lies near a start, which this line may be about.
-    fn has_one_near(&self, timeout: &Timeout, start: Interval, index: &Index<'_>) -> bool {
+    /// Whether a SYN that is nobody's lies near a start, which this line may be about. One that
+    /// began shortly before the capture's end may fit no line because of that.
+    fn has_one_near(
+        &self,
+        timeout: &Timeout,
+        start: Interval,
+        clock: LogClock,
+        search: &Search<'_>,
+    ) -> bool {
+        let near = start.shifted(clock.skew()).widened(NEAR, NEAR);
+        let reported = timeout.logged.shifted(clock.skew()).end();
         timeout.kind.is_connect_timeout()
-            && index.began(timeout.peer, start.widened(NEAR, NEAR)).any(|(i, attempt)| {
-                !self.held.contains(&i) && !absence::was_answered(timeout, attempt)
+            && search.index.began(timeout.peer, near).any(|(i, attempt)| {
+                !self.held.contains(&i)
+                    && search.clock_at(attempt.nearest().point) == Some(clock)
+                    && search.goes_on(attempt.nearest().point, reported)
+                    && !absence::was_answered(timeout, attempt)
             })
     }
 
@@ -91,9 +111,10 @@ impl Starts {
     /// Also of a log without any start: then nothing is said against it.
     pub(crate) fn agree_near(&self, timeout: &Timeout, clock: LogClock) -> bool {
         let moment = timeout.start.map_or(timeout.logged, |(start, _)| start).start();
-        let log = self.by_log.get(&timeout.location.source).map(Vec::as_slice).unwrap_or_default();
-        let here = log.partition_point(|(time, _)| *time < moment);
-        let near = log.iter().skip(here.saturating_sub(NEIGHBOURS)).take(2 * NEIGHBOURS + 1);
+        let log = self.by_log.get(&timeout.location.source).into_iter().flatten();
+        let Some((_, lines)) = log.into_iter().find(|(of, _)| *of == clock) else { return true };
+        let here = lines.partition_point(|(time, _)| *time < moment);
+        let near = lines.iter().skip(here.saturating_sub(NEIGHBOURS)).take(2 * NEIGHBOURS + 1);
         let count = |which| near.clone().filter(|(_, found)| *found == which).count();
         let for_one = match clock {
             LogClock::SameHost => IN_PLACE_FOR_ONE,
