@@ -91,14 +91,16 @@ impl<'a> ErrorRecord<'a> {
 }
 
 /// Made once: every record that matters is searched for them.
-static CONTEXTS: LazyLock<[Finder<'static>; 3]> = LazyLock::new(|| {
-    [b", client: ".as_slice(), b", udp client: ", b", context: "].map(Finder::new)
-});
+static CLIENT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b", client: "));
+static RARER: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| [b", udp client: ".as_slice(), b", context: "].map(Finder::new));
 
 /// Where the context begins: at the first `, client: `, or in a Lua timer at `, context: `.
 /// Messages that matter here hold no text of a client, so the first one is nginx's own.
 fn context_start(body: &[u8]) -> usize {
-    CONTEXTS.iter().filter_map(|key| key.find(body)).min().unwrap_or(body.len())
+    let first = CLIENT.find(body).unwrap_or(body.len());
+    let before = body.get(..first).unwrap_or(body);
+    RARER.iter().filter_map(|key| key.find(before)).min().unwrap_or(first)
 }
 
 /// The parts of a record that a report shows, as bytes of the line.

@@ -78,7 +78,7 @@ pub use lines::{MAX_LINE, whole_lines};
 pub use log_format::{Escape, FormatError, FormatFault, LogFormat};
 pub use scan::{
     ErrorEvent, ErrorPiece, ErrorScanner, LineOutcome, LineTally, LoggedTimeout, Moved, NEEDLES,
-    OneEvent, ScanEnd, UnfinishedLine, Unparsed, read_line,
+    OneEvent, PieceScanner, ScanEnd, UnfinishedLine, Unparsed, read_line,
 };
 pub use sniff::{LogKind, UnknownFormat, sniff, unknown_format};
 pub use zone::{

@@ -9,6 +9,9 @@ mod needles;
 mod piece;
 mod state;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use chrono::NaiveDateTime;
 use why504_model::Interval;
 
@@ -17,7 +20,7 @@ use crate::error::{ErrorRecord, RecordError};
 use crate::lines::{LineBlocks, MAX_LINE};
 use crate::zone::Zone;
 pub use needles::NEEDLES;
-pub use piece::{ErrorPiece, Moved};
+pub use piece::{ErrorPiece, Moved, PieceScanner};
 use state::State;
 
 /// What one line is.
@@ -223,6 +226,8 @@ pub struct ScanEnd {
 pub struct ErrorScanner {
     blocks: LineBlocks,
     state: State,
+    /// Tells those who scan pieces whether lines come in parts.
+    parted: Arc<AtomicBool>,
 }
 
 impl Default for ErrorScanner {
@@ -240,13 +245,15 @@ impl ErrorScanner {
     /// A scanner that takes the user's own messages for timeouts as well. With patterns every line
     /// is parsed.
     pub fn with_patterns(patterns: Vec<UserPattern>) -> Self {
-        Self { blocks: LineBlocks::default(), state: State::new(patterns.into()) }
+        let state = State::new(patterns.into());
+        Self { blocks: LineBlocks::default(), state, parted: Arc::default() }
     }
 
     /// Reads the next bytes; `sink` gets the timeouts and the unparsed lines in order.
     pub fn feed(&mut self, chunk: &[u8], sink: &mut impl FnMut(ErrorEvent<'_>)) {
-        let Self { blocks, state } = self;
+        let Self { blocks, state, parted } = self;
         blocks.feed(chunk, |block| state.block(&block, sink));
+        parted.store(state.parted, Ordering::Relaxed);
     }
 
     /// The stream has ended. An unterminated last line becomes an event (marked as such) if it

@@ -20,7 +20,7 @@ impl Serialize for Rfc3339 {
 
 /// Written digit by digit: every line of NDJSON has several times, and chrono reads its pattern anew for
 /// each of them.
-fn digits(time: Timestamp) -> [u8; 30] {
+pub(crate) fn digits(time: Timestamp) -> [u8; 30] {
     let (seconds, nanos) =
         (time.nanos().div_euclid(1_000_000_000), time.nanos().rem_euclid(1_000_000_000));
     let (year, month, day) = date(seconds.div_euclid(86_400));

@@ -8,6 +8,7 @@ mod check;
 mod log;
 mod reset;
 mod summary;
+mod timeout_line;
 
 use std::io::{self, Write};
 
@@ -20,7 +21,7 @@ use crate::check::Check;
 use crate::reset::SentReset;
 use crate::run::{Captures, Run};
 pub(crate) use attempt::{connect_time, is_near_miss};
-pub use log::TimeoutLine;
+pub use timeout_line::TimeoutLine;
 
 /// Most lines are shorter.
 const LINE_BYTES: usize = 1024;

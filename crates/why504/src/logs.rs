@@ -8,6 +8,7 @@ mod pieces;
 mod texts;
 mod zone;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use why504_correlate::ZoneEvidence;
@@ -154,12 +155,12 @@ pub(crate) fn stream(
             let text = found.text;
             let words = [Some(text.message), text.client, text.server, text.request, text.host];
             let [message, client, server, request, host] =
-                words.map(|bytes| String::from_utf8_lossy(bytes.unwrap_or_default()));
+                words.map(|bytes| shown(bytes.unwrap_or_default()));
             let words = LogWords { message, client, server, request, host };
             if is_folded(timeout.logged) {
                 return Told::Folded(Box::new((timeout, words.into_owned())));
             }
-            Told::Line(TimeoutLine::new(file(timeout.location.source), &timeout, words))
+            Told::Line(TimeoutLine::new(file(timeout.location.source), &timeout, &words))
         },
         |batch| {
             for item in batch {
@@ -169,7 +170,7 @@ pub(crate) fn stream(
                         let (mut timeout, words) = *kept;
                         timeout.logged = item.logged;
                         let path = file(timeout.location.source);
-                        each(&TimeoutLine::new(path, &timeout, words), item.line);
+                        each(&TimeoutLine::new(path, &timeout, &words), item.line);
                     }
                 }
             }
@@ -177,6 +178,11 @@ pub(crate) fn stream(
         complaints,
     );
     Logs { lines, zones, ..Logs::default() }
+}
+
+/// Bytes of a log as text. Most are UTF-8, which is checked faster than it is repaired.
+fn shown(bytes: &[u8]) -> Cow<'_, str> {
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// In order of the times at which they begin.

@@ -147,8 +147,12 @@ impl<'a> Context<'a> {
     /// subrequest may hold anything. `rest` is the record from the value of `upstream` on.
     fn contest(&mut self, rest: &[u8]) {
         let Some(upstream) = self.upstream else { return };
+        let mut others = NEXT.find_iter(rest).peekable();
+        if others.peek().is_none() {
+            return;
+        }
         let believed = upstream_endpoint(upstream, self.upstream_closed);
-        self.contested = NEXT.find_iter(rest).any(|at| {
+        self.contested = others.any(|at| {
             let could_end_there =
                 self.subrequest.is_some() || ends_with_version(rest.get(..at).unwrap_or_default());
             let other = rest.get(at + NEXT_UPSTREAM.len()..).unwrap_or_default();

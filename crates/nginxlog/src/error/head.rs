@@ -1,7 +1,7 @@
 //! Between header and context: message, errno, the cosocket's address, `while ...`.
 
 use memchr::memchr_iter;
-use memchr::memmem::{self, find_iter, rfind};
+use memchr::memmem::{self, rfind};
 use nom::Parser;
 use nom::bytes::complete::tag;
 use nom::character::complete::u32;
@@ -42,7 +42,10 @@ pub(super) fn parse(head: &[u8]) -> Head<'_> {
 /// Splits at ` (NUMBER: text)`, the form of `ngx_log_errno` (nginx src/core/ngx_log.c:287-314).
 /// The text may hold parentheses (Windows), so it ends where something that may follow begins.
 fn split_errno(head: &[u8]) -> Option<(&[u8], u32, &[u8])> {
-    for open in find_iter(head, b" (") {
+    for bracket in memchr_iter(b'(', head) {
+        let Some(open) = bracket.checked_sub(1).filter(|at| head.get(*at) == Some(&b' ')) else {
+            continue;
+        };
         let inside = head.get(open + 2..)?;
         let mut number = terminated(u32::<_, nom::error::Error<_>>, tag(": "));
         let Ok((text, number)) = number.parse(inside) else { continue };

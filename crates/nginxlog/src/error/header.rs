@@ -2,10 +2,11 @@
 
 use chrono::{NaiveDate, NaiveDateTime};
 use nom::branch::alt;
-use nom::bytes::complete::{tag, take_while_m_n};
+use nom::bytes::complete::tag;
 use nom::character::complete::{char, u32, u64};
 use nom::combinator::{opt, value};
-use nom::sequence::{delimited, preceded, terminated};
+use nom::error::{Error, ErrorKind};
+use nom::sequence::{delimited, terminated};
 use nom::{IResult, Parser};
 
 use super::RecordError;
@@ -69,30 +70,23 @@ fn shape(line: &[u8]) -> IResult<&[u8], Shape> {
         .parse(line)
 }
 
-/// `%4d/%02d/%02d %02d:%02d:%02d` (nginx src/core/ngx_times.c:152).
+/// `%4d/%02d/%02d %02d:%02d:%02d` (nginx src/core/ngx_times.c:152). Read at its places: each line
+/// is asked whether it begins like this.
 fn civil(input: &[u8]) -> IResult<&[u8], Civil> {
-    let two = || fixed(2);
-    (
-        fixed(4),
-        preceded(char('/'), two()),
-        preceded(char('/'), two()),
-        preceded(char(' '), two()),
-        preceded(char(':'), two()),
-        preceded(char(':'), two()),
-    )
-        .parse(input)
-}
-
-/// A number of exactly `digits` digits.
-fn fixed<'a>(
-    digits: usize,
-) -> impl Parser<&'a [u8], Output = u32, Error = nom::error::Error<&'a [u8]>> {
-    take_while_m_n(digits, digits, |b: u8| b.is_ascii_digit()).map(|text: &[u8]| {
-        // At most four digits.
-        text.iter().fold(0_u32, |number, digit| {
-            number.wrapping_mul(10).wrapping_add(u32::from(digit.wrapping_sub(b'0')))
-        })
-    })
+    let no_time = nom::Err::Error(Error::new(input, ErrorKind::Digit));
+    let Some((stamp, rest)) = input.split_first_chunk::<19>() else { return Err(no_time) };
+    let [y0, y1, y2, y3, b'/', o0, o1, b'/', d0, d1, b' ', h0, h1, b':', m0, m1, b':', s0, s1] =
+        stamp
+    else {
+        return Err(no_time);
+    };
+    let digits = [y0, y1, y2, y3, o0, o1, d0, d1, h0, h1, m0, m1, s0, s1];
+    if !digits.iter().all(|byte| byte.is_ascii_digit()) {
+        return Err(no_time);
+    }
+    let two = |ten: &u8, one: &u8| u32::from(ten - b'0') * 10 + u32::from(one - b'0');
+    let year = two(y0, y1) * 100 + two(y2, y3);
+    Ok((rest, (year, two(o0, o1), two(d0, d1), two(h0, h1), two(m0, m1), two(s0, s1))))
 }
 
 fn level(input: &[u8]) -> IResult<&[u8], Level> {

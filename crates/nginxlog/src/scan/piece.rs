@@ -6,11 +6,15 @@
 //! this makes no difference, or refuses the piece, which then has to be fed. So the events are
 //! those of one pass over the whole, wherever it is cut.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::state::State;
 use super::{ErrorEvent, ErrorScanner};
+use crate::classify::UserPattern;
 use crate::lines::Block;
 
-/// A piece of an error log, scanned by itself: [`ErrorScanner::piece`].
+/// A piece of an error log, scanned by itself: [`PieceScanner::scan`].
 #[derive(Clone, Debug)]
 pub struct ErrorPiece {
     state: State,
@@ -27,15 +31,30 @@ pub struct Moved {
     pub bytes: u64,
 }
 
-impl ErrorScanner {
+/// Scans pieces of the log that an [`ErrorScanner`] reads.
+#[derive(Clone, Debug)]
+pub struct PieceScanner {
+    patterns: Arc<[UserPattern]>,
+    parted: Arc<AtomicBool>,
+}
+
+impl PieceScanner {
     /// Scans whole lines from further on in the stream. The line numbers and offsets that `sink`
     /// gets count from the beginning of the piece.
-    pub fn piece(&self, lines: &[u8], sink: &mut impl FnMut(ErrorEvent<'_>)) -> ErrorPiece {
-        let mut state = State::new(self.state.patterns.clone());
-        let parted = self.state.parted;
+    pub fn scan(&self, lines: &[u8], sink: &mut impl FnMut(ErrorEvent<'_>)) -> ErrorPiece {
+        let mut state = State::new(self.patterns.clone());
+        let parted = self.parted.load(Ordering::Relaxed);
         (state.parted, state.further_on) = (parted, true);
         state.block(&Block { bytes: lines, omitted: 0 }, sink);
         ErrorPiece { state, parted }
+    }
+}
+
+impl ErrorScanner {
+    /// What scans pieces of this log. Whether its lines come in parts it learns from the lines that
+    /// this scanner reads, also later: a piece that was scanned too early is refused.
+    pub fn pieces(&self) -> PieceScanner {
+        PieceScanner { patterns: self.state.patterns.clone(), parted: self.parted.clone() }
     }
 
     /// Goes on behind a piece that begins where this scanner stands. `None`, and nothing has
@@ -58,6 +77,7 @@ impl ErrorScanner {
         });
         state.parts = piece.parts.moved(moved.lines, moved.bytes);
         state.parted = piece.parted;
+        self.parted.store(state.parted, Ordering::Relaxed);
         state.offset = state.offset.saturating_add(piece.offset);
         state.limited = state.limited.saturating_add(piece.limited);
         state.tally.add(piece.tally);

@@ -164,7 +164,7 @@ fn scan_in_pieces(blocks: &[&[u8]]) -> (Vec<Seen>, ScanEnd) {
             .map(|block| {
                 let mut events = Vec::new();
                 let (_, body, _) = whole_lines(block);
-                (scanner.piece(body, &mut |event| note(&mut events, event)), events)
+                (scanner.pieces().scan(body, &mut |event| note(&mut events, event)), events)
             })
             .collect();
         for (block, (piece, events)) in round.iter().zip(pieces) {

@@ -1,7 +1,6 @@
 //! The objects about log lines: `log`, `access`, `timeout`.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
 
 use serde::Serialize;
 use why504_correlate::Case;
@@ -48,7 +47,7 @@ pub(super) struct Limit {
 }
 
 #[derive(Serialize)]
-struct TimeoutObject<'a> {
+pub(super) struct TimeoutObject<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     log: Log<'a>,
@@ -96,50 +95,6 @@ pub(super) fn case_limit(run: &Run<'_>, case: &Case) -> Limit {
     run.timeouts.get(case.timeout).and_then(|t| limit::of_case(run, case, t)).into()
 }
 
-/// A line of `why504 timeouts`, but for the number of its log line: that is known when all that
-/// stands before it in the log has been read.
-#[derive(Clone, Debug)]
-pub struct TimeoutLine {
-    json: Vec<u8>,
-    /// Where the number belongs.
-    number: usize,
-}
-
-/// What a line has in place of the number. Nothing before it can look like this: the text of a
-/// path has no quote without a backslash before it.
-const UNNUMBERED: &[u8] = b"\",\"line\":0,";
-
-impl TimeoutLine {
-    /// Of a timeout without an access line, in the file with this path.
-    pub fn new(file: &str, timeout: &Timeout, words: LogWords<'_>) -> Self {
-        let log = Log { line: 0, ..log_of(file, timeout, words) };
-        let object = TimeoutObject {
-            kind: "timeout",
-            log,
-            timeout: limit::longest(timeout).into(),
-            access: None,
-        };
-        let mut json = Vec::with_capacity(1024);
-        // Writing to a vector does not fail, and no map here has keys that are not strings.
-        let written = serde_json::to_writer(&mut json, &object);
-        debug_assert!(written.is_ok(), "{written:?}");
-        json.push(b'\n');
-        // It stands behind the path.
-        let behind = json.get(file.len()..).unwrap_or_default();
-        let place = behind.windows(UNNUMBERED.len()).position(|bytes| bytes == UNNUMBERED);
-        let number = place.map_or(json.len(), |at| file.len() + at + UNNUMBERED.len() - 2);
-        Self { json, number }
-    }
-
-    /// Writes the line, of the log line with this 1-based number.
-    pub fn write(&self, number: u64, out: &mut dyn Write) -> io::Result<()> {
-        let (before, after) = self.json.split_at_checked(self.number).unwrap_or_default();
-        out.write_all(before)?;
-        write!(out, "{number}")?;
-        out.write_all(after.get(1..).unwrap_or_default())
-    }
-}
-
 /// A timeout of a run that has been read whole.
 pub(super) fn timeout_line<'a>(run: &Run<'a>, index: usize) -> Option<impl Serialize + use<'a>> {
     Some(TimeoutObject {
@@ -148,6 +103,21 @@ pub(super) fn timeout_line<'a>(run: &Run<'a>, index: usize) -> Option<impl Seria
         timeout: run.timeouts.get(index).and_then(limit::longest).into(),
         access: access(run, index),
     })
+}
+
+/// A timeout that no access line belongs to.
+#[cfg(test)]
+pub(super) fn object<'a>(
+    file: &'a str,
+    timeout: &Timeout,
+    words: LogWords<'a>,
+) -> TimeoutObject<'a> {
+    TimeoutObject {
+        kind: "timeout",
+        log: log_of(file, timeout, words),
+        timeout: limit::longest(timeout).into(),
+        access: None,
+    }
 }
 
 impl From<Endpoint> for Peer {

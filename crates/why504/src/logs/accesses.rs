@@ -7,7 +7,7 @@ use why504_nginxlog::{
 };
 
 use super::in_order::in_order;
-use super::pieces::{self, Reader};
+use super::pieces::{self, Reader, Scanner};
 use crate::inputs::Kind;
 use crate::plan::LogPlan;
 use crate::progress::Complaints;
@@ -39,10 +39,16 @@ pub(super) fn read(
     tally
 }
 
-struct AccessReader<'a> {
+/// Scans pieces of an access log.
+#[derive(Clone)]
+struct AccessPieces<'a> {
     source: SourceId,
     index: &'a JoinIndex,
     scanner: AccessScanner,
+}
+
+struct AccessReader<'a> {
+    pieces: AccessPieces<'a>,
     /// What lines may mean, and how many lines stand before those of a piece.
     ready: Vec<(Offers, u64)>,
 }
@@ -54,13 +60,14 @@ fn read_one(
     emit: &mut dyn FnMut(Vec<(Offers, u64)>),
 ) -> (AccessTally, Option<String>) {
     let scanner = AccessScanner::new(plan.formats.clone());
-    let mut reader = AccessReader { source: source.id, index, scanner, ready: Vec::new() };
+    let pieces = AccessPieces { source: source.id, index, scanner };
+    let mut reader = AccessReader { pieces, ready: Vec::new() };
     let damage =
         pieces::read(source, &mut reader, |reader| emit(std::mem::take(&mut reader.ready)));
-    (reader.scanner.finish(), damage)
+    (reader.pieces.scanner.finish(), damage)
 }
 
-impl Reader for AccessReader<'_> {
+impl Scanner for AccessPieces<'_> {
     type Piece = (AccessPiece, Offers);
 
     fn scan(&self, lines: &[u8]) -> Self::Piece {
@@ -70,15 +77,24 @@ impl Reader for AccessReader<'_> {
         });
         (piece, offers)
     }
+}
+
+impl<'a> Reader for AccessReader<'a> {
+    type Scanner = AccessPieces<'a>;
+    type Piece = (AccessPiece, Offers);
+
+    fn scanner(&self) -> Self::Scanner {
+        self.pieces.clone()
+    }
 
     fn adopt(&mut self, (piece, offers): Self::Piece) -> bool {
-        let Some((lines_before, _)) = self.scanner.adopt(piece) else { return false };
+        let Some((lines_before, _)) = self.pieces.scanner.adopt(piece) else { return false };
         self.ready.push((offers, lines_before));
         true
     }
 
     fn feed(&mut self, bytes: &[u8]) {
-        let Self { source, index, scanner, ready } = self;
+        let Self { pieces: AccessPieces { source, index, scanner }, ready } = self;
         let mut offers = Offers::default();
         scanner.feed(bytes, &mut |event| look(index, *source, &event, &mut offers));
         ready.push((offers, 0));

@@ -7,13 +7,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use why504_ingest::Source;
 use why504_model::{Damage, Diagnostic, Interval, Location, SourceId, Timeout, TimeoutId};
 use why504_nginxlog::{
-    ErrorEvent, ErrorPiece, ErrorScanner, LineTally, LogText, LoggedTimeout, OneEvent, Unparsed,
-    Zone,
+    ErrorEvent, ErrorPiece, ErrorScanner, LineTally, LogText, LoggedTimeout, OneEvent,
+    PieceScanner, Unparsed, Zone,
 };
 
 use super::in_order::in_order;
 use super::neighbours::Neighbours;
-use super::pieces::{self, Reader};
+use super::pieces::{self, Reader, Scanner};
 use super::zone::Zones;
 use crate::inputs::Kind;
 use crate::plan::LogPlan;
@@ -46,7 +46,7 @@ pub(super) struct Item<T> {
 }
 
 /// Reads the logs in their order; `each` gets the timeouts of one log after the other.
-pub(super) fn read<T: Send + Sync>(
+pub(super) fn read<T: Send>(
     sources: &[&Source<Kind>],
     plan: &LogPlan,
     zones: &Zones,
@@ -88,6 +88,14 @@ struct ErrorLog<'a, M> {
     make: &'a M,
 }
 
+impl<M> Clone for ErrorLog<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for ErrorLog<'_, M> {}
+
 struct ErrorReader<'a, T, M> {
     log: ErrorLog<'a, M>,
     scanner: ErrorScanner,
@@ -116,7 +124,7 @@ enum Event<T> {
     Unparsed(u64, u64, Unparsed),
 }
 
-fn read_one<T: Send + Sync, M: Fn(Found<'_>) -> T + Sync>(
+fn read_one<T: Send, M: Fn(Found<'_>) -> T + Sync>(
     source: &Source<Kind>,
     log: ErrorLog<'_, M>,
     scanner: ErrorScanner,
@@ -154,13 +162,28 @@ fn read_one<T: Send + Sync, M: Fn(Found<'_>) -> T + Sync>(
     (tally, complaints)
 }
 
-impl<T: Send + Sync, M: Fn(Found<'_>) -> T + Sync> Reader for ErrorReader<'_, T, M> {
+/// Scans pieces of an error log.
+struct ErrorPieces<'a, M> {
+    log: ErrorLog<'a, M>,
+    scanner: PieceScanner,
+}
+
+impl<T: Send, M: Fn(Found<'_>) -> T + Sync> Scanner for ErrorPieces<'_, M> {
     type Piece = (ErrorPiece, Vec<Event<T>>);
 
     fn scan(&self, lines: &[u8]) -> Self::Piece {
         let mut events = Vec::new();
-        let piece = self.scanner.piece(lines, &mut |event| events.push(self.log.event(&event)));
+        let piece = self.scanner.scan(lines, &mut |event| events.push(self.log.event(&event)));
         (piece, events)
+    }
+}
+
+impl<'a, T: Send, M: Fn(Found<'_>) -> T + Sync> Reader for ErrorReader<'a, T, M> {
+    type Scanner = ErrorPieces<'a, M>;
+    type Piece = (ErrorPiece, Vec<Event<T>>);
+
+    fn scanner(&self) -> Self::Scanner {
+        ErrorPieces { log: self.log, scanner: self.scanner.pieces() }
     }
 
     fn adopt(&mut self, (piece, events): Self::Piece) -> bool {
