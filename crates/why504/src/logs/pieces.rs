@@ -166,14 +166,13 @@ fn take<R: Reader>(
     reader.feed(&head);
     let refused = piece.is_some_and(|piece| !reader.adopt(piece));
     if refused {
-        let again = match &bytes {
-            Some(bytes) => bytes.get(..length),
-            None => {
-                let (length, _) = input.fill(number, buffer);
-                buffer.get(..length)
-            }
-        }
-        .unwrap_or_default();
+        let again = if let Some(bytes) = &bytes {
+            bytes.get(..length)
+        } else {
+            let (length, _) = input.fill(number, buffer);
+            buffer.get(..length)
+        };
+        let again = again.unwrap_or_default();
         let Some(lines) = again.get(head.len()..length - tail.len()) else {
             // The file has become shorter meanwhile.
             reader.feed(again.get(head.len()..).unwrap_or_default());
