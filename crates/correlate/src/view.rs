@@ -93,10 +93,12 @@ impl<'a> Points<'a> {
     /// The address under which a point knows the server of an attempt: as it saw it, else the only
     /// one into which this server's was seen to be rewritten on the way to that point.
     fn server_at(&self, attempt: &Attempt, point: PointId) -> Endpoint {
-        let front = attempt.flow().server;
-        if let Some(sighting) = attempt.at(point) {
-            return sighting.flow.server;
-        }
+        let seen = attempt.at(point).map(|sighting| sighting.flow.server);
+        seen.unwrap_or_else(|| self.server_behind(attempt.flow().server, point))
+    }
+
+    /// The same for a server of which the point nearest the client has this address.
+    pub(crate) fn server_behind(&self, front: Endpoint, point: PointId) -> Endpoint {
         let mut backs = self
             .merged
             .translations
@@ -110,12 +112,17 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// Whether attempts to this server pass a point. One that misses many of the healthy ones lies
-    /// on one of several ways (two firewalls, ECMP), one that has seen none of them on no way at all.
+    /// Whether attempts to this server pass a point.
     fn passes(&self, attempt: &Attempt, far: PointId) -> bool {
         let nearest = attempt.nearest();
-        let route = (nearest.point, far, nearest.flow.server);
-        self.merged.routes.get(&route).is_none_or(|&(all, both)| {
+        self.leads_past(nearest.point, nearest.flow.server, far)
+    }
+
+    /// Whether the way from a point to a server passes another. One that misses many of the healthy
+    /// attempts lies on one of several ways (two firewalls, ECMP), one that has seen none of them on
+    /// no way at all.
+    pub(crate) fn leads_past(&self, near: PointId, server: Endpoint, far: PointId) -> bool {
+        self.merged.routes.get(&(near, far, server)).is_none_or(|&(all, both)| {
             let parallel = all >= RELIABLE_FROM && both * PASSING_SHARE.1 < all * PASSING_SHARE.0;
             !parallel && (both > 0 || all < PASSING_FROM)
         })
@@ -189,11 +196,20 @@ impl<'a> Points<'a> {
             return false;
         }
         let server = attempt.flow().server;
-        let route = self.merged.routes.get(&(near, far, server)).copied();
         let rewritten = attempt.at(far).is_none() && self.server_at(attempt, far) != server;
-        if rewritten && route.is_none_or(|(all, _)| all < RELIABLE_FROM) {
-            return false;
-        }
+        (!rewritten || self.is_measured(near, server, far)) && self.misses_few(near, server, far)
+    }
+
+    /// Whether there were enough healthy handshakes to a server to tell which share of them a point
+    /// further on saw.
+    pub(crate) fn is_measured(&self, near: PointId, server: Endpoint, far: PointId) -> bool {
+        self.merged.routes.get(&(near, far, server)).is_some_and(|(all, _)| *all >= RELIABLE_FROM)
+    }
+
+    /// Whether one point saw nearly all healthy handshakes of the other: with this server, and with
+    /// all.
+    pub(crate) fn misses_few(&self, near: PointId, server: Endpoint, far: PointId) -> bool {
+        let route = self.merged.routes.get(&(near, far, server)).copied();
         let overall = self.merged.reliability.get(&(near, far)).copied();
         [route, overall].into_iter().flatten().all(|(all, both)| {
             let missing = all.saturating_sub(both);

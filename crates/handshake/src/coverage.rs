@@ -173,6 +173,11 @@ impl Coverage {
         self.hosts.iter().map(|(host, ports)| (*host, ports))
     }
 
+    /// Whether a SYN to this server, or a SYN+ACK of it, was captured at any time.
+    pub fn asked(&self, server: Endpoint) -> bool {
+        self.hosts.get(&server.ip).is_some_and(|ports| ports.contains(&server.port))
+    }
+
     /// Whether packets to and from the host were captured at any time. Resets do not count, and of a
     /// longer capture the first day does.
     pub fn shows_both_directions(&self, host: IpAddr) -> bool {

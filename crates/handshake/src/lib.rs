@@ -9,6 +9,7 @@
 //! * [`Path`] works out which points lie near the client and which near the server.
 //! * [`ResetWatch`] says of each RST what provoked it.
 //! * [`ClockOffset`] holds two points' clocks against each other.
+//! * [`Trials`] counts how often a first packet was sent and lost.
 //! * [`merge()`] puts the sightings of one attempt at several points together: an [`Attempt`].
 //!
 //! The crate sees no log, judges nothing and does no I/O.
@@ -29,6 +30,7 @@ mod reset;
 mod sample;
 mod sighting;
 mod tracker;
+mod trials;
 
 pub use clock::{ClockOffset, ClockStep};
 pub use coverage::{Coverage, CoverageGap};
@@ -40,3 +42,4 @@ pub use reset::{Reset, ResetTally, ResetWatch, Trigger};
 pub use sample::Sample;
 pub use sighting::{Closing, Sighting};
 pub use tracker::{Tally, Tracker};
+pub use trials::{Cell, Count, Outcome, Trials};
