@@ -83,7 +83,7 @@ impl Rates {
     }
 
     /// Counts an attempt, unless it was plainly healthy.
-    pub fn count(&mut self, points: Points<'_>, attempt: &Attempt) {
+    fn count(&mut self, points: Points<'_>, attempt: &Attempt) {
         let nearest = attempt.nearest();
         if nearest.is_clean() {
             return;
@@ -102,12 +102,20 @@ impl Rates {
             }
             near = there;
         }
-        let counted = at_one_point(points, nearest.point, nearest.flow.server);
-        let arrived = match counted {
-            Counted::Unacknowledged(_) => trial::acknowledged(nearest),
-            _ => trial::answered(nearest),
-        };
-        self.trial(counted, attempt, arrived);
+        self.count_at_one_point(attempt);
+    }
+
+    /// Counts what one point alone tells of an attempt, unless it was plainly healthy: all there is to
+    /// count where there is one point only.
+    pub fn count_at_one_point(&mut self, attempt: &Attempt) {
+        let nearest = attempt.nearest();
+        if nearest.is_clean() {
+            return;
+        }
+        let arrived = [trial::answered(nearest), trial::acknowledged(nearest)];
+        for (counted, arrived) in at_one_point(nearest.point).into_iter().zip(arrived) {
+            self.trial(counted, attempt, arrived);
+        }
     }
 
     /// Counts the handshakes that were plainly healthy at a point, where no point lies nearer to the
@@ -116,8 +124,9 @@ impl Rates {
         let mut ways: BTreeMap<Counted, BTreeSet<Endpoint>> = BTreeMap::new();
         for server in healthy.servers() {
             let Some(behind) = behind(points, nearest, server) else { continue };
-            let at_one = at_one_point(points, nearest, server);
-            ways.entry(at_one).or_default().insert(server);
+            for counted in at_one_point(nearest) {
+                ways.entry(counted).or_default().insert(server);
+            }
             let mut near = nearest;
             for far in behind {
                 ways.entry(Counted::Syn(near, far)).or_default().insert(server);
@@ -179,13 +188,9 @@ impl Losses {
     }
 }
 
-/// What one point alone can tell of the attempts to a server.
-fn at_one_point(points: Points<'_>, point: PointId, server: Endpoint) -> Counted {
-    if points.path.place(point, server.ip).nearer_server() {
-        Counted::Unacknowledged(point)
-    } else {
-        Counted::Unanswered(point)
-    }
+/// What one point alone can tell. Which of the two it can is known when all was read: see [`covers`].
+const fn at_one_point(point: PointId) -> [Counted; 2] {
+    [Counted::Unanswered(point), Counted::Unacknowledged(point)]
 }
 
 /// The points behind one on the way to a server that can be believed to see its attempts, from the
@@ -216,10 +221,17 @@ fn behind(points: Points<'_>, nearest: PointId, server: Endpoint) -> Option<Vec<
 /// Whether the points on both ends of a way would have seen the packets of a cell, from its first
 /// SYN on until the last could have been answered.
 fn covers(points: Points<'_>, counted: Counted, nearest: PointId, cell: &Cell) -> bool {
+    let near_server = |point| points.path.place(point, cell.server.ip).nearer_server();
+    let tells = match counted {
+        Counted::Syn(..) | Counted::SynAck(..) => true,
+        Counted::Unanswered(point) => !near_server(point),
+        Counted::Unacknowledged(point) => near_server(point),
+    };
     let during = Interval::new(cell.time.start(), cell.time.end() + MISSED_AFTER);
-    counted.points().all(|point| {
-        let there = points.at_point(nearest, point, during);
-        let server = points.server_behind(cell.server, point);
-        points.coverage.get(&point).is_some_and(|coverage| coverage.of(server, there).is_ok())
-    })
+    tells
+        && counted.points().all(|point| {
+            let there = points.at_point(nearest, point, during);
+            let server = points.server_behind(cell.server, point);
+            points.coverage.get(&point).is_some_and(|coverage| coverage.of(server, there).is_ok())
+        })
 }

@@ -14,6 +14,9 @@ pub(crate) const EVENTS_KEPT: usize = 64;
 /// The quickest repetition is two jiffies (linux commit 9603d47bad46).
 const SENT_AGAIN: Span = Span::from_millis(5);
 
+/// Before a round trip is measured a timer waits a second (RFC 6298 section 2.1).
+const NOT_AGAIN_BEFORE: Span = Span::from_millis(950);
+
 /// No end sends more than this before the other end's handshake is over: initial windows are a few
 /// dozen KiB, and no more than [`EVENTS_KEPT`] packets are looked at.
 const HANDSHAKE_WINDOW: u32 = 1 << 24;
@@ -260,12 +263,13 @@ impl Sighting {
             .sum()
     }
 
-    /// Whether nothing about it is remarkable: one SYN, one SYN+ACK, one acknowledgement, and no
-    /// sign of trouble since.
+    /// Whether nothing about it is remarkable: one SYN, one SYN+ACK that came before any timer could
+    /// have sent it again, one acknowledgement, and no sign of trouble since.
     pub fn is_clean(&self) -> bool {
         self.closing != Closing::OpenAtEnd
             && self.syns().count() == 1
             && self.syn_acks().count() == 1
+            && self.syn_acks().all(|answer| answer.time.since(self.first_syn()) < NOT_AGAIN_BEFORE)
             && self.wrong_syn_acks().next().is_none()
             && self.completed()
             && self.events.iter().all(|e| e.about.is_none() && e.kind != EventKind::Icmp)

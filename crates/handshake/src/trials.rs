@@ -116,7 +116,8 @@ impl Cell {
         for base in MODULI {
             if base.checked_rem(modulus) == Some(0) {
                 let of_class = (residue..base).step_by(usize::from(modulus));
-                let counts = of_class.filter_map(|rest| self.by_port.get(usize::from(first + rest)));
+                let counts =
+                    of_class.filter_map(|rest| self.by_port.get(usize::from(first + rest)));
                 counts.for_each(|count| all.add(*count));
                 break;
             }

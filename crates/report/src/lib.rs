@@ -24,6 +24,7 @@ mod limit;
 mod moment;
 mod page;
 mod pcapng;
+mod rate;
 mod reason;
 mod reset;
 mod run;

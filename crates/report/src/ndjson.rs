@@ -6,6 +6,7 @@ mod attempt;
 mod case;
 mod check;
 mod log;
+mod rates;
 mod reset;
 mod summary;
 mod timeout_line;

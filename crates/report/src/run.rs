@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::net::IpAddr;
 
-use why504_correlate::{Correlation, Verdict};
+use why504_correlate::{Correlation, Losses, Verdict};
 use why504_handshake::{ClockOffset, Coverage, Merged, Path, PointId};
 use why504_model::{Interval, Location, Span, Timeout, Timestamp};
 
@@ -190,6 +190,8 @@ pub struct Totals {
     pub near_misses: u64,
     /// How the attempts ended, clean ones included; empty where they were not all judged.
     pub attempts_by_verdict: BTreeMap<Verdict, u64>,
+    /// How often first packets were lost, by way and direction.
+    pub losses: Vec<Losses>,
     /// What became of the frames, by name; adds up to `packets`.
     pub packet_tally: BTreeMap<String, u64>,
     /// The RSTs, where they were asked for.

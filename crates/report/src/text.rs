@@ -12,6 +12,7 @@ mod headline;
 mod losses;
 mod packets;
 mod places;
+mod rates;
 mod resets;
 mod timeouts;
 mod undecided;

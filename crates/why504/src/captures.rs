@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use why504_capture::{CaptureSummary, DecodeTally, Gathered, Picker};
 use why504_handshake::{
-    Coverage, Path, PointId, Reset, ResetTally, ResetWatch, Sample, Sighting, Tally, Tracker,
+    Coverage, Outcome, Path, PointId, Reset, ResetTally, ResetWatch, Sample, Sighting, Tally,
+    Tracker, Trials,
 };
 use why504_ingest::Source;
 use why504_model::{FlowMark, Packet, SourceId, Timestamp};
@@ -38,6 +39,8 @@ pub(crate) struct PointCapture {
     pub(crate) attempts: u64,
     /// Attempts that succeeded after a SYN or SYN+ACK had been repeated.
     pub(crate) near_misses: u64,
+    /// Attempts that were plainly healthy.
+    pub(crate) healthy: Trials,
     /// The RSTs, where they were asked for.
     pub(crate) resets: Vec<Reset>,
     pub(crate) reset_tally: ResetTally,
@@ -243,6 +246,9 @@ impl<F: Follower> Tracking<'_, F> {
         self.point.completed += count(Sighting::completed);
         self.point.answers_missed += count(Sighting::answer_missed);
         self.point.near_misses += count(Sighting::saved_by_repetition);
+        for sighting in closed.iter().filter(|sighting| sighting.is_clean()) {
+            self.point.healthy.count(sighting.first_syn(), sighting.flow, Outcome::Arrived);
+        }
         self.follower.closed(closed, &self.tracker);
     }
 }
@@ -252,6 +258,12 @@ impl Captures {
     pub(crate) fn of_one(id: PointId, mut point: PointCapture, path: Path) -> Self {
         let coverage = BTreeMap::from([(id, std::mem::take(&mut point.coverage))]);
         Self { points: vec![point], path, coverage }
+    }
+
+    /// The attempts that were plainly healthy at each point, taken out.
+    pub(crate) fn take_healthy(&mut self) -> BTreeMap<PointId, Trials> {
+        let points = self.points.iter_mut().enumerate();
+        points.map(|(i, point)| (point_id(i), std::mem::take(&mut point.healthy))).collect()
     }
 
     /// What all points saw, taken out.

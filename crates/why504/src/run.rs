@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use why504_correlate::{
-    Correlation, Points, SettledTimer, Verdict, correlate, settle_timers, unseen_peers,
-    virtual_peers, zone_evidence,
+    Correlation, Losses, Points, Rates, SettledTimer, Verdict, correlate, settle_timers,
+    unseen_peers, virtual_peers, zone_evidence,
 };
 use why504_handshake::{Merged, Nat, merge_translated};
 use why504_model::{Damage, Interval, Location, Timeout};
@@ -32,6 +32,8 @@ pub(crate) struct Analysis {
     pub(crate) correlation: Correlation,
     /// How all attempts ended, where all were judged.
     pub(crate) ended: BTreeMap<Verdict, u64>,
+    /// How often first packets were lost.
+    pub(crate) losses: Vec<Losses>,
     /// What the RSTs add up to, where they were asked for.
     pub(crate) resets: Option<ResetTotals>,
     /// The tunnels that packets of the cases came through.
@@ -51,6 +53,7 @@ impl Analysis {
             nat: Nat::default(),
             correlation: Correlation::default(),
             ended: BTreeMap::new(),
+            losses: Vec::new(),
             resets: None,
             tunnels: BTreeMap::new(),
             complaints: Complaints::default(),
@@ -86,6 +89,7 @@ pub(crate) fn analyse(
     let points = points::points(&files, named);
     let mut captures = captures::read(&points, &files, Keep::Remarkable, &mut complaints);
     drop(files);
+    let healthy = captures.take_healthy();
     let mut analysis = Analysis::new(inputs, points, logs);
     analysis.nat = nat;
     analysis.merged = merge_translated(captures.take_sightings(), &captures.path, &analysis.nat);
@@ -100,6 +104,7 @@ pub(crate) fn analyse(
         complaints.add(Damage::Note, worked_out(&timer));
     }
     analysis.correlation = correlate(&analysis.logs.timeouts, points, &unzoned);
+    analysis.losses = Rates::of_run(points, &healthy).losses(points);
     note_virtual_peers(&analysis.logs.timeouts, points, &mut complaints);
     analysis.captures = captures;
     analysis.tunnels = tunnels::find(&analysis, &mut complaints);

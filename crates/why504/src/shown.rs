@@ -147,6 +147,7 @@ fn totals(analysis: &Analysis) -> Totals {
         attempts: most,
         near_misses: captures.iter().map(|p| p.near_misses).max().unwrap_or(0),
         attempts_by_verdict: analysis.ended.clone(),
+        losses: analysis.losses.clone(),
         resets: analysis.resets.clone(),
         packet_tally: packet_tally(captures),
         http_504: http_504(analysis),

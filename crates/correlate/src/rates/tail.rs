@@ -108,10 +108,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn stratum(all: u64, lost: u64, class: u64, in_class: u64) -> Stratum {
-        Stratum {
-            all: Count { trials: all, lost },
-            class: Count { trials: class, lost: in_class },
-        }
+        Stratum { all: Count { trials: all, lost }, class: Count { trials: class, lost: in_class } }
     }
 
     #[test]
@@ -143,10 +140,10 @@ mod tests {
 
     /// All ways to lose `lost` of `all` connects, the first `class` of which are in the class.
     fn by_hand(all: u32, lost: u32, class: u32, in_class: u32) -> f64 {
-        let ways: Vec<u32> =
-            (0..1_u32 << all).filter(|set| set.count_ones() == lost).collect();
+        let ways: Vec<u32> = (0..1_u32 << all).filter(|set| set.count_ones() == lost).collect();
         let hits = ways.iter().filter(|set| (*set & ((1 << class) - 1)).count_ones() >= in_class);
-        f64::from(u32::try_from(hits.count()).unwrap()) / f64::from(u32::try_from(ways.len()).unwrap())
+        f64::from(u32::try_from(hits.count()).unwrap())
+            / f64::from(u32::try_from(ways.len()).unwrap())
     }
 
     proptest! {

@@ -14,10 +14,14 @@ pub(super) const MISSED_AFTER: Span = Span::from_millis(950);
 /// takes less than this, and a second one comes after 1 s.
 const SAME_COPY: Span = Span::from_millis(500);
 
-/// Whether the first SYN that one point saw reached the next, which saw `far` of its attempt.
+/// Whether the first SYN that one point saw reached the next, which saw `far` of its attempt. One
+/// that something on the way rejected openly is no loss.
 pub(super) fn syn(points: Points<'_>, here: &Sighting, far: Option<&Sighting>) -> Option<bool> {
     let first = here.syns().next()?;
-    let Some(there) = far else { return Some(false) };
+    let Some(there) = far else {
+        let rejected = here.icmp().or(here.server_rst()).is_some();
+        return (!rejected).then_some(false);
+    };
     let arrived = there.syns().next()?;
     let came = |value: u32| {
         there.syns().any(|syn| syn.timestamps.is_some_and(|stamps| stamps.value == value))
@@ -68,8 +72,9 @@ pub(super) fn answered(sighting: &Sighting) -> Option<bool> {
 /// Whether the client took the first SYN+ACK, or reset it, before it was time to send it again.
 pub(super) fn acknowledged(sighting: &Sighting) -> Option<bool> {
     let first = sighting.syn_acks().next()?;
-    let mut replies = sighting.events.iter().filter(|e| {
-        e.side == Side::Client && e.kind != EventKind::Syn && e.time >= first.time
-    });
+    let mut replies = sighting
+        .events
+        .iter()
+        .filter(|e| e.side == Side::Client && e.kind != EventKind::Syn && e.time >= first.time);
     Some(replies.any(|e| e.time.since(first.time) < MISSED_AFTER))
 }

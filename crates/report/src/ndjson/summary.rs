@@ -6,6 +6,7 @@ use serde::Serialize;
 use why504_handshake::PointId;
 use why504_model::Endpoint;
 
+use super::rates::{self, LossConcentration, LossRate};
 use crate::moment::rfc3339;
 use crate::run::Run;
 
@@ -19,6 +20,8 @@ pub(super) struct SummaryLine<'a> {
     http_504: Option<Http504>,
     logged_504: Option<Logged504>,
     attempts: Attempts,
+    loss_rates: Vec<LossRate<'a>>,
+    loss_concentrations: Vec<LossConcentration<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resets: Option<super::reset::Totals>,
     packets: Packets<'a>,
@@ -191,6 +194,8 @@ pub(super) fn line<'a>(run: &Run<'a>) -> SummaryLine<'a> {
             beyond: c.beyond,
         }),
         attempts: attempts(run),
+        loss_rates: rates::rates(run),
+        loss_concentrations: rates::concentrations(run),
         resets: totals.resets.as_ref().map(super::reset::totals),
         packets: Packets { total: totals.packets, tally: &totals.packet_tally },
         zone: Zone { name: &run.zone.name, chosen: &run.zone.chosen },

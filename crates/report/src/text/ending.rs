@@ -8,6 +8,7 @@ use super::classes::Class;
 use super::example::example;
 use super::header::plural;
 use super::losses::percent;
+use super::rates;
 use crate::moment::grouped;
 use crate::page::{Page, inked};
 use crate::run::{Logged504, Run};
@@ -60,6 +61,9 @@ fn seen_by_users(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
             grouped(totals.attempts)
         );
         page.field(2, "near miss", &text)?;
+    }
+    for (i, line) in rates::lines(run).iter().enumerate() {
+        page.field(2, if i == 0 { "lost" } else { "" }, line)?;
     }
     let parts: Vec<String> = totals
         .packet_tally

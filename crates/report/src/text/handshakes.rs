@@ -7,6 +7,7 @@ use why504_handshake::Attempt;
 
 use super::ending::not_used;
 use super::losses::percent;
+use super::rates;
 use crate::moment::{LocalClock, duration, grouped};
 use crate::ndjson::{connect_time, is_near_miss};
 use crate::page::{Page, inked, plain};
@@ -94,5 +95,8 @@ pub fn handshakes_summary(run: &Run<'_>, style: &Style, out: &mut dyn Write) -> 
         grouped(totals.near_misses)
     ))])?;
     page.line(&[plain(format!("{:>9}  packets", grouped(totals.packets)))])?;
+    for line in rates::lines(run) {
+        page.wrapped(11, 2, &line, Ink::Plain)?;
+    }
     not_used(run, page)
 }

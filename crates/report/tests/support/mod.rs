@@ -11,8 +11,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use why504_correlate::{Correlation, Points, correlate};
-use why504_handshake::{Coverage, Merged, Path, PointId, Tracker, merge};
+use why504_correlate::{Correlation, Points, Rates, correlate};
+use why504_handshake::{Attempt, Coverage, Merged, Outcome, Path, PointId, Tracker, Trials, merge};
 use why504_model::{
     Endpoint, Interval, LimitSource, Location, Packet, Segment, SeqNumber, SourceId, Span,
     StartBasis, TcpFlags, TcpTimestamps, TimeLimit, Timeout, TimeoutId, TimeoutKind, Timestamp,
@@ -267,6 +267,14 @@ impl Scene {
         let coverage = self.coverage.iter().map(|(point, seen)| (*point, seen)).collect();
         let points = Points { path: &self.path, coverage: &coverage, merged: &self.merged };
         self.correlation = correlate(&self.timeouts, points, &BTreeSet::new());
+        let mut healthy: BTreeMap<PointId, Trials> = BTreeMap::new();
+        for clean in self.merged.attempts.iter().flat_map(Attempt::sightings) {
+            if clean.is_clean() {
+                let trials = healthy.entry(clean.point).or_default();
+                trials.count(clean.first_syn(), clean.flow, Outcome::Arrived);
+            }
+        }
+        self.totals.losses = Rates::of_run(points, &healthy).losses(points);
         self.totals.attempts = self.merged.attempts.len() as u64;
         self.totals.log_files = 1;
         self.log_lines.cases = self.correlation.cases.len() as u64;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use rayon::prelude::*;
-use why504_correlate::{History, Judgement, Points, Verdict, judge_attempt};
+use why504_correlate::{History, Judgement, Losses, Points, Rates, Verdict, judge_attempt};
 use why504_handshake::{
     Attempt, Coverage, Merged, Nat, PointId, Sighting, Tracker, merge_translated,
 };
@@ -50,10 +50,11 @@ fn list(
     printer.header()?;
     let files: Vec<_> = analysis.inputs.of(Kind::Capture).collect();
     if analysis.points.len() == 1 {
-        analysis.captures = stream(&files, &mut complaints, &mut printer)?;
+        (analysis.captures, analysis.losses) = stream(&files, &mut complaints, &mut printer)?;
     } else {
         let all = captures::read(&analysis.points, &files, Keep::Everything, &mut complaints);
-        (analysis.captures, analysis.merged) = whole(all, &analysis.nat, &mut printer)?;
+        (analysis.captures, analysis.merged, analysis.losses) =
+            whole(all, &analysis.nat, &mut printer)?;
     }
     let Printer { ended, out, .. } = printer;
     analysis.ended = ended;
@@ -71,7 +72,8 @@ fn whole(
     mut all: Captures,
     nat: &Nat,
     printer: &mut Printer<'_>,
-) -> io::Result<(Captures, Merged)> {
+) -> io::Result<(Captures, Merged, Vec<Losses>)> {
+    let healthy = all.take_healthy();
     let merged = merge_translated(all.take_sightings(), &all.path, nat);
     let coverage = all.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
     let points = Points { path: &all.path, coverage: &coverage, merged: &merged };
@@ -91,7 +93,8 @@ fn whole(
             printer.print(text)?;
         }
     }
-    Ok((all, merged))
+    let losses = Rates::of_run(points, &healthy).losses(points);
+    Ok((all, merged, losses))
 }
 
 /// One point: attempts are printed in order of their first SYN as soon as no open attempt can come
@@ -100,9 +103,10 @@ fn stream(
     files: &[&why504_ingest::Source<Kind>],
     complaints: &mut Complaints,
     printer: &mut Printer<'_>,
-) -> io::Result<Captures> {
+) -> io::Result<(Captures, Vec<Losses>)> {
     let id = captures::point_id(0);
     let mut live = Live::new();
+    let mut rates = Rates::default();
     let mut result = Ok(());
     let mut follower = |closed: Vec<Sighting>, tracker: &Tracker| {
         if result.is_ok() {
@@ -112,11 +116,22 @@ fn stream(
             let render = |points: Points<'_>, attempt: &_, judgement: &_, rendered: &mut _| {
                 renderer.render(points, &BTreeMap::new(), attempt, judgement, rendered);
             };
-            result = live.judge(tracker, render, |_, rendered| printer.print(rendered));
+            result = live.judge(tracker, render, |attempts, rendered| {
+                attempts.iter().for_each(|attempt| rates.count_at_one_point(attempt));
+                printer.print(rendered)
+            });
         }
     };
     let point = captures::follow(id, files.to_vec(), complaints, &mut follower);
-    result.map(|()| Captures::of_one(id, point, live.path))
+    result?;
+    let mut captures = Captures::of_one(id, point, live.path);
+    let healthy = captures.take_healthy();
+    let coverage = captures.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
+    let merged = Merged::default();
+    let points = Points { path: &captures.path, coverage: &coverage, merged: &merged };
+    healthy.iter().for_each(|(&point, trials)| rates.count_healthy(points, point, trials));
+    let losses = rates.losses(points);
+    Ok((captures, losses))
 }
 
 /// Prints attempts and counts how they ended.
