@@ -129,7 +129,9 @@ fn stream(
     let coverage = captures.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
     let merged = Merged::default();
     let points = Points { path: &captures.path, coverage: &coverage, merged: &merged };
-    healthy.iter().for_each(|(&point, trials)| rates.count_healthy(points, point, trials));
+    for (&point, trials) in &healthy {
+        rates.count_healthy(points, point, trials);
+    }
     let losses = rates.losses(points);
     Ok((captures, losses))
 }
