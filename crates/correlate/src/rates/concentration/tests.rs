@@ -54,7 +54,8 @@ fn traffic(
     trials.cells()
 }
 
-/// Of sets in which nothing concentrates, at most one in a hundred may be told of.
+/// Of sets in which nothing concentrates, at most one in a hundred may be told of: 1.2 of these, and
+/// more than 5 in one of 600 runs (Poisson). Of 1,500 sets it was 5.
 #[test]
 fn false_alarms_stay_below_the_stated_level() {
     let mut random = Random(504);
@@ -71,7 +72,7 @@ fn false_alarms_stay_below_the_stated_level() {
         };
         alarms += usize::from(!find(&cells).is_empty());
     }
-    assert!(alarms <= sets / 100, "{alarms} of {sets}");
+    assert!(alarms <= 5, "{alarms} of {sets}");
 }
 
 #[test]
@@ -90,8 +91,9 @@ fn a_broken_member_of_four_is_found_with_its_class() {
 
 #[test]
 fn what_concentrates_is_named() {
+    type Loss = fn(u64, u64, u64, u16) -> u64;
     let bad_port = Class::Ports { modulus: 3, residue: 1 };
-    let cases: [(&str, fn(u64, u64, u64, u16) -> u64, Class, Option<Endpoint>); 4] = [
+    let cases: [(&str, Loss, Class, Option<Endpoint>); 4] = [
         ("upstream", |_, to, _, _| if to == 2 { 150 } else { 5 }, Class::Server(server(2)), None),
         (
             "client",
