@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use why504_correlate::{Counted, Losses, Points, Rates};
-use why504_handshake::{Count, Outcome, PointId, Trials};
+use why504_handshake::{Attempt, Count, Outcome, PointId, Trials};
 
 use world::{CLIENT_POINT, SERVER_POINT, Seen, World, gateway, upstream};
 
@@ -41,7 +41,7 @@ fn incident() -> World {
 /// What the program counts as it reads: the clean handshakes of each point.
 fn healthy(points: Points<'_>) -> BTreeMap<PointId, Trials> {
     let mut counts: BTreeMap<PointId, Trials> = BTreeMap::new();
-    for sighting in points.merged.attempts.iter().flat_map(|attempt| attempt.sightings()) {
+    for sighting in points.merged.attempts.iter().flat_map(Attempt::sightings) {
         if sighting.is_clean() {
             let trials = counts.entry(sighting.point).or_default();
             trials.count(sighting.first_syn(), sighting.flow, Outcome::Arrived);
