@@ -117,7 +117,9 @@ fn stream(
                 renderer.render(points, &BTreeMap::new(), attempt, judgement, rendered);
             };
             result = live.judge(tracker, render, |attempts, rendered| {
-                attempts.iter().for_each(|attempt| rates.count_at_one_point(attempt));
+                for attempt in attempts {
+                    rates.count_at_one_point(attempt);
+                }
                 printer.print(rendered)
             });
         }
