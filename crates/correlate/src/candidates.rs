@@ -194,7 +194,7 @@ fn fits(
     let logged = timeout.logged.shifted(skew);
     let once = match asked {
         Asked::Outcome => None,
-        Asked::Connect | Asked::Tls => {
+        Asked::Connect | Asked::Tls | Asked::ConnectOrRead => {
             let fired = fired(timeout, seen, window, skew).into_iter();
             let fits = fired.filter(|(_, deadline)| timed_out(asked, timeout, seen, *deadline));
             return fits.map(|(end, _)| (end, 0)).collect();
@@ -236,7 +236,7 @@ fn timed_out(asked: Asked, timeout: &Timeout, seen: &Sighting, deadline: Interva
         let at_deadline =
             close.is_some_and(|close| deadline.widened(EARLY, STALL).contains(close.time));
         return match asked {
-            Asked::Tls => at_deadline,
+            Asked::Tls | Asked::ConnectOrRead => at_deadline,
             // A worker that looked too late, or a connection that nobody used: as likely as a SYN that
             // nobody answered, which a request that its user left behind makes as well.
             _ => seen.client_bytes() == 0 && at_deadline,

@@ -25,6 +25,8 @@ pub enum Asked {
     Connect,
     /// The timer over TCP and TLS handshake fired.
     Tls,
+    /// A connect timer fired, or the one for the answer: the line does not tell.
+    ConnectOrRead,
     /// A read timer fired: nginx had a connection.
     Read,
     /// The connect was refused (ECONNREFUSED).
@@ -251,8 +253,8 @@ impl Asked {
             TimeoutKind::LuaConnectTimeout
             | TimeoutKind::UpstreamConnectTimeout
             | TimeoutKind::UserTimeout
-            | TimeoutKind::Access504
-            | TimeoutKind::Access504Unclear => Self::Connect,
+            | TimeoutKind::Access504 => Self::Connect,
+            TimeoutKind::Access504Unclear => Self::ConnectOrRead,
             TimeoutKind::UpstreamSslTimeout => Self::Tls,
             TimeoutKind::LuaReadTimeout | TimeoutKind::UpstreamReadTimeout => Self::Read,
             TimeoutKind::ConnectRefused => Self::Refused,

@@ -83,6 +83,43 @@ fn a_504_without_a_connect_time_is_a_case_only_where_a_connect_failed() {
     assert_eq!(answers(&world, &BOTH), [(Verdict::NotCaptured, Grade::Consistent)]);
 }
 
+/// Where the answer to a request on a new connection timed out, that connection is what the line means;
+/// a connect that failed beside it does not make it a loss.
+#[test]
+fn a_504_without_a_connect_time_may_be_about_an_attempt_that_succeeded() {
+    let mut world = World::watched();
+    let client = gateway(40_000);
+    world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
+    world.down(10_101, client, 0x12, 9000, 5001, Seen::Both);
+    world.up(10_102, client, 0x10, 5001, 9001, Seen::Both);
+    // The server acknowledges the request and does not answer.
+    world.request(10_103, client, 5001, 9001, 100);
+    world.down(10_104, client, 0x10, 9001, 5101, Seen::Both);
+    world.up(10_400, client, 0x11, 5101, 9001, Seen::Both);
+    unclear_504(&mut world, 10_100, 300);
+    assert_eq!(answers(&world, &BOTH), [(Verdict::Connected, Grade::Signature)]);
+    for given in [CLIENT_POINT, SERVER_POINT] {
+        let only: Vec<Verdict> = answers(&world, &[given]).into_iter().map(|(v, _)| v).collect();
+        assert_eq!(only, [Verdict::Connected], "{given}");
+    }
+    world.answer_lost(10_101, 40_001, 7000);
+    let [(verdict, grade)] = answers(&world, &BOTH)[..] else { panic!("one line, one case") };
+    assert_eq!((verdict, grade), (Verdict::Ambiguous, Grade::Ambiguous));
+}
+
+/// Without a byte of a request nginx did not know that it was connected: that is not the answer.
+#[test]
+fn a_504_without_a_connect_time_may_be_a_stall() {
+    let mut world = World::watched();
+    let client = gateway(40_000);
+    world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
+    world.down(10_101, client, 0x12, 9000, 5001, Seen::Both);
+    world.up(10_102, client, 0x10, 5001, 9001, Seen::Both);
+    world.up(10_400, client, 0x11, 5001, 9001, Seen::Both);
+    unclear_504(&mut world, 10_100, 300);
+    assert_eq!(answers(&world, &BOTH), [(Verdict::GatewayStall, Grade::Signature)]);
+}
+
 #[test]
 fn an_ack_hidden_at_the_server_is_not_lost() {
     let mut world = World::watched();

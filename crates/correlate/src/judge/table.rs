@@ -33,9 +33,19 @@ pub(super) static NOTHING: Row = Row {
     reason: "no capture that could show it covers the moment",
 };
 
-/// The question is about the third handshake: nginx had a connection, or there is no log line.
+/// The question is about the third handshake: nginx had a connection, or may have had one, or there
+/// is no log line.
 fn third_step(f: &Facts) -> bool {
-    matches!(f.asked, Asked::Read | Asked::Tls | Asked::Outcome)
+    matches!(f.asked, Asked::Read | Asked::Tls | Asked::ConnectOrRead | Asked::Outcome)
+}
+
+/// nginx knew that it was connected: the line is about what came after, or a request was sent.
+fn past_connect(f: &Facts) -> bool {
+    match f.asked {
+        Asked::Connect => false,
+        Asked::ConnectOrRead => f.client_or_only().client_bytes > 0,
+        _ => true,
+    }
 }
 
 /// The end that is judged saw a SYN+ACK and no repetition, and its capture shows no plain ACKs.

@@ -708,10 +708,11 @@ mod any_facts {
         LateAnswer::OffSchedule,
         LateAnswer::Unknown,
     ];
-    const ASKED: [Asked; 7] = [
+    const ASKED: [Asked; 8] = [
         Asked::Outcome,
         Asked::Connect,
         Asked::Tls,
+        Asked::ConnectOrRead,
         Asked::Read,
         Asked::Refused,
         Asked::Unreachable,

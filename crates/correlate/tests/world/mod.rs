@@ -94,6 +94,11 @@ impl World {
         self.packet(ms, (upstream(), client), (flags, seq, ack, 0), seen);
     }
 
+    /// A request of `len` bytes from the client, seen at both points.
+    pub(crate) fn request(&mut self, ms: i64, client: Endpoint, seq: u32, ack: u32, len: u32) {
+        self.packet(ms, (client, upstream()), (0x18, seq, ack, len), Seen::Both);
+    }
+
     /// A handshake with a request and an answer, seen at both points.
     pub(crate) fn healthy(&mut self, ms: i64, port: u16, server: Endpoint) {
         let client = gateway(port);

@@ -1,6 +1,6 @@
 //! What the client's end shows positively, and the third step.
 
-use super::{answered_acks_hidden, recovered, third_step};
+use super::{answered_acks_hidden, past_connect, recovered, third_step};
 use crate::LateAnswer;
 use crate::facts::{Asked, Facts};
 use crate::judge::{Need, Row};
@@ -60,7 +60,7 @@ pub(super) static ROWS: &[Row] = &[
         name: "stalled",
         applies: |f| {
             let end = f.client_or_only();
-            f.asked == Asked::Connect
+            matches!(f.asked, Asked::Connect | Asked::ConnectOrRead)
                 && f.completed()
                 && end.client_bytes == 0
                 && end.closed_at_deadline
@@ -168,7 +168,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "connected_active",
         applies: |f| {
-            f.asked != Asked::Connect
+            past_connect(f)
                 && f.completed()
                 && (f.c().server_active || f.s().server_active || f.asked == Asked::Outcome)
         },
@@ -182,9 +182,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "connected_heard",
-        applies: |f| {
-            f.asked != Asked::Connect && f.both() && f.c().completed && f.s().acked_in_time
-        },
+        applies: |f| past_connect(f) && f.both() && f.c().completed && f.s().acked_in_time,
         when: "the handshake completed at both points and the SYN+ACK was not repeated",
         verdict: Verdict::Connected,
         mechanism: None,
