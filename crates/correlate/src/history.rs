@@ -14,7 +14,7 @@ use crate::deadline::Deadline;
 use crate::delay;
 use crate::facts::{self, Asked, End, Facts, Foreign};
 use crate::late;
-use crate::view::{Points, Station};
+use crate::view::{Points, Station, ends};
 
 /// A request in SYN-RECEIVED of Linux lives 63 s from its last SYN (tcp_synack_retries = 5), with
 /// timers up to 5 % late.
@@ -87,7 +87,7 @@ impl<'a> History<'a> {
         during: Interval,
     ) -> Facts {
         let stations = points.stations(attempt, during);
-        let (client, server) = ends(&stations);
+        let (client, server) = ends(&stations, |station| station.near_server);
         let at = |station: &Station<'_>, side: Side| {
             let there = deadline
                 .map(|d| Deadline { within: points.at_point_of(attempt, station.point, d.within) });
@@ -280,14 +280,4 @@ impl<'a> History<'a> {
 /// The sequence number after a segment with FIN.
 fn after(fin: &Event) -> SeqNumber {
     SeqNumber(fin.seq.0.wrapping_add(fin.payload_len)).next()
-}
-
-/// The stations that stand for the two ends.
-fn ends<'a, 'b>(stations: &'b [Station<'a>]) -> (Option<&'b Station<'a>>, Option<&'b Station<'a>>) {
-    match stations {
-        [] => (None, None),
-        [only] if only.near_server => (None, Some(only)),
-        [only] => (Some(only), None),
-        [first, .., last] => (Some(first), Some(last)),
-    }
 }

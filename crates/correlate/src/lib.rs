@@ -52,4 +52,4 @@ pub use search::Join;
 pub use skew::{LogClock, ZoneEvidence, zone_evidence};
 pub use timers::{SettledTimer, settle_timers};
 pub use verdict::{Grade, LostPacket, Mechanism, Settles, Verdict};
-pub use view::{Points, Station};
+pub use view::{Points, Station, ends};

@@ -264,6 +264,17 @@ impl<'a> Points<'a> {
     }
 }
 
+/// Of the points on the way of an attempt, from the client to the server, those that stand for its
+/// two ends. One alone stands for the end that it is nearer to.
+pub fn ends<T>(stations: &[T], near_server: impl Fn(&T) -> bool) -> (Option<&T>, Option<&T>) {
+    match stations {
+        [] => (None, None),
+        [only] if near_server(only) => (None, Some(only)),
+        [only] => (Some(only), None),
+        [first, .., last] => (Some(first), Some(last)),
+    }
+}
+
 /// The same SYN+ACK at another point. Repeated ones of Linux differ in their time stamps only, and a
 /// box that rewrites ISNs changes all numbers but these.
 fn is_copy(one: &Event, other: &Event) -> bool {

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use why504_correlate::ends;
 use why504_handshake::{Attempt, Event, EventKind, PointId, Side, Sighting};
 use why504_model::{Interval, Span};
 
@@ -63,9 +64,11 @@ pub(super) fn print(
 
 fn signs(run: &Run<'_>, attempt: &Attempt, given_up: Interval) -> Vec<Sign> {
     let captures = run.captures();
-    let (client, server) = ends(&captures, attempt);
-    let gateway = End::new(&captures, attempt, client, given_up, "gateway");
-    let upstream = End::new(&captures, attempt, server, given_up, "upstream");
+    let to = attempt.flow().server.ip;
+    let stations = Flights::new(&captures, attempt).stations;
+    let (client, server) = ends(&stations, |point| captures.path.place(*point, to).nearer_server());
+    let gateway = End::new(&captures, attempt, client.copied(), given_up, "gateway");
+    let upstream = End::new(&captures, attempt, server.copied(), given_up, "upstream");
     let sign = |name, question, (answer, why)| Sign { name, question, answer, why };
     vec![
         sign("C1", "the gateway sent a SYN, seq = x", gateway.syn()),
@@ -81,17 +84,6 @@ fn signs(run: &Run<'_>, attempt: &Attempt, given_up: Interval) -> Vec<Sign> {
         sign("S3", "after that a SYN arrived once more", upstream.syn_after(run, attempt)),
         sign("S4", "the upstream answered it with a bare ACK (ack = x+1)", upstream.bare_ack()),
     ]
-}
-
-/// The points that stand for gateway and upstream.
-fn ends(captures: &Captures<'_>, attempt: &Attempt) -> (Option<PointId>, Option<PointId>) {
-    let server = attempt.flow().server.ip;
-    match Flights::new(captures, attempt).stations.as_slice() {
-        [] => (None, None),
-        [only] if captures.path.place(*only, server).nearer_server() => (None, Some(*only)),
-        [only] => (Some(*only), None),
-        [first, .., last] => (Some(*first), Some(*last)),
-    }
 }
 
 type Found = (Answer, String);
