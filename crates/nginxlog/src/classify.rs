@@ -12,6 +12,7 @@ use why504_model::{Endpoint, TimeoutKind};
 
 use crate::address::{cosocket_endpoint, unbracketed_endpoint, upstream_endpoint};
 use crate::error::ErrorRecord;
+pub(crate) use user::returned_by_connect;
 pub use user::{UserPattern, UserPatternError};
 
 /// What a connection was doing when its line was written.

@@ -217,6 +217,9 @@ pub struct ScanEnd {
     /// How often the log says that lines were left out of it: `too many log messages, limiting`
     /// (freenginx, Angie). Such a log is not complete.
     pub limited: u64,
+    /// Lines of nginx that say that a name could not be resolved in time (`resolver_timeout`): no
+    /// connect was tried, and the client got a 502.
+    pub unresolved: u64,
     /// The last line, if it has no line feed.
     pub unfinished: Option<UnfinishedLine>,
 }
@@ -264,7 +267,8 @@ impl ErrorScanner {
             Some((tail, len)) => Some(self.state.last_line(tail, len, sink)),
             None => self.state.end(sink),
         };
-        ScanEnd { tally: self.state.tally(), limited: self.state.limited(), unfinished }
+        let State { tally, limited, unresolved, .. } = self.state;
+        ScanEnd { tally, limited, unresolved, unfinished }
     }
 }
 

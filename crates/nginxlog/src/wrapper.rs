@@ -1,10 +1,11 @@
-//! What log collectors put around a line: the header of syslog, docker's JSON, the prefix of
-//! Kubernetes' container runtime, the names of services, and time stamps.
+//! What log collectors put around a line: the header of syslog, docker's JSON, the journal's forms,
+//! the prefix of Kubernetes' container runtime, the names of services, and time stamps.
 //!
 //! Wrappers nest (`docker compose logs -t` over syslog, say), and some of them cut long lines into
 //! parts. The time that a wrapper states is when the line arrived, with a zone and often with
 //! nanoseconds; the line was written before. What the line is, is not decided here.
 
+mod journal;
 mod parts;
 mod stamp;
 mod syslog;
@@ -98,16 +99,26 @@ pub(crate) fn unwrapped(line: &[u8]) -> Option<Unwrapped<'_>> {
         found.parted |= layer.parted;
         layers += 1;
     }
+    if layers > 0 && begins_record(&found.inner) {
+        found.inner = syslog::unescaped(found.inner);
+    }
     (layers > 0).then_some(found)
 }
 
 /// Told apart by the first byte, so that a line without a wrapper costs a glance.
 fn layer(line: &[u8]) -> Option<Layer<'_>> {
     match line.first()? {
-        b'{' => docker(line),
+        b'{' => docker(line).or_else(|| journal::json(line)),
         b'<' => syslog::with_priority(line),
-        b'0'..=b'9' => stamped(line).or_else(|| service(line)).or_else(|| host_and_tag(line)),
-        b'A'..=b'Z' => syslog::dated(line).or_else(|| service(line)).or_else(|| host_and_tag(line)),
+        b'0'..=b'9' => stamped(line)
+            .or_else(|| journal::short_unix(line))
+            .or_else(|| service(line))
+            .or_else(|| host_and_tag(line)),
+        b'A'..=b'Z' => syslog::dated(line)
+            .or_else(|| journal::export(line))
+            .or_else(|| journal::short_full(line))
+            .or_else(|| service(line))
+            .or_else(|| host_and_tag(line)),
         b'a'..=b'z' | b'_' => service(line).or_else(|| host_and_tag(line)),
         _ => None,
     }

@@ -28,6 +28,11 @@ const RETURNED: [(&[u8], TimeoutKind); 10] = [
     (b"address not available", TimeoutKind::ConnectFailed),
 ];
 
+/// The texts that a failed connect returns, for the search for lines that may hold one.
+pub(crate) fn returned_by_connect() -> [&'static [u8]; 10] {
+    RETURNED.map(|(text, _)| text)
+}
+
 /// Parts of words that show that something else than the connect failed.
 const OTHER_STEPS: [&[u8]; 17] = [
     b"read",

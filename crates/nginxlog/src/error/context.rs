@@ -168,7 +168,9 @@ impl<'a> Context<'a> {
 /// quoted, and the text from the value on.
 fn next_key(rest: &[u8], after: Option<Key>) -> Option<(Key, bool, &[u8])> {
     let rest = rest.strip_prefix(b", ")?;
-    let (key, value) = KEYS.iter().find_map(|(text, key)| {
+    // Each comma of a record is asked, and most are followed by none of these letters.
+    let begins_alike = |(text, _): &&(&[u8], Key)| text.first() == rest.first();
+    let (key, value) = KEYS.iter().filter(begins_alike).find_map(|(text, key)| {
         Some((*key, rest.strip_prefix(*text)?)).filter(|_| after.is_none_or(|last| last < *key))
     })?;
     if key == Key::MailUpstream {

@@ -80,6 +80,7 @@ impl ErrorScanner {
         self.parted.store(state.parted, Ordering::Relaxed);
         state.offset = state.offset.saturating_add(piece.offset);
         state.limited = state.limited.saturating_add(piece.limited);
+        state.unresolved = state.unresolved.saturating_add(piece.unresolved);
         state.tally.add(piece.tally);
         Some(moved)
     }

@@ -57,6 +57,8 @@ pub(super) struct State {
     pub(super) tally: LineTally,
     /// How often nginx says that it left lines out.
     pub(super) limited: u64,
+    /// Names that could not be resolved in time.
+    pub(super) unresolved: u64,
     /// This is a piece from further on in the stream, with no first line that tells more.
     pub(super) further_on: bool,
 }
@@ -71,16 +73,9 @@ impl State {
             parted: false,
             tally: LineTally::default(),
             limited: 0,
+            unresolved: 0,
             further_on: false,
         }
-    }
-
-    pub(super) fn limited(&self) -> u64 {
-        self.limited
-    }
-
-    pub(super) fn tally(&self) -> LineTally {
-        self.tally
     }
 
     /// Hops from needle to needle through whole lines.
@@ -165,8 +160,7 @@ impl State {
         self.close(sink);
         let by_nginx = needles::has_needle(line);
         if !by_nginx && !self.is_wanted_by_user(line) {
-            self.limited = self.limited.saturating_add(u64::from(needles::is_limiting(line)));
-            return self.other();
+            return self.said_aside(line);
         }
         if line.len() > MAX_LINE {
             self.emit(line, origin, false, sink);
@@ -179,6 +173,13 @@ impl State {
             let outcome = judge(by_nginx, &parsed, &self.patterns);
             self.settle(line, &outcome, origin, false, sink);
         }
+    }
+
+    /// A line that is no case, and may still say something that a reader of the log should know.
+    fn said_aside(&mut self, line: &[u8]) {
+        self.limited = self.limited.saturating_add(u64::from(needles::is_limiting(line)));
+        self.unresolved = self.unresolved.saturating_add(u64::from(needles::is_unresolved(line)));
+        self.other();
     }
 
     fn is_wanted_by_user(&self, line: &[u8]) -> bool {
@@ -231,7 +232,7 @@ impl State {
     ) -> bool {
         let outcome = match *outcome {
             LineOutcome::Other => {
-                self.other();
+                self.said_aside(text);
                 return false;
             }
             LineOutcome::Timeout(timeout) if !unterminated || timeout.record.is_complete() => {

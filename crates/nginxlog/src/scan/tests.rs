@@ -42,7 +42,7 @@ fn every_line_is_counted_once() {
         ]
     );
     let tally = LineTally { total: 6, timeouts: 2, other: 3, unparsed: 1 };
-    assert_eq!(end, ScanEnd { tally, limited: 0, unfinished: None });
+    assert_eq!(end, ScanEnd { tally, unfinished: None, ..ScanEnd::default() });
     for (_, offset, line, ..) in &seen {
         let at = usize::try_from(*offset).expect("small");
         assert!(text.as_bytes()[at..].starts_with(line));
@@ -493,6 +493,52 @@ fn a_line_that_is_cut_at_any_byte_says_less_and_nothing_else() {
                 assert!(peer.is_none() || peer == whole.class.peer, "{text}");
             }
         }
+    }
+}
+
+#[test]
+fn names_that_could_not_be_resolved_in_time_are_counted() {
+    let line = |said: &str, uri: &str| {
+        format!(
+            "2026/11/22 07:18:23 [error] 1#1: *5 {said}, client: 1.2.3.4, server: a, request: \"GET \
+             {uri} HTTP/1.1\", host: \"h\"\n"
+        )
+    };
+    let text = [
+        line("api.internal could not be resolved (110: Operation timed out)", "/"),
+        line("api.internal could not be resolved (110: Operation timed out)", "/?timeout=5"),
+        line("api.internal could not be resolved (60: Operation timed out)", "/"),
+        line("[lua] a.lua:7: redis could not be resolved (110: Operation timed out)", "/"),
+        line("api.internal could not be resolved (3: Host not found)", "/?timeout=5"),
+    ]
+    .concat();
+    let (seen, end) = scan(&[text.as_bytes()]);
+    assert_eq!((seen.len(), end.unresolved, end.tally.other), (0, 4, 5));
+}
+
+/// What the classifier takes for a failed connect of user code has to be found first.
+#[test]
+fn every_way_in_which_user_code_reports_a_failed_connect_is_found() {
+    for said in [
+        "failed to connect: timeout",
+        "failed to connect, err=timeout",
+        "failed to connect: err=\"timeout\"",
+        "failed to connect: 'timeout'",
+        "failed to connect (timeout)",
+        "failed to connect: address not available",
+        "failed to connect: cannot assign requested address",
+        "failed to connect: host is unreachable",
+        "failed to connect: network unreachable",
+    ] {
+        let record = format!("2026/11/22 07:18:23 [error] 1#1: *5 [lua] a.lua:7: f(): {said}");
+        let context = ", client: 1.2.3.4, server: a";
+        let (seen, _) = scan(&[format!("{OTHER}\n{record}{context}\n").as_bytes()]);
+        assert_eq!(seen.len(), 1, "{said}");
+        // A traceback follows, which a syslog daemon has spelled out.
+        let traced =
+            format!("<187>Nov 22 07:18:23 gw nginx: {record}#012stack traceback:{context}\n");
+        let (seen, _) = scan(&[traced.as_bytes()]);
+        assert_eq!(seen.len(), 1, "{said}");
     }
 }
 

@@ -81,7 +81,9 @@ pub(super) fn rfc3164(text: &[u8]) -> Option<usize> {
         && (1..=31).contains(&day)
         && text.get(6) == Some(&b' ')
         && clock(text.get(7..)?) == Some(8);
-    fits.then_some(15)
+    // journald writes a fraction with `-o short-precise`.
+    let fraction = text.get(15..)?.strip_prefix(b".").map_or(0, leading_digits);
+    fits.then_some(if fraction > 0 { 16 + fraction } else { 15 })
 }
 
 /// `07:18:23`: its length.

@@ -1,6 +1,10 @@
 //! The headers that syslog puts before a line: RFC 5424, RFC 3164 (which nginx itself writes,
 //! src/event/ngx_syslog.c:237-285), and what daemons make of them in files.
 
+use std::borrow::Cow;
+
+use memchr::memmem;
+
 use super::Layer;
 use super::stamp::{digits, rfc3164, rfc3339};
 
@@ -65,6 +69,31 @@ pub(super) fn has_process_id(text: &[u8]) -> bool {
     };
     let open = before.iter().rposition(|b| *b == b'[');
     open.and_then(|open| digits(before.get(open + 1..)?)).is_some()
+}
+
+/// Takes back what syslog daemons make of control bytes within a message: `#012` for a line feed
+/// (rsyslog, `$EscapeControlCharactersOnReceive`), in octal. A record of several lines is one line
+/// then. nginx itself prints no number with a leading zero behind a `#`.
+pub(super) fn unescaped(record: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    if memmem::find(&record, b"#0").is_none() {
+        return record;
+    }
+    let mut plain = Vec::with_capacity(record.len());
+    let mut rest = record.as_ref();
+    while let Some(at) = memmem::find(rest, b"#0") {
+        let (before, escape) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+        plain.extend_from_slice(before);
+        let (byte, used) = match escape {
+            [_, _, eights @ b'0'..=b'3', ones @ b'0'..=b'7', ..] => {
+                ((eights - b'0') * 8 + (ones - b'0'), 4)
+            }
+            _ => (b'#', 1),
+        };
+        plain.push(byte);
+        rest = escape.get(used..).unwrap_or_default();
+    }
+    plain.extend_from_slice(rest);
+    Cow::Owned(plain)
 }
 
 /// After the version: time stamp, host, name, process, message id, structured data, message.

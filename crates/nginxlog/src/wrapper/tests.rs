@@ -29,7 +29,7 @@ fn every_wrapper_gives_the_line_and_the_time_that_it_states() {
         json(LINE)
     );
     let compose_over_docker = format!("web-1  | {docker}");
-    let rows: [(String, Option<Interval>); 20] = [
+    let rows: [(String, Option<Interval>); 28] = [
         (docker, at(512_345_678, 1)),
         (compose_over_docker, at(512_345_678, 1)),
         (format!("2026-11-22T07:18:23.512345678Z stderr F {LINE}"), at(512_345_678, 1)),
@@ -53,9 +53,70 @@ fn every_wrapper_gives_the_line_and_the_time_that_it_states() {
         (format!("gw nginx[31]: {LINE}"), None),
         (format!("gw nginx[31]: gw nginx: {LINE}"), None),
         (format!("daemon.debug: Nov 22 07:18:23 gw gw nginx: {LINE}"), None),
+        (
+            format!(
+                r#"{{"_PID":"31","__REALTIME_TIMESTAMP":"1795331903512345","MESSAGE":"{}"}}"#,
+                json(LINE)
+            ),
+            at(512_345_000, 1_000),
+        ),
+        (
+            format!(
+                r#"{{"MESSAGE":{:?},"PRIORITY":"3","__REALTIME_TIMESTAMP":"1795331903512345"}}"#,
+                LINE.as_bytes()
+            ),
+            at(512_345_000, 1_000),
+        ),
+        (format!("MESSAGE={LINE}"), None),
+        (format!("1795331903.512345 gw nginx[31]: {LINE}"), at(512_345_000, 1_000)),
+        (format!("Nov 22 07:18:23.512345 gw nginx[31]: {LINE}"), None),
+        (format!("2026-11-22T07:18:23+0000 gw nginx[31]: {LINE}"), at(0, 1_000_000_000)),
+        (format!("Sun 2026-11-22 07:18:23 UTC gw nginx[31]: {LINE}"), None),
+        (format!("Sun 2026-11-22 10:18:23 +03 gw nginx[31]: {LINE}"), None),
     ];
     for (line, time) in rows {
         assert_eq!(of(&line), Some((LINE.to_owned(), time, false)), "{line}");
+    }
+}
+
+#[test]
+fn control_bytes_that_a_syslog_daemon_spelled_out_are_taken_back() {
+    let header = "2026/11/22 07:18:23 [error] 1#1: *3 ";
+    for (escaped, plain) in [
+        (
+            "x: timeout#012stack traceback:#012#011[C]: in y",
+            "x: timeout\nstack traceback:\n\t[C]: in y",
+        ),
+        ("#000#033[m#037", "\0\u{1b}[m\u{1f}"),
+        ("a#0", "a#0"),
+        ("#012", "\n"),
+        // No escapes of control bytes: more digits, fewer, or another number.
+        ("#040 #08 #0x1 #1 ##0 #", "#040 #08 #0x1 #1 ##0 #"),
+    ] {
+        let found = of(&format!("<187>Nov 22 07:18:23 gw nginx: {header}{escaped}"));
+        assert_eq!(found.map(|(text, ..)| text), Some(format!("{header}{plain}")), "{escaped}");
+    }
+    // A line that is no record is left alone, and so is one without a wrapper.
+    let access = "<190>Nov 22 07:18:23 gw nginx: 1.2.3.4 - - \"GET /#012\" 200";
+    assert_eq!(of(access).map(|(text, ..)| text), Some("1.2.3.4 - - \"GET /#012\" 200".to_owned()));
+    assert_eq!(of(&format!("{header}a#012b")), None);
+}
+
+/// Entries of the journal that are not nginx's own, or not whole.
+#[test]
+fn other_entries_of_the_journal_are_not_taken() {
+    for line in [
+        r#"{"MESSAGE":"x"}"#,
+        r#"{"__REALTIME_TIMESTAMP":"1795331903512345"}"#,
+        r#"{"MESSAGE":null,"__REALTIME_TIMESTAMP":"1795331903512345"}"#,
+        r#"{"MESSAGE":[50,256],"__REALTIME_TIMESTAMP":"1795331903512345"}"#,
+        r#"{"MESSAGE":"x","__REALTIME_TIMESTAMP":"12345"}"#,
+        r#"{"MESSAGE":"x","__REALTIME_TIMESTAMP":"1795331903512345""#,
+        "1795331903.512345 x",
+        "Sun 2026-11-22 07:18:23 UTC",
+        "Sat 22 gw nginx",
+    ] {
+        assert_eq!(of(line), None, "{line}");
     }
 }
 

@@ -154,6 +154,7 @@ fn read_one<T: Send, M: Fn(Found<'_>) -> T + Sync>(
     tally.repeats(neighbours.retold);
     let mut complaints = Complaints::default();
     complain_of_limit(source, end.limited, &mut complaints);
+    complain_of_names(source, end.unresolved, &mut complaints);
     complain_of_clock(source, &neighbours, &mut complaints);
     if let Some(damage) = damage {
         complaints.add(Damage::Partial, damage);
@@ -286,6 +287,17 @@ fn complain_of_limit(source: &Source<Kind>, limited: u64, complaints: &mut Compl
         let sentence = format!(
             "{}: not complete: it says {limited} times that too many messages were to be logged and \
              lines were left out",
+            source.path.display()
+        );
+        complaints.add(Damage::Note, sentence);
+    }
+}
+
+fn complain_of_names(source: &Source<Kind>, unresolved: u64, complaints: &mut Complaints) {
+    if unresolved > 0 {
+        let sentence = format!(
+            "{}: {unresolved} times a name could not be resolved within resolver_timeout; no connect was \
+             tried then, so these requests are no cases",
             source.path.display()
         );
         complaints.add(Damage::Note, sentence);
