@@ -48,6 +48,7 @@ pub(crate) fn without_attempt(
         join,
         probability: 1.0,
         candidates: Vec::new(),
+        fitting: 0,
         lost_between: None,
     }
 }

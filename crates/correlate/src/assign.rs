@@ -7,12 +7,17 @@
 //! for each timer under which it fits.
 //!
 //! First what no complete assignment can use is struck out ([`narrow`]), which leaves small groups of
-//! lines that bear on each other ([`component`]); the assignments of each are counted ([`sweep`]).
+//! lines that bear on each other ([`part`]); the assignments of each are counted ([`sweep`]). What is
+//! too many to count stays a run of places: its cost is that of its lines and attempts, not of the
+//! pairs that they could form.
 
-mod component;
+mod exchange;
 mod matching;
 mod narrow;
+mod order;
+mod part;
 mod sweep;
+mod taken;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +25,7 @@ use alloc::vec::Vec;
 
 use why504_model::{Span, Timestamp};
 
-use component::components;
+use part::Part;
 use sweep::Sweep;
 
 /// Timers of one worker that fire in one loop iteration are logged in the order of the timer tree;
@@ -30,15 +35,23 @@ const SAME_WORKER: Span = Span::from_millis(25);
 /// One worker may be late by a stall while another is not (91 ms measured).
 const OTHER_WORKER: Span = Span::from_millis(200);
 
-/// Lines with more pairings than this on average are neither narrowed nor counted: what order and
-/// number leave of them is still many, and the states of a few of them are too many already.
+/// Lines with more pairings than this on average are narrowed and not counted: the states of a few of
+/// them are too many already.
 const DENSE: usize = 48;
+/// More lines than this at once are narrowed before they are counted.
+const COUNTED_WHOLE: usize = 2000;
+/// States that may be met in counting, over all lines: what it costs at most. A small log gets
+/// [`STATES_A_LINE`](sweep::STATES_A_LINE) for each line, a very large one less, so that fewer of its
+/// dense parts are counted.
+const STATES_IN_ALL: usize = 4_000_000;
+/// At least so many for each line.
+const STATES_A_LINE_LEAST: usize = 16;
 /// Fewer lines than this are not halved.
 const HALVED: usize = 16;
 
-/// A log line and the attempts that fit it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Line {
+/// Who wrote a line, as far as the order of lines is concerned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Writer {
     /// Which log the line stands in; the order of lines means something within one log.
     pub log: u32,
     /// Process id of the worker, when logged.
@@ -47,99 +60,275 @@ pub struct Line {
     /// what has come before it looks at its timers (`ngx_process_events_and_timers`), so such a line
     /// may stand before those of timers that expired earlier, as if it were another worker's.
     pub read: bool,
-    /// The attempts that fit.
-    pub edges: Vec<Edge>,
 }
 
 /// An attempt that fits a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
-    /// Index of the attempt.
-    pub attempt: usize,
     /// When, under this pairing, the event happened that the line reports: earliest and latest.
     pub end: (Timestamp, Timestamp),
+    /// Index of the attempt.
+    pub attempt: usize,
     /// 0 for a plausible attempt, more for candidates of last resort.
     pub penalty: u32,
+    /// Which of the line's timers it was.
+    pub timer: u32,
+}
+
+/// An attempt, and when the event happened that a line reports if it is about this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Earliest and latest.
+    pub end: (Timestamp, Timestamp),
+    /// Index of the attempt.
+    pub attempt: usize,
+}
+
+/// Places one after another, of attempts that are as plausible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The first place.
+    pub from: usize,
+    /// The first place that is not of it any more.
+    pub to: usize,
+    /// 0 for plausible attempts, more for candidates of last resort.
+    pub penalty: u32,
+    /// Under which of the line's timers they fit.
+    pub timer: u32,
+}
+
+/// A log line and the attempts that fit it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Line {
+    writer: Writer,
+    /// Places in order of both their ends.
+    runs: Vec<Run>,
+}
+
+/// A log line with its pairings written out, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Listed {
+    writer: Writer,
+    edges: Vec<Edge>,
+}
+
+/// Lines of logs, each with the attempts that fit it. Lines of one second to one upstream fit the
+/// same: those are held once.
+#[derive(Debug, Default)]
+pub struct Lines {
+    places: Vec<Place>,
+    lines: Vec<Line>,
 }
 
 /// What the best assignments say about one line.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Assignment {
-    /// Attempts that some best assignment joins with the line, with the share of best assignments
-    /// that do; in order of attempt.
-    pub attempts: Vec<(usize, f64)>,
-    /// Share of best assignments that leave the line without attempt.
-    pub unmatched: f64,
-    /// The component was too large to count: every attempt that fits is listed, with equal shares.
-    pub counted: bool,
+#[derive(Clone, Debug, PartialEq)]
+pub enum Assignment {
+    /// They were counted.
+    Counted {
+        /// Attempts that some best assignment joins with the line, with the share of best
+        /// assignments that do; in order of attempt.
+        attempts: Vec<(usize, f64)>,
+        /// Share of best assignments that leave the line without attempt.
+        unmatched: f64,
+    },
+    /// They are too many: any attempt that is left may be the one.
+    Uncounted {
+        /// The places of those attempts.
+        runs: Vec<Run>,
+        /// The lines hereabouts contradict each other: it may also be none of them.
+        contradicted: bool,
+    },
+}
+
+impl Lines {
+    /// Holds attempts that fit one or more lines, and says where.
+    pub fn hold(&mut self, mut edges: Vec<Edge>) -> Vec<Run> {
+        edges.sort_unstable_by_key(|e| (e.penalty, e.timer, e.end, e.attempt));
+        edges.dedup();
+        let mut runs: Vec<Run> = Vec::new();
+        for edge in edges {
+            let to = self.places.len();
+            let last = self.places.last().map(|place| place.end.1);
+            self.places.push(Place { end: edge.end, attempt: edge.attempt });
+            match runs.last_mut() {
+                Some(run)
+                    if (run.penalty, run.timer) == (edge.penalty, edge.timer)
+                        && last <= Some(edge.end.1) =>
+                {
+                    run.to = to + 1;
+                }
+                _ => runs.push(Run {
+                    from: to,
+                    to: to + 1,
+                    penalty: edge.penalty,
+                    timer: edge.timer,
+                }),
+            }
+        }
+        runs
+    }
+
+    /// The next line of a log, and what fits it.
+    pub fn push(&mut self, writer: Writer, runs: Vec<Run>) {
+        self.lines.push(Line { writer, runs });
+    }
+
+    /// How many lines there are.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The runs of a line.
+    pub(crate) fn runs_of(&self, line: usize) -> &[Run] {
+        self.lines.get(line).map(|line| line.runs.as_slice()).unwrap_or_default()
+    }
+
+    /// The attempts that fit a line, once for each timer under which they do.
+    pub(crate) fn attempts_of(&self, line: usize) -> impl Iterator<Item = usize> {
+        self.runs_of(line).iter().flat_map(|run| self.run(run)).map(|place| place.attempt)
+    }
+
+    /// Takes the lines from which `chosen` is true away, as they are, and leaves nothing that fits
+    /// them.
+    pub(crate) fn set_aside(&mut self, chosen: impl Fn(usize) -> bool) -> Vec<(usize, Vec<Run>)> {
+        let lines = self.lines.iter_mut().enumerate().filter(|(i, _)| chosen(*i));
+        lines.map(|(i, line)| (i, core::mem::take(&mut line.runs))).collect()
+    }
+
+    /// Leaves only these lines something that fits them: those of their attempts that are `left`.
+    pub(crate) fn only(&mut self, aside: Vec<(usize, Vec<Run>)>, left: impl Fn(usize) -> bool) {
+        for line in &mut self.lines {
+            line.runs.clear();
+        }
+        for (i, runs) in aside {
+            let edges = runs.iter().flat_map(|run| self.run(run).iter().map(move |p| (run, p)));
+            let edges = edges.filter(|(_, place)| left(place.attempt)).map(|(run, place)| Edge {
+                attempt: place.attempt,
+                end: place.end,
+                penalty: run.penalty,
+                timer: run.timer,
+            });
+            let runs = self.hold(edges.collect());
+            if let Some(line) = self.lines.get_mut(i) {
+                line.runs = runs;
+            }
+        }
+    }
+
+    /// The places that a run stands for.
+    pub fn run(&self, run: &Run) -> &[Place] {
+        self.places.get(run.from..run.to).unwrap_or_default()
+    }
 }
 
 /// Assigns attempts to lines. Lines are in the order of the log.
-pub fn assign(lines: &[Line]) -> Vec<Assignment> {
-    let nothing = Assignment { unmatched: 1.0, counted: true, ..Assignment::default() };
-    let mut result = alloc::vec![nothing; lines.len()];
-    for component in components(lines) {
-        let part: Vec<&Line> = component.iter().filter_map(|&i| lines.get(i)).collect();
-        fill(&mut result, &component, of_component(&part));
+pub fn assign(lines: &Lines) -> Vec<Assignment> {
+    let mut result = alloc::vec![Assignment::NOTHING; lines.lines.len()];
+    let whole = Part::whole(lines.places.clone(), lines.lines.clone());
+    let effort = effort(lines.lines.len());
+    for component in whole.components() {
+        fill(&mut result, &component, of_component(whole.part(&component), effort));
     }
     result
 }
 
 /// Small components are counted as they are. A large one is narrowed first, and what that leaves
 /// open is counted piece by piece.
-fn of_component(lines: &[&Line]) -> Vec<Assignment> {
-    let pairings: usize = lines.iter().map(|line| line.edges.len()).sum();
-    if pairings > DENSE * lines.len() {
-        return lines.iter().map(|line| any(line)).collect();
-    }
-    Sweep::new(lines).run().unwrap_or_else(|| by_halves(lines))
+fn of_component(part: Part, effort: usize) -> Vec<Assignment> {
+    let few = part.lines.len() <= COUNTED_WHOLE && is_sparse(&part);
+    few.then(|| Sweep::new(&part.listed()).run(effort))
+        .flatten()
+        .unwrap_or_else(|| by_halves(part, effort))
+}
+
+/// States that counting may meet for each of so many lines.
+fn effort(lines: usize) -> usize {
+    (STATES_IN_ALL / lines.max(1)).clamp(STATES_A_LINE_LEAST, sweep::STATES_A_LINE)
+}
+
+fn is_sparse(part: &Part) -> bool {
+    part.pairings() <= DENSE * part.lines.len()
 }
 
 /// A line whose attempt was not captured, or whose timer is not among those that were stated, shows
-/// as a contradiction, and not always where it stands. The lines are then halved, in the order of
-/// the log, until the halves are free of it; what is too short for that stays in doubt.
-fn by_halves(lines: &[&Line]) -> Vec<Assignment> {
-    let mut answers = Vec::with_capacity(lines.len());
-    let mut rest = alloc::vec![lines];
-    while let Some(part) = rest.pop() {
-        if let Some(found) = narrow::complete(part).and_then(|lines| complete(&lines)) {
-            answers.extend(found);
-        } else if part.len() < HALVED {
-            answers.extend(part.iter().map(|line| any_or_none(line)));
-        } else {
-            let (earlier, later) = part.split_at(part.len() / 2);
-            rest.extend([later, earlier]);
+/// as a contradiction. Where there are more lines than attempts, those lines stay in doubt and the
+/// others go on without them. Where the order contradicts, it does not always show where it
+/// arises: the lines are halved, in the order of the log, until the halves are free of it; what is
+/// too short for that stays in doubt.
+fn by_halves(part: Part, effort: usize) -> Vec<Assignment> {
+    let mut answers = alloc::vec![Assignment::NOTHING; part.lines.len()];
+    let mut rest = alloc::vec![((0..part.lines.len()).collect::<Vec<usize>>(), part)];
+    while let Some((places, part)) = rest.pop() {
+        let n = part.lines.len();
+        let between = match complete(&part, effort) {
+            Ok(found) => {
+                fill(&mut answers, &places, found);
+                continue;
+            }
+            Err(between) => between,
+        };
+        let all: Vec<usize> = (0..n).collect();
+        let few = n < HALVED;
+        let doubted = if few { &all } else { &between };
+        for &line in doubted {
+            if let (Some(&place), Some(line)) = (places.get(line), part.lines.get(line)) {
+                fill(&mut answers, &[place], alloc::vec![Assignment::any_or_none(&part, line)]);
+            }
+        }
+        let sure: Vec<usize> =
+            all.iter().copied().filter(|line| doubted.binary_search(line).is_err()).collect();
+        let (earlier, later) = sure.split_at(if doubted.is_empty() { n / 2 } else { 0 });
+        for lines in [later, earlier].into_iter().filter(|lines| !lines.is_empty()) {
+            let places = lines.iter().filter_map(|&line| places.get(line).copied()).collect();
+            rest.push((places, part.part(lines)));
         }
     }
     answers
 }
 
-/// The assignments that give every line an attempt, piece by piece; `None` when there are none, or
-/// none was found. That is settled for all pieces before any is counted.
-fn complete(lines: &[Line]) -> Option<Vec<Assignment>> {
-    let mut answers = alloc::vec![Assignment::default(); lines.len()];
-    let pieces = components(lines);
-    let of =
-        |piece: &[usize]| -> Vec<&Line> { piece.iter().filter_map(|&i| lines.get(i)).collect() };
-    let counted = |part: &[&Line]| {
-        let counted = Sweep::new(part).run()?;
-        counted.iter().all(|answer| answer.unmatched <= 0.0).then_some(counted)
-    };
+/// The assignments that give every line an attempt, piece by piece. Where there are none, or none was
+/// found, it says between which lines the contradiction lies, as far as that is known. That is
+/// settled for all pieces before any is counted.
+fn complete(part: &Part, effort: usize) -> Result<Vec<Assignment>, Vec<usize>> {
+    let all: Vec<usize> = (0..part.lines.len()).collect();
+    let mut narrowed = part.part(&all);
+    narrow::complete(&mut narrowed)?;
+    let mut answers = alloc::vec![Assignment::NOTHING; all.len()];
     let mut open = Vec::new();
-    for piece in &pieces {
-        let part = of(piece);
-        if Sweep::new(&part).is_complete() {
-            open.push(piece);
+    for piece in narrowed.components() {
+        let few = narrowed.part(&piece);
+        if !is_sparse(&few) {
+            fill(&mut answers, &piece, uncounted(&few));
+            continue;
+        }
+        let listed = few.listed();
+        if Sweep::new(&listed).is_complete() {
+            open.push((piece, few));
         } else {
-            fill(&mut answers, piece, counted(&part)?);
+            fill(&mut answers, &piece, counted(&listed, effort).ok_or_else(Vec::new)?);
         }
     }
-    for piece in open {
-        let part = of(piece);
-        let found = counted(&part).unwrap_or_else(|| part.iter().map(|line| any(line)).collect());
-        fill(&mut answers, piece, found);
+    for (piece, few) in open {
+        let answer = counted(&few.listed(), effort).unwrap_or_else(|| uncounted(&few));
+        fill(&mut answers, &piece, answer);
     }
-    Some(answers)
+    Ok(answers)
+}
+
+/// The answers of lines that all have an attempt in all best assignments; `None` where they have not,
+/// or the assignments are too many to count.
+fn counted(lines: &[Listed], effort: usize) -> Option<Vec<Assignment>> {
+    let counted = Sweep::new(lines).run(effort)?;
+    counted.iter().all(Assignment::is_complete).then_some(counted)
+}
+
+fn uncounted(part: &Part) -> Vec<Assignment> {
+    part.lines.iter().map(|line| Assignment::any(part, line)).collect()
 }
 
 /// Puts the answers of some lines in their places.
@@ -151,35 +340,40 @@ fn fill(all: &mut [Assignment], places: &[usize], answers: Vec<Assignment>) {
     }
 }
 
-impl Line {
+impl Writer {
     /// The worker whose later lines this one binds closely.
     fn binds(&self) -> Option<(u32, u32)> {
         self.worker.filter(|_| !self.read).map(|worker| (self.log, worker))
     }
 }
 
-/// The sound answer without counting: any attempt that is left may be the one.
-fn any(line: &Line) -> Assignment {
-    let mut attempts: Vec<usize> = line.edges.iter().map(|e| e.attempt).collect();
-    attempts.sort_unstable();
-    attempts.dedup();
-    #[expect(clippy::cast_precision_loss, reason = "a share of a few thousand")]
-    let share = 1.0 / attempts.len().max(1) as f64;
-    Assignment {
-        attempts: attempts.into_iter().map(|a| (a, share)).collect(),
-        unmatched: 0.0,
-        counted: false,
+impl Default for Assignment {
+    fn default() -> Self {
+        Self::NOTHING
     }
 }
 
-/// Any attempt that is left, or none of them: the lines contradict each other.
-fn any_or_none(line: &Line) -> Assignment {
-    let mut answer = any(line);
-    #[expect(clippy::cast_precision_loss, reason = "a share of a few thousand")]
-    let share = 1.0 / (answer.attempts.len() + 1) as f64;
-    for attempt in &mut answer.attempts {
-        attempt.1 = share;
+impl Assignment {
+    /// A line that nothing fits.
+    const NOTHING: Self = Self::Counted { attempts: Vec::new(), unmatched: 1.0 };
+
+    /// All best assignments give the line an attempt.
+    fn is_complete(&self) -> bool {
+        match self {
+            Self::Counted { unmatched, .. } => *unmatched <= 0.0,
+            Self::Uncounted { contradicted, .. } => !contradicted,
+        }
     }
-    answer.unmatched = share;
-    answer
+
+    /// Any attempt that is left.
+    fn any(part: &Part, line: &Line) -> Self {
+        let runs = line.runs.iter().map(|run| part.of_whole(run)).collect();
+        Self::Uncounted { runs, contradicted: false }
+    }
+
+    /// Any attempt that is left, or none of them.
+    fn any_or_none(part: &Part, line: &Line) -> Self {
+        let runs = line.runs.iter().map(|run| part.of_whole(run)).collect();
+        Self::Uncounted { runs, contradicted: true }
+    }
 }

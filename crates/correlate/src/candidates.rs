@@ -176,7 +176,12 @@ fn within(index: &Index<'_>, timeout: &Timeout, window: &Window, skew: Span) -> 
         .began(timeout.peer, window.within.shifted(skew))
         .flat_map(|(i, attempt)| {
             let found = fits(asked, timeout, attempt, window, skew);
-            found.into_iter().map(move |(end, penalty)| Edge { attempt: i, end, penalty })
+            found.into_iter().map(move |(end, penalty, timer)| Edge {
+                attempt: i,
+                end,
+                penalty,
+                timer,
+            })
         })
         .collect()
 }
@@ -189,15 +194,15 @@ fn fits(
     attempt: &Attempt,
     window: &Window,
     skew: Span,
-) -> Vec<(End, u32)> {
+) -> Vec<(End, u32, u32)> {
     let seen = attempt.nearest();
     let logged = timeout.logged.shifted(skew);
     let once = match asked {
         Asked::Outcome => None,
         Asked::Connect | Asked::Tls | Asked::ConnectOrRead => {
             let fired = fired(timeout, seen, window, skew).into_iter();
-            let fits = fired.filter(|(_, deadline)| timed_out(asked, timeout, seen, *deadline));
-            return fits.map(|(end, _)| (end, 0)).collect();
+            let fits = fired.filter(|(_, deadline, _)| timed_out(asked, timeout, seen, *deadline));
+            return fits.map(|(end, _, timer)| (end, 0, timer)).collect();
         }
         Asked::Read => read_timed_out(timeout.kind, seen, logged),
         Asked::Refused => refusal(seen).and_then(|event| failed_at(event, logged)),
@@ -207,7 +212,7 @@ fn fits(
             (!seen.completed()).then_some((end, 0))
         }
     };
-    once.into_iter().collect()
+    once.map(|(end, penalty)| (end, penalty, 0)).into_iter().collect()
 }
 
 /// nginx logs a failure in the loop iteration in which the RST or ICMP error is read.
@@ -250,7 +255,12 @@ fn timed_out(asked: Asked, timeout: &Timeout, seen: &Sighting, deadline: Interva
 /// When the timer of this line fired if it was armed for this attempt, for each length that it may
 /// have: a point for the order of lines, and the interval within which it lies. Empty when the SYNs
 /// contradict all of them.
-fn fired(timeout: &Timeout, seen: &Sighting, window: &Window, skew: Span) -> Vec<(End, Interval)> {
+fn fired(
+    timeout: &Timeout,
+    seen: &Sighting,
+    window: &Window,
+    skew: Span,
+) -> Vec<(End, Interval, u32)> {
     let first = seen.first_syn();
     let logged = timeout.logged.shifted(skew).widened(STALL, EARLY);
     // With the request's start as the only bound the timer may have been armed at any time since.
@@ -258,15 +268,14 @@ fn fired(timeout: &Timeout, seen: &Sighting, window: &Window, skew: Span) -> Vec
     if timeout.limits.is_empty() || started_late {
         let end = timeout.logged.shifted(skew);
         return plausible(seen, end)
-            .then_some(((end.start(), end.end()), end))
+            .then_some(((end.start(), end.end()), end, 0))
             .into_iter()
             .collect();
     }
-    let ends = timeout
-        .limits
-        .iter()
-        .map(|limit| ((first + limit.at_least, first + limit.at_most), after(first, limit)));
-    ends.filter(|(_, within)| within.overlaps(logged) && plausible(seen, *within)).collect()
+    let ends = timeout.limits.iter().zip(0..).map(|(limit, timer)| {
+        ((first + limit.at_least, first + limit.at_most), after(first, limit), timer)
+    });
+    ends.filter(|(_, within, _)| within.overlaps(logged) && plausible(seen, *within)).collect()
 }
 
 /// The SYNs fit a timer that fired within: a closed socket repeats none, an open one repeats in

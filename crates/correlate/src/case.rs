@@ -1,14 +1,16 @@
 //! From timeouts and attempts to cases: candidates, assignment, judgement.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use why504_handshake::{Attempt, PointId};
 use why504_model::{Interval, SourceId, Span, Timeout, TimeoutKind};
 
 use crate::absence;
-use crate::assign::{Edge, Line};
+use crate::assign::{Assignment, Lines};
 use crate::candidates;
+use crate::classes::{Class, Classes};
+use crate::crowd::{Crowds, Member};
 use crate::deadline::Deadline;
 use crate::facts::Asked;
 use crate::fates::together;
@@ -42,8 +44,10 @@ pub struct Case {
     /// Probability of the verdict if all best assignments are equally likely; of the leading
     /// alternative when the verdict is `ambiguous`.
     pub probability: f64,
-    /// The candidates, the most frequent first.
+    /// The candidates, the most frequent first; where very many fit the line alike, the first of them.
     pub candidates: Vec<Candidate>,
+    /// How many candidates there are.
+    pub fitting: usize,
     /// The capture points that enclose the loss.
     pub lost_between: Option<(PointId, PointId)>,
 }
@@ -63,7 +67,7 @@ pub struct Candidate {
 
 impl Candidate {
     /// No surer than `consistent`, for this reason.
-    fn doubted(mut self, doubt: Doubt) -> Self {
+    pub(crate) fn doubted(mut self, doubt: Doubt) -> Self {
         self.judgement = self.judgement.doubted(doubt);
         self
     }
@@ -87,52 +91,49 @@ pub fn correlate(
     points: Points<'_>,
     unzoned: &BTreeSet<SourceId>,
 ) -> Correlation {
-    let zone_known = |timeout: &Timeout| !unzoned.contains(&timeout.location.source);
     let search = Search::new(timeouts, points);
-    let (edges, joins): (Vec<Vec<Edge>>, Vec<Join>) = timeouts
-        .iter()
-        .map(|timeout| {
-            let (edges, mut join) = search.of(timeout);
-            // The access log's `$msec` needs no zone.
-            if timeout.start.is_none() && !zone_known(timeout) {
-                join.clock = LogClock::Unknown;
-            }
-            (edges, join)
-        })
-        .unzip();
-    let watched = watched_logs(timeouts, &edges);
-    let starts = Starts::new(timeouts, &edges, &joins, &search);
-    let claims: Vec<Claim> = timeouts.iter().zip(&joins).map(|(t, join)| claim(t, join)).collect();
-    let lines = timeouts.iter().zip(edges);
-    let lines: Vec<Line> = lines
-        .map(|(timeout, edges)| Line {
-            log: timeout.location.source.0,
-            worker: timeout.worker,
-            read: timeout.kind.is_failure(),
-            edges,
-        })
-        .collect();
+    let mut lines = Lines::default();
+    let classes = Classes::new(timeouts, &search, &mut lines, unzoned);
+    let starts = Starts::new(timeouts, &lines, &classes, &search);
+    let claim = |(i, timeout)| classes.of(i).map_or(Claim::Loose, |class| claim(timeout, class));
+    let claims: Vec<Claim> = timeouts.iter().enumerate().map(claim).collect();
     let rounds = Rounds::new(lines, &claims);
     let history = History::new(points);
+    let mut crowds = Crowds::new(&rounds.lines, points, &history);
     let mut found = Correlation::default();
-    for (i, (assignment, &join)) in rounds.assignments.iter().zip(&joins).enumerate() {
-        let Some(timeout) = timeouts.get(i) else { continue };
+    for (i, (timeout, answer)) in timeouts.iter().zip(&rounds.assignments).enumerate() {
+        let Some(class) = classes.of(i) else { continue };
+        let join = class.join;
         let doubt = match join.clock {
             LogClock::Unknown => Some(Doubt::Clock),
             clock => (!starts.agree_near(timeout, clock)).then_some(Doubt::Displaced),
         };
-        let attempts = assignment.attempts.iter();
-        let candidates: Vec<Candidate> = attempts
-            .filter_map(|&(a, share)| candidate(points, &history, timeout, a, share, join.clock))
-            .map(|candidate| doubt.map_or(candidate, |doubt| candidate.doubted(doubt)))
-            .collect();
-        if !candidates.is_empty() {
-            found.cases.push(together(i, join, candidates, assignment, points));
+        let case = match answer {
+            Assignment::Counted { attempts, unmatched } => {
+                let attempts = attempts.iter();
+                let candidates: Vec<Candidate> = attempts
+                    .filter_map(|&(attempt, share)| {
+                        candidate(points, &history, timeout, (attempt, share), join.clock)
+                    })
+                    .map(|candidate| doubt.map_or(candidate, |doubt| candidate.doubted(doubt)))
+                    .collect();
+                (!candidates.is_empty()).then(|| together(i, join, candidates, *unmatched, points))
+            }
+            Assignment::Uncounted { runs, contradicted } => {
+                let line =
+                    Member { line: i, timeout, join, doubt, runs, contradicted: *contradicted };
+                // A line with a start of its own shares its attempts with no other.
+                let all = if timeout.start.is_some() { runs } else { &class.runs };
+                Some(crowds.case(line, classes.number(i), all))
+            }
+        };
+        if let Some(case) = case {
+            found.cases.push(case);
         } else if timeout.kind.is_read_timeout() {
             found.unrelated.push(i);
         } else {
-            let dated = timeout.start.is_some() || zone_known(timeout);
-            let anchored = dated && doubt.is_none() && watched.contains(&timeout.location.source);
+            let dated = timeout.start.is_some() || !unzoned.contains(&timeout.location.source);
+            let anchored = dated && doubt.is_none() && classes.is_watched(timeout.location.source);
             let left = |attempt| !rounds.is_taken(attempt);
             let index = &search.index;
             let case = absence::without_attempt(i, timeout, join, points, (index, left), anchored);
@@ -149,24 +150,12 @@ pub fn correlate(
 }
 
 /// What the times of a line say of the attempts that were found for it.
-fn claim(timeout: &Timeout, join: &Join) -> Claim {
-    match (timeout.start, join.clock) {
+fn claim(timeout: &Timeout, class: &Class) -> Claim {
+    match (timeout.start, class.join.clock) {
         (None, _) | (_, LogClock::Unknown) => Claim::Loose,
-        _ if is_in_place(timeout, join) => Claim::InPlace,
+        _ if is_in_place(timeout, &class.join) => Claim::InPlace,
         _ => Claim::Late,
     }
-}
-
-/// The logs of which at least half the lines found attempts: those whose gateway was captured. A log
-/// of another host finds none, and that says nothing about its SYNs.
-fn watched_logs(timeouts: &[Timeout], edges: &[Vec<Edge>]) -> BTreeSet<SourceId> {
-    let mut counts: BTreeMap<SourceId, (usize, usize)> = BTreeMap::new();
-    for (timeout, edges) in timeouts.iter().zip(edges) {
-        let count = counts.entry(timeout.location.source).or_default();
-        count.0 += usize::from(!edges.is_empty());
-        count.1 += 1;
-    }
-    counts.into_iter().filter(|(_, (some, all))| some * 2 >= *all).map(|(log, _)| log).collect()
 }
 
 /// Without a log an attempt is judged by what never came. A capture that ends sooner than this after
@@ -184,12 +173,11 @@ pub fn judge_attempt(points: Points<'_>, history: &History<'_>, attempt: &Attemp
     if judgement.grade == Grade::Proven { until(last + ANSWER_AWAITED) } else { judgement }
 }
 
-fn candidate(
+pub(crate) fn candidate(
     points: Points<'_>,
     history: &History<'_>,
     timeout: &Timeout,
-    index: usize,
-    share: f64,
+    (index, share): (usize, f64),
     clock: LogClock,
 ) -> Option<Candidate> {
     let attempt = points.merged.attempts.get(index)?;

@@ -3,35 +3,59 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::assign::Assignment;
 use crate::case::{Candidate, Case};
 use crate::judge::{Doubt, Judgement};
 use crate::search::Join;
 use crate::view::Points;
-use crate::{Grade, Settles, Verdict};
+use crate::{Grade, Mechanism, Settles, Verdict};
+
+/// Candidates that are judged alike.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Party {
+    pub(crate) judgement: Judgement,
+    /// How many they are.
+    pub(crate) attempts: usize,
+    /// Share of the best assignments that join one of them with the line.
+    pub(crate) share: f64,
+}
 
 /// The candidates that share a verdict.
 struct Fate {
     verdict: Verdict,
-    /// How many they are.
     attempts: usize,
-    /// Share of the best assignments that join one of them with the line.
     share: f64,
     /// The least sure of their judgements.
     least: Judgement,
+    /// What refines the verdict, where all agree on it.
+    mechanism: Option<Mechanism>,
 }
 
-/// The case of a line that has candidates: their verdict where they share one, `ambiguous` where
-/// they do not.
+/// The case of a line whose candidates are all known.
 pub(crate) fn together(
     timeout: usize,
     join: Join,
     mut candidates: Vec<Candidate>,
-    assignment: &Assignment,
+    unmatched: f64,
     points: Points<'_>,
 ) -> Case {
     candidates.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.attempt.cmp(&b.attempt)));
-    let fates = fates(&candidates);
+    let parties = candidates.iter();
+    let parties =
+        parties.map(|c| Party { judgement: c.judgement, attempts: 1, share: c.share }).collect();
+    of_parties(timeout, join, candidates, parties, unmatched, points)
+}
+
+/// The case of a line that has candidates, some of whom are named: their verdict where they share
+/// one, `ambiguous` where they do not.
+pub(crate) fn of_parties(
+    timeout: usize,
+    join: Join,
+    candidates: Vec<Candidate>,
+    parties: Vec<Party>,
+    unmatched: f64,
+    points: Points<'_>,
+) -> Case {
+    let fates = fates(&parties);
     let case = Case {
         timeout,
         verdict: Verdict::Ambiguous,
@@ -43,24 +67,27 @@ pub(crate) fn together(
         join,
         probability: 1.0,
         candidates,
+        fitting: parties.iter().map(|party| party.attempts).sum(),
         lost_between: None,
     };
     match fates.as_slice() {
-        [only] => unanimous(case, only, assignment, points),
+        [only] => unanimous(case, only, unmatched, points),
         _ => divided(case, &fates),
     }
 }
 
 /// The most frequent first.
-fn fates(candidates: &[Candidate]) -> Vec<Fate> {
+fn fates(parties: &[Party]) -> Vec<Fate> {
     let mut by_verdict: BTreeMap<Verdict, Fate> = BTreeMap::new();
-    for candidate in candidates {
-        let judgement = candidate.judgement;
+    for party in parties {
+        let judgement = party.judgement;
         let verdict = judgement.verdict();
-        let none = Fate { verdict, attempts: 0, share: 0.0, least: judgement };
+        let mechanism = judgement.mechanism;
+        let none = Fate { verdict, attempts: 0, share: 0.0, least: judgement, mechanism };
         let fate = by_verdict.entry(verdict).or_insert(none);
-        fate.attempts += 1;
-        fate.share += candidate.share;
+        fate.attempts += party.attempts;
+        fate.share += party.share;
+        fate.mechanism = fate.mechanism.filter(|_| fate.mechanism == mechanism);
         if judgement.grade < fate.least.grade {
             fate.least = judgement;
         }
@@ -70,19 +97,21 @@ fn fates(candidates: &[Candidate]) -> Vec<Fate> {
     fates
 }
 
-fn unanimous(mut case: Case, fate: &Fate, assignment: &Assignment, points: Points<'_>) -> Case {
+fn unanimous(mut case: Case, fate: &Fate, unmatched: f64, points: Points<'_>) -> Case {
     let mut judgement = fate.least;
-    if assignment.unmatched > 0.0 {
+    if unmatched > 0.0 {
         judgement = judgement.doubted(Doubt::Unmatched);
-        case.probability = 1.0 - assignment.unmatched;
+        case.probability = 1.0 - unmatched;
     }
     let row = judgement.row;
     case.verdict = fate.verdict;
     case.grade = judgement.grade;
     case.reason = row.reason;
     case.doubt = judgement.doubt;
-    case.mechanism = shared(case.candidates.iter().map(|c| c.judgement.mechanism)).flatten();
-    case.lost_between = shared(case.candidates.iter().map(|c| {
+    case.mechanism = fate.mechanism;
+    // Those that are not named may have been lost elsewhere.
+    let all_named = case.candidates.len() == case.fitting;
+    case.lost_between = shared(case.candidates.iter().filter(|_| all_named).map(|c| {
         let attempt = points.merged.attempts.get(c.attempt)?;
         points.lost_between(attempt, fate.verdict, c.deadline)
     }))

@@ -20,6 +20,8 @@ mod answers;
 mod assign;
 mod candidates;
 mod case;
+mod classes;
+mod crowd;
 mod deadline;
 mod delay;
 mod facts;
@@ -37,7 +39,7 @@ mod timers;
 mod verdict;
 mod view;
 
-pub use assign::{Assignment, Edge, Line, assign};
+pub use assign::{Assignment, Edge, Lines, Place, Run, Writer, assign};
 pub use candidates::{Basis, Window};
 pub use case::{Candidate, Case, Correlation, correlate, judge_attempt};
 pub use deadline::Deadline;

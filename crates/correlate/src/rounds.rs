@@ -9,7 +9,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use crate::assign::{Assignment, Line, assign};
+use crate::assign::{Assignment, Lines, Run, assign};
 
 /// What more than this share of the assignments gives to a line is that line's.
 const SURELY: f64 = 1.0 - 1e-9;
@@ -29,50 +29,70 @@ pub(crate) enum Claim {
 #[derive(Debug)]
 pub(crate) struct Rounds {
     pub(crate) assignments: Vec<Assignment>,
+    /// Where the places lie that they name.
+    pub(crate) lines: Lines,
     /// Attempt -> share of the first round's assignments that give it to a line in its place.
     taken: BTreeMap<usize, f64>,
 }
 
 impl Rounds {
     /// Assigns lines, each with its claim.
-    pub(crate) fn new(mut lines: Vec<Line>, claims: &[Claim]) -> Self {
-        let claims = || claims.iter().copied();
+    pub(crate) fn new(mut lines: Lines, claims: &[Claim]) -> Self {
+        let claimed = |which| claims.iter().enumerate().filter(move |(_, c)| **c == which);
+        if claimed(Claim::Late).next().is_none() && claimed(Claim::InPlace).next().is_none() {
+            return Self { assignments: assign(&lines), lines, taken: BTreeMap::new() };
+        }
         // Where a line without a start may want the same attempt, nothing is settled beforehand.
-        let loose = claims().zip(&lines).filter(|(claim, _)| *claim == Claim::Loose);
-        let wanted: BTreeSet<usize> =
-            loose.flat_map(|(_, line)| &line.edges).map(|edge| edge.attempt).collect();
-        let mut last: Vec<Line> = Vec::with_capacity(lines.len());
-        for (line, claim) in lines.iter_mut().zip(claims()) {
-            let mut second = Line { edges: Vec::new(), ..*line };
-            let contested = line.edges.iter().any(|edge| wanted.contains(&edge.attempt));
-            if claim == Claim::Late && !contested {
-                second.edges = core::mem::take(&mut line.edges);
-            }
-            last.push(second);
-        }
-        let mut rounds = Self { assignments: assign(&lines), taken: BTreeMap::new() };
-        let in_place = rounds.assignments.iter().zip(claims());
-        let in_place = in_place.filter(|(_, claim)| *claim == Claim::InPlace);
-        for (attempt, share) in in_place.flat_map(|(answer, _)| &answer.attempts) {
-            if !wanted.contains(attempt) {
-                *rounds.taken.entry(*attempt).or_default() += share;
+        let mut wanted: BTreeSet<usize> = BTreeSet::new();
+        let mut looked_at: BTreeSet<usize> = BTreeSet::new();
+        for run in claimed(Claim::Loose).flat_map(|(i, _)| lines.runs_of(i)) {
+            // Lines of one second share their runs.
+            if looked_at.insert(run.from) {
+                wanted.extend(lines.run(run).iter().map(|place| place.attempt));
             }
         }
-        rounds.choose_among_the_rest(last);
+        let late = |i: usize| claims.get(i) == Some(&Claim::Late);
+        let contested: Vec<bool> = (0..lines.len())
+            .map(|i| late(i) && lines.attempts_of(i).any(|attempt| wanted.contains(&attempt)))
+            .collect();
+        let aside = lines.set_aside(|i| late(i) && contested.get(i) == Some(&false));
+        let mut rounds = Self { assignments: assign(&lines), lines, taken: BTreeMap::new() };
+        for (i, _) in claimed(Claim::InPlace) {
+            for (attempt, share) in rounds.shares(i) {
+                if !wanted.contains(&attempt) {
+                    *rounds.taken.entry(attempt).or_default() += share;
+                }
+            }
+        }
+        rounds.choose_among_the_rest(aside);
         rounds
     }
 
-    /// The second round.
-    fn choose_among_the_rest(&mut self, mut lines: Vec<Line>) {
-        let wants: Vec<bool> = lines.iter().map(|line| !line.edges.is_empty()).collect();
-        for line in &mut lines {
-            line.edges.retain(|edge| !self.is_taken(edge.attempt));
+    /// The attempts of a line, and the share of each.
+    fn shares(&self, line: usize) -> Vec<(usize, f64)> {
+        match self.assignments.get(line) {
+            Some(Assignment::Counted { attempts, .. }) => attempts.clone(),
+            Some(Assignment::Uncounted { runs, .. }) => {
+                let places = || runs.iter().flat_map(|run| self.lines.run(run));
+                #[expect(clippy::cast_precision_loss, reason = "a number of attempts")]
+                let share = 1.0 / places().count().max(1) as f64;
+                places().map(|place| (place.attempt, share)).collect()
+            }
+            None => Vec::new(),
         }
-        for (i, answer) in assign(&lines).into_iter().enumerate() {
+    }
+
+    /// The second round.
+    fn choose_among_the_rest(&mut self, aside: Vec<(usize, Vec<Run>)>) {
+        let chosen: Vec<usize> = aside.iter().map(|(i, _)| *i).collect();
+        let mut lines = core::mem::take(&mut self.lines);
+        lines.only(aside, |attempt| !self.is_taken(attempt));
+        let mut answers = assign(&lines);
+        self.lines = lines;
+        for i in chosen {
+            let Some(answer) = answers.get_mut(i).map(core::mem::take) else { continue };
             let answer = self.what_is_left(answer);
-            if let Some(place) = self.assignments.get_mut(i)
-                && wants.get(i) == Some(&true)
-            {
+            if let Some(place) = self.assignments.get_mut(i) {
                 *place = answer;
             }
         }
@@ -85,10 +105,18 @@ impl Rounds {
 
     /// An attempt that a line of the first round may have is left for the others that much less.
     fn what_is_left(&self, mut answer: Assignment) -> Assignment {
-        for (attempt, share) in &mut answer.attempts {
-            let taken = self.taken.get(attempt).copied().unwrap_or(0.0).min(1.0);
-            answer.unmatched += *share * taken;
-            *share *= 1.0 - taken;
+        let taken = |attempt| self.taken.get(&attempt).copied().unwrap_or(0.0).min(1.0);
+        match &mut answer {
+            Assignment::Counted { attempts, unmatched } => {
+                for (attempt, share) in attempts {
+                    *unmatched += *share * taken(*attempt);
+                    *share *= 1.0 - taken(*attempt);
+                }
+            }
+            Assignment::Uncounted { runs, contradicted } => {
+                let mut places = runs.iter().flat_map(|run| self.lines.run(run));
+                *contradicted |= places.any(|place| taken(place.attempt) > 0.0);
+            }
         }
         answer
     }
@@ -97,24 +125,27 @@ impl Rounds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::assign::Edge;
+    use crate::assign::{Edge, Writer};
     use why504_model::Timestamp;
 
     type Claims<'a> = &'a [(Claim, &'a [usize])];
     type Answers<'a> = &'a [(&'a [usize], bool)];
 
-    fn line(attempts: &[usize]) -> Line {
+    fn assigned(given: Claims<'_>) -> Vec<(Vec<usize>, bool)> {
         let end = (Timestamp::default(), Timestamp::default());
-        let edges = attempts.iter().map(|&attempt| Edge { attempt, end, penalty: 0 }).collect();
-        Line { edges, ..Line::default() }
-    }
-
-    fn assigned(lines: Claims<'_>) -> Vec<(Vec<usize>, bool)> {
-        let (claims, lines): (Vec<Claim>, Vec<Line>) =
-            lines.iter().map(|(claim, attempts)| (*claim, line(attempts))).unzip();
+        let mut lines = Lines::default();
+        for (_, attempts) in given {
+            let edge = |&attempt: &usize| Edge { attempt, end, penalty: 0, timer: 0 };
+            let runs = lines.hold(attempts.iter().map(edge).collect());
+            lines.push(Writer::default(), runs);
+        }
+        let claims: Vec<Claim> = given.iter().map(|(claim, _)| *claim).collect();
         let rounds = Rounds::new(lines, &claims);
-        let plain = |a: Assignment| {
-            (a.attempts.into_iter().map(|(attempt, _)| attempt).collect(), a.unmatched > 0.0)
+        let plain = |answer| match answer {
+            Assignment::Counted { attempts, unmatched } => {
+                (attempts.into_iter().map(|(attempt, _)| attempt).collect(), unmatched > 0.0)
+            }
+            Assignment::Uncounted { .. } => (Vec::new(), false),
         };
         rounds.assignments.into_iter().map(plain).collect()
     }

@@ -15,8 +15,9 @@ use why504_model::{Interval, SourceId, Span, Timeout, Timestamp};
 
 use crate::LogClock;
 use crate::absence;
-use crate::assign::Edge;
+use crate::assign::Lines;
 use crate::candidates::Basis;
+use crate::classes::Classes;
 use crate::search::{Join, Search};
 
 /// How far from a start a SYN that is nobody's is looked for. Clocks that differ by more than this are
@@ -57,17 +58,18 @@ impl Starts {
     /// Of all lines of a run, with the attempts that fit each and how they were found.
     pub(crate) fn new(
         timeouts: &[Timeout],
-        edges: &[Vec<Edge>],
-        joins: &[Join],
+        fitting: &Lines,
+        classes: &Classes,
         search: &Search<'_>,
     ) -> Self {
-        let lines = || timeouts.iter().zip(edges).zip(joins);
-        let in_place = lines().filter(|((timeout, _), join)| is_in_place(timeout, join));
-        let held = in_place.flat_map(|((_, edges), _)| edges).map(|edge| edge.attempt).collect();
+        let join = |i| classes.of(i).map(|class| &class.join);
+        let lines = || timeouts.iter().enumerate().filter_map(|(i, t)| Some((i, t, join(i)?)));
+        let in_place = lines().filter(|(_, timeout, join)| is_in_place(timeout, join));
+        let held = in_place.flat_map(|(i, ..)| fitting.attempts_of(i)).collect();
         let mut starts = Self { held, by_log: BTreeMap::new() };
-        for ((timeout, edges), join) in lines() {
+        for (i, timeout, join) in lines() {
             let Some((start, _)) = timeout.start else { continue };
-            let found = if !edges.is_empty() && is_in_place(timeout, join) {
+            let found = if fitting.attempts_of(i).next().is_some() && is_in_place(timeout, join) {
                 Found::InPlace
             } else if starts.has_one_near(timeout, start, join.clock, search) {
                 Found::Elsewhere

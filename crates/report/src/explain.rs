@@ -58,7 +58,7 @@ fn explain(run: &Run<'_>, case: &Case, id: &str, page: &mut Page<'_>) -> io::Res
     page.field(2, "reason", &format!("{}.", reason::of_case(case)))?;
     for (verdict, attempts, settles) in &case.alternatives {
         let share = match case.verdict {
-            Verdict::Ambiguous => format!(" ({attempts} of {} attempts)", case.candidates.len()),
+            Verdict::Ambiguous => format!(" ({attempts} of {} attempts)", case.fitting),
             _ => String::new(),
         };
         let text =

@@ -24,6 +24,7 @@ const STEPS: [Span; 5] = [
 pub(crate) fn of_case(run: &Run<'_>, case: &Case, timeout: &Timeout) -> Option<TimeLimit> {
     let mut fitting = timeout.limits.iter().filter(|limit| {
         !case.candidates.is_empty()
+            && case.candidates.len() == case.fitting
             && case.candidates.iter().all(|c| {
                 let first = run.merged.attempts.get(c.attempt).map(Attempt::first_syn);
                 first.is_some_and(|first| fits(limit, first, c))

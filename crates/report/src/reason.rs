@@ -8,8 +8,8 @@ use why504_correlate::{Case, Doubt, Judgement, Verdict};
 /// One sentence, without a full stop.
 pub(crate) fn of_case(case: &Case) -> String {
     let mut reason = with_doubt(case.reason, case.doubt).into_owned();
-    if case.candidates.len() > 1 && case.verdict != Verdict::Ambiguous {
-        reason.push_str(&format!("; {} candidates agree", case.candidates.len()));
+    if case.fitting > 1 && case.verdict != Verdict::Ambiguous {
+        reason.push_str(&format!("; {} candidates agree", case.fitting));
     }
     reason
 }

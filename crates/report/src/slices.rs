@@ -180,7 +180,7 @@ fn headline(run: &Run<'_>, case: &Case, id: &str) -> String {
     }
     if case.candidates.len() > 1 {
         let shown = case.candidates.len().min(CANDIDATES);
-        lines.push(format!("{} attempts fit, {shown} are shown.", case.candidates.len()));
+        lines.push(format!("{} attempts fit, {shown} are shown.", case.fitting));
     }
     lines.push(
         "Time stamps are those of the original files; the order is that of the story.".into(),

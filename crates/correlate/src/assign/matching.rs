@@ -1,238 +1,186 @@
-//! One attempt for each line at once: whether that is possible, and which pairings can be part of it.
+//! One attempt for each line at once: whether that is possible.
 //!
-//! A maximum matching (Hopcroft and Karp, 1973), and from it the pairings that some complete
-//! matching uses (Régin, 1994): a line can take the attempt of another one when that one can move
-//! on, to an attempt that is free or, in a circle, to the first line's. The order of lines is no
-//! matter here.
+//! The pairs are not written out: each round visits an attempt once, whichever line asks for it.
+//! The lines take the first attempt that is left, those whose runs end first before others, which is
+//! best where each has one run (Glover, 1967); whoever got none pushes others on along a way to a
+//! free attempt (Pothen and Fan, 1990). The order of lines is no matter here.
 
-use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-/// Lines and the attempts that fit them, the attempts numbered from zero.
-pub(super) struct Matching {
-    fits: Vec<Vec<usize>>,
+use super::part::{Part, above};
+
+/// Rounds in which lines push others on. Each helps all that it can reach without visiting an
+/// attempt twice; logs need two or three.
+const ROUNDS: usize = 64;
+
+/// A matching of all lines of a part.
+pub(super) struct Matching<'a> {
+    pub(super) part: &'a Part,
     /// Line -> attempt.
-    taken: Vec<Option<usize>>,
+    pub(super) taken: Vec<Option<usize>>,
     /// Attempt -> line.
-    owner: Vec<Option<usize>>,
+    pub(super) owner: Vec<Option<usize>>,
+    /// Skips the places of attempts that are taken.
+    free: Skip,
 }
 
-impl Matching {
-    /// A matching of all lines to the attempts that fit them (each of a line named once); `None` when
-    /// there is none.
-    pub(super) fn complete(lines: impl Iterator<Item = Vec<usize>>) -> Option<Self> {
-        let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
-        let mut number = |attempt: usize| {
-            let next = numbers.len();
-            *numbers.entry(attempt).or_insert(next)
-        };
-        let fits: Vec<Vec<usize>> =
-            lines.map(|fits| fits.into_iter().map(&mut number).collect()).collect();
-        let (n, m) = (fits.len(), numbers.len());
-        let mut matching = Self { fits, taken: alloc::vec![None; n], owner: alloc::vec![None; m] };
-        while matching.augment() {}
-        matching.taken.iter().all(Option::is_some).then_some(matching)
+/// Places to be skipped: for each, where to look next.
+pub(super) struct Skip(Vec<usize>);
+
+impl Skip {
+    pub(super) fn new(part: &Part) -> Self {
+        Self((0..=part.places.len()).collect())
     }
 
-    fn owner_of(&self, attempt: usize) -> Option<usize> {
+    /// The first place of the line's runs that is not to be skipped. What `skip` says of an attempt
+    /// must stay true.
+    pub(super) fn first(
+        &mut self,
+        part: &Part,
+        line: usize,
+        skip: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        for run in part.lines.get(line).map(|l| l.runs.as_slice()).unwrap_or_default() {
+            let mut place = above(&mut self.0, run.from);
+            while place < run.to {
+                match part.places.get(place) {
+                    Some(found) if !skip(found.attempt) => return Some(place),
+                    _ => {
+                        if let Some(slot) = self.0.get_mut(place) {
+                            *slot = place + 1;
+                        }
+                        place = above(&mut self.0, place);
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+impl<'a> Matching<'a> {
+    /// Where there is none, or none was found: the lines of which one or the other must go without
+    /// (those that the lines without attempt could push on; Dulmage and Mendelsohn, 1958).
+    pub(super) fn complete(part: &'a Part) -> Result<Self, Vec<usize>> {
+        let mut matching = Self {
+            part,
+            taken: alloc::vec![None; part.lines.len()],
+            owner: alloc::vec![None; part.attempts.len()],
+            free: Skip::new(part),
+        };
+        let mut order: Vec<usize> = (0..part.lines.len()).collect();
+        let ends = |&line: &usize| {
+            let runs = part.lines.get(line).map(|l| l.runs.as_slice()).unwrap_or_default();
+            runs.iter().filter_map(|run| Some(part.run(run).last()?.end)).max()
+        };
+        order.sort_by_cached_key(ends);
+        for line in order {
+            if let Some(attempt) = matching.free_for(line) {
+                matching.pair(line, attempt);
+            }
+        }
+        for _ in 0..ROUNDS {
+            if matching.taken.iter().all(Option::is_some) {
+                return Ok(matching);
+            }
+            if !matching.push_on() {
+                break;
+            }
+        }
+        Err(matching.too_many())
+    }
+
+    /// All lines that those without attempt compete with, these included.
+    fn too_many(&self) -> Vec<usize> {
+        let mut unvisited = Skip::new(self.part);
+        let mut visited = alloc::vec![false; self.part.attempts.len()];
+        let without = |&line: &usize| self.taken.get(line) == Some(&None);
+        let mut lines: Vec<usize> = (0..self.taken.len()).filter(without).collect();
+        let mut next = 0;
+        while let Some(&line) = lines.get(next) {
+            let seen = |attempt: usize| visited.get(attempt) == Some(&true);
+            match unvisited.first(self.part, line, seen).and_then(|p| self.part.places.get(p)) {
+                Some(place) => {
+                    if let Some(slot) = visited.get_mut(place.attempt) {
+                        *slot = true;
+                    }
+                    lines.extend(self.owner_of(place.attempt));
+                }
+                None => next += 1,
+            }
+        }
+        lines.sort_unstable();
+        lines.dedup();
+        lines
+    }
+
+    /// Whether every line could have another attempt than its own at once: then each pairing is part
+    /// of some matching.
+    pub(super) fn leaves_all_a_choice(&mut self) -> bool {
+        (0..self.part.lines.len()).all(|line| self.free_for(line).is_some())
+    }
+
+    /// The line that has an attempt.
+    pub(super) fn owner_of(&self, attempt: usize) -> Option<usize> {
         self.owner.get(attempt).copied().flatten()
     }
 
-    fn fits(&self, line: usize) -> &[usize] {
-        self.fits.get(line).map(Vec::as_slice).unwrap_or_default()
+    fn free_for(&mut self, line: usize) -> Option<usize> {
+        let owner = &self.owner;
+        let taken = |attempt: usize| owner.get(attempt).copied().flatten().is_some();
+        let place = self.free.first(self.part, line, taken)?;
+        self.part.places.get(place).map(|place| place.attempt)
     }
 
-    /// One phase: by all shortest ways at once. Whether any line was helped.
-    fn augment(&mut self) -> bool {
-        let mut distance: Vec<usize> = alloc::vec![usize::MAX; self.fits.len()];
-        let mut queue = VecDeque::new();
-        for (line, taken) in self.taken.iter().enumerate() {
-            if taken.is_none() {
-                if let Some(slot) = distance.get_mut(line) {
-                    *slot = 0;
-                }
-                queue.push_back(line);
-            }
+    fn pair(&mut self, line: usize, attempt: usize) {
+        if let (Some(taken), Some(owner)) = (self.taken.get_mut(line), self.owner.get_mut(attempt))
+        {
+            (*taken, *owner) = (Some(attempt), Some(line));
         }
-        while let Some(line) = queue.pop_front() {
-            let next = distance.get(line).copied().unwrap_or(0) + 1;
-            for &attempt in self.fits(line) {
-                if let Some(owner) = self.owner_of(attempt)
-                    && let Some(slot) = distance.get_mut(owner)
-                    && *slot == usize::MAX
-                {
-                    *slot = next;
-                    queue.push_back(owner);
-                }
-            }
-        }
+    }
+
+    /// One round; whether any line was helped.
+    fn push_on(&mut self) -> bool {
+        let mut unvisited = Skip::new(self.part);
+        let mut visited = alloc::vec![false; self.part.attempts.len()];
         let mut helped = false;
-        let mut tried: Vec<usize> = alloc::vec![0; self.fits.len()];
-        for line in 0..self.fits.len() {
+        for line in 0..self.part.lines.len() {
             if self.taken.get(line) == Some(&None) {
-                helped |= self.way_out(line, &distance, &mut tried);
+                helped |= self.way_out(line, &mut unvisited, &mut visited);
             }
         }
         helped
     }
 
-    /// Moves lines on along one shortest way that ends at a free attempt. `tried` says how many
-    /// attempts of each line have been looked at in this phase.
-    fn way_out(&mut self, start: usize, distance: &[usize], tried: &mut [usize]) -> bool {
+    /// Moves lines on along a way that ends at a free attempt.
+    fn way_out(&mut self, start: usize, unvisited: &mut Skip, visited: &mut [bool]) -> bool {
+        // Lines, each with the attempt of the next one that it would take.
         let mut way: Vec<(usize, usize)> = Vec::new();
         let mut line = start;
         loop {
-            let step = tried.get(line).copied().unwrap_or(usize::MAX);
-            let Some(&attempt) = self.fits(line).get(step) else {
-                let Some((before, _)) = way.pop() else { return false };
-                line = before;
-                continue;
-            };
-            if let Some(slot) = tried.get_mut(line) {
-                *slot += 1;
-            }
-            match self.owner_of(attempt) {
-                None => {
-                    way.push((line, attempt));
-                    for &(line, attempt) in &way {
-                        if let (Some(taken), Some(owner)) =
-                            (self.taken.get_mut(line), self.owner.get_mut(attempt))
-                        {
-                            (*taken, *owner) = (Some(attempt), Some(line));
-                        }
-                    }
-                    return true;
+            if let Some(attempt) = self.free_for(line) {
+                way.push((line, attempt));
+                for &(line, attempt) in &way {
+                    self.pair(line, attempt);
                 }
-                Some(owner)
-                    if distance.get(owner).copied().unwrap_or(0)
-                        == distance.get(line).copied().unwrap_or(0).saturating_add(1) =>
-                {
+                return true;
+            }
+            let seen = |attempt: usize| visited.get(attempt) == Some(&true);
+            let place = unvisited.first(self.part, line, seen);
+            let attempt = place.and_then(|p| self.part.places.get(p)).map(|place| place.attempt);
+            match attempt.and_then(|attempt| Some((attempt, self.owner_of(attempt)?))) {
+                Some((attempt, owner)) => {
+                    if let Some(slot) = visited.get_mut(attempt) {
+                        *slot = true;
+                    }
                     way.push((line, attempt));
                     line = owner;
                 }
-                Some(_) => {}
+                None => match way.pop() {
+                    Some((before, _)) => line = before,
+                    None => return false,
+                },
             }
         }
-    }
-
-    /// For each line and each attempt that fits it, in the order they were given, whether a matching
-    /// of all lines can join the two.
-    pub(super) fn possible(&self) -> Vec<Vec<bool>> {
-        let groups = self.groups();
-        let group = |line: usize| groups.of.get(line).copied().unwrap_or(usize::MAX);
-        (0..self.fits.len())
-            .map(|line| {
-                self.fits(line)
-                    .iter()
-                    .map(|&attempt| match self.owner_of(attempt) {
-                        None => true,
-                        Some(owner) => {
-                            owner == line
-                                || group(owner) == group(line)
-                                || groups.escapes.get(group(owner)) == Some(&true)
-                        }
-                    })
-                    .collect()
-            })
-            .collect()
-    }
-
-    /// Lines that can exchange their attempts in circles (strongly connected: Tarjan, 1972), and
-    /// which of these groups can move on to a free attempt.
-    fn groups(&self) -> Groups {
-        let n = self.fits.len();
-        let mut walk = Walk {
-            groups: Groups { of: alloc::vec![usize::MAX; n], escapes: Vec::new() },
-            index: alloc::vec![usize::MAX; n],
-            low: alloc::vec![usize::MAX; n],
-            stack: Vec::new(),
-            next: 0,
-        };
-        for line in 0..n {
-            if walk.index.get(line) == Some(&usize::MAX) {
-                walk.from(self, line);
-            }
-        }
-        walk.groups
-    }
-}
-
-struct Groups {
-    /// Line -> group; a group comes after all groups that it can move on to.
-    of: Vec<usize>,
-    /// Whether a group can move on to a free attempt.
-    escapes: Vec<bool>,
-}
-
-struct Walk {
-    groups: Groups,
-    index: Vec<usize>,
-    low: Vec<usize>,
-    stack: Vec<usize>,
-    next: usize,
-}
-
-impl Walk {
-    /// Depth first without recursion: hostile input makes deep graphs.
-    fn from(&mut self, matching: &Matching, start: usize) {
-        let mut path: Vec<(usize, usize)> = alloc::vec![(start, 0)];
-        self.enter(start);
-        while let Some((line, step)) = path.last_mut() {
-            let (line, next) = (*line, matching.fits(*line).get(*step).copied());
-            *step += 1;
-            if let Some(attempt) = next {
-                let Some(owner) = matching.owner_of(attempt) else { continue };
-                if self.index.get(owner) == Some(&usize::MAX) {
-                    self.enter(owner);
-                    path.push((owner, 0));
-                } else if self.groups.of.get(owner) == Some(&usize::MAX) {
-                    self.lower(line, self.index.get(owner).copied());
-                }
-            } else {
-                path.pop();
-                if let Some(&(before, _)) = path.last() {
-                    self.lower(before, self.low.get(line).copied());
-                }
-                if self.low.get(line) == self.index.get(line) {
-                    self.close(matching, line);
-                }
-            }
-        }
-    }
-
-    fn enter(&mut self, line: usize) {
-        if let (Some(index), Some(low)) = (self.index.get_mut(line), self.low.get_mut(line)) {
-            (*index, *low) = (self.next, self.next);
-        }
-        self.next += 1;
-        self.stack.push(line);
-    }
-
-    fn lower(&mut self, line: usize, to: Option<usize>) {
-        if let (Some(low), Some(to)) = (self.low.get_mut(line), to) {
-            *low = to.min(*low);
-        }
-    }
-
-    /// All lines since `line` on the stack are a group. Groups that it can move on to are closed.
-    fn close(&mut self, matching: &Matching, line: usize) {
-        let group = self.groups.escapes.len();
-        let from = self.stack.iter().rposition(|&l| l == line).unwrap_or(0);
-        let members = self.stack.split_off(from);
-        for &member in &members {
-            if let Some(slot) = self.groups.of.get_mut(member) {
-                *slot = group;
-            }
-        }
-        let escapes = members.iter().any(|&member| {
-            matching.fits(member).iter().any(|&attempt| match matching.owner_of(attempt) {
-                None => true,
-                Some(owner) => {
-                    let of = self.groups.of.get(owner).copied().unwrap_or(usize::MAX);
-                    self.groups.escapes.get(of) == Some(&true)
-                }
-            })
-        });
-        self.groups.escapes.push(escapes);
     }
 }

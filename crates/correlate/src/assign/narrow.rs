@@ -12,30 +12,35 @@ use alloc::vec::Vec;
 
 use why504_model::Timestamp;
 
+use super::exchange::Exchange;
 use super::matching::Matching;
-use super::{Edge, Line, OTHER_WORKER, SAME_WORKER};
+use super::part::Part;
+use super::{Line, OTHER_WORKER, Run, SAME_WORKER};
 
 /// Rounds of the three rules. Each strikes out a part only of what the one before it laid open; more
 /// are needed by chains that are longer than any log needs.
 const ROUNDS: usize = 12;
-/// The pairings that are left when all lines have an attempt; `None` when they cannot.
-pub(super) fn complete(lines: &[&Line]) -> Option<Vec<Line>> {
-    let mut left: Vec<Line> = lines.iter().map(|line| plausible(line)).collect();
+
+/// Leaves the pairings with which all lines have an attempt. Where they cannot, it says between which
+/// lines the contradiction lies, as far as that is known.
+pub(super) fn complete(part: &mut Part) -> Result<(), Vec<usize>> {
+    for line in &mut part.lines {
+        plausible(line);
+    }
     for _ in 0..ROUNDS {
-        let mut struck = in_order(left.iter_mut(), Direction::Forward)?;
-        struck |= in_order(left.iter_mut().rev(), Direction::Backward)?;
-        if !struck && !one_to_one(&mut left)? {
+        let mut struck = in_order(part, Direction::Forward).ok_or_else(Vec::new)?;
+        struck |= in_order(part, Direction::Backward).ok_or_else(Vec::new)?;
+        if !struck && !one_to_one(part)? {
             break;
         }
     }
-    Some(left)
+    Ok(())
 }
 
-/// The line with its most plausible pairings alone.
-fn plausible(line: &Line) -> Line {
-    let least = line.edges.iter().map(|e| e.penalty).min().unwrap_or(0);
-    let edges = line.edges.iter().copied().filter(|e| e.penalty == least).collect();
-    Line { edges, ..*line }
+/// Leaves a line its most plausible pairings alone.
+fn plausible(line: &mut Line) {
+    let least = line.runs.iter().map(|run| run.penalty).min().unwrap_or(0);
+    line.runs.retain(|run| run.penalty == least);
 }
 
 #[derive(Clone, Copy)]
@@ -55,47 +60,67 @@ struct Bounds {
 
 /// Applies the order of lines in one direction; whether it struck anything out, `None` when it left
 /// a line without any pairing.
-fn in_order<'a>(lines: impl Iterator<Item = &'a mut Line>, direction: Direction) -> Option<bool> {
+fn in_order(part: &mut Part, direction: Direction) -> Option<bool> {
     let mut bounds = Bounds::default();
     let mut struck = false;
-    for line in lines {
-        let before = line.edges.len();
-        let (log, worker, binds) = (line.log, line.worker, line.binds());
+    let mut lines = core::mem::take(&mut part.lines);
+    let mut one = |line: &mut Line| {
+        let writer = line.writer;
+        let (any, binds) = (writer.worker.map(|w| (writer.log, w)), writer.binds());
         // The earlier line of two says how closely they are bound.
-        let close = match direction {
-            Direction::Forward => worker.map(|worker| (log, worker)),
-            Direction::Backward => binds,
+        let (bound_by, binding) = match direction {
+            Direction::Forward => (any, binds),
+            Direction::Backward => (binds, any),
         };
-        line.edges.retain(|edge| bounds.allow(log, close, edge, direction));
-        struck |= line.edges.len() < before;
+        if let Some(bound) = bounds.of(writer.log, bound_by, direction) {
+            for run in &mut line.runs {
+                struck |= cut(part, run, bound, direction);
+            }
+            line.runs.retain(|run| run.from < run.to);
+        }
         let end = match direction {
-            Direction::Forward => line.edges.iter().map(|e| e.end.0).min(),
-            Direction::Backward => line.edges.iter().map(|e| e.end.1).max(),
+            Direction::Forward => {
+                line.runs.iter().filter_map(|r| Some(part.run(r).first()?.end.0)).min()
+            }
+            Direction::Backward => {
+                line.runs.iter().filter_map(|r| Some(part.run(r).last()?.end.1)).max()
+            }
         };
-        let close = match direction {
-            Direction::Forward => binds,
-            Direction::Backward => worker.map(|worker| (log, worker)),
-        };
-        bounds.bind(log, close, end?, direction);
+        bounds.bind(writer.log, binding, end?, direction);
+        Some(())
+    };
+    let whole = match direction {
+        Direction::Forward => lines.iter_mut().try_for_each(&mut one),
+        Direction::Backward => lines.iter_mut().rev().try_for_each(&mut one),
+    };
+    part.lines = lines;
+    whole.map(|()| struck)
+}
+
+/// Moves the border of a run to what a bound allows; whether that struck anything out.
+fn cut(part: &Part, run: &mut Run, bound: Timestamp, direction: Direction) -> bool {
+    let places = part.run(run);
+    let before = *run;
+    match direction {
+        Direction::Forward => run.from += places.partition_point(|place| place.end.1 < bound),
+        Direction::Backward => {
+            run.to = run.from + places.partition_point(|place| place.end.0 <= bound);
+        }
     }
-    Some(struck)
+    *run != before
 }
 
 impl Bounds {
-    fn allow(
-        &self,
-        log: u32,
-        close: Option<(u32, u32)>,
-        edge: &Edge,
-        direction: Direction,
-    ) -> bool {
-        let of_worker =
-            close.and_then(|worker| self.workers.get(&worker)).map(|&b| (b, SAME_WORKER));
-        let of_log = self.logs.get(&log).map(|&b| (b, OTHER_WORKER));
-        of_worker.into_iter().chain(of_log).all(|(bound, slack)| match direction {
-            Direction::Forward => edge.end.1 >= bound - slack,
-            Direction::Backward => edge.end.0 <= bound + slack,
-        })
+    /// The tightest bound on a line.
+    fn of(&self, log: u32, close: Option<(u32, u32)>, direction: Direction) -> Option<Timestamp> {
+        let of_worker = close.and_then(|worker| self.workers.get(&worker));
+        let of_worker = of_worker.map(|&bound| (bound, SAME_WORKER));
+        let of_log = self.logs.get(&log).map(|&bound| (bound, OTHER_WORKER));
+        let all = of_worker.into_iter().chain(of_log);
+        match direction {
+            Direction::Forward => all.map(|(bound, slack)| bound - slack).max(),
+            Direction::Backward => all.map(|(bound, slack)| bound + slack).min(),
+        }
     }
 
     fn bind(&mut self, log: u32, close: Option<(u32, u32)>, end: Timestamp, direction: Direction) {
@@ -110,27 +135,25 @@ impl Bounds {
     }
 }
 
-/// Strikes out what leaves another line without an attempt; whether there was any. `None` when some
-/// line goes without in any case.
-fn one_to_one(lines: &mut [Line]) -> Option<bool> {
-    let matching = Matching::complete(lines.iter().map(attempts_of))?;
-    let mut struck = false;
-    for (line, possible) in lines.iter_mut().zip(matching.possible()) {
-        let attempts = attempts_of(line);
-        let before = line.edges.len();
-        line.edges.retain(|edge| {
-            let place = attempts.binary_search(&edge.attempt).unwrap_or(usize::MAX);
-            possible.get(place) == Some(&true)
-        });
-        struck |= line.edges.len() < before;
+/// Strikes out what leaves another line without an attempt; whether there was any. An error names the
+/// lines of which some go without in any case.
+fn one_to_one(part: &mut Part) -> Result<bool, Vec<usize>> {
+    let mut matching = Matching::complete(part)?;
+    if matching.leaves_all_a_choice() {
+        return Ok(false);
     }
-    Some(struck)
-}
-
-/// The attempts that fit a line, each once, in order.
-fn attempts_of(line: &Line) -> Vec<usize> {
-    let mut attempts: Vec<usize> = line.edges.iter().map(|e| e.attempt).collect();
-    attempts.sort_unstable();
-    attempts.dedup();
-    attempts
+    let exchange = Exchange::of(&matching);
+    let mut left: Vec<Vec<Run>> = Vec::with_capacity(part.lines.len());
+    for (i, line) in part.lines.iter().enumerate() {
+        let mut runs = Vec::with_capacity(line.runs.len());
+        for run in &line.runs {
+            exchange.possible(i, run, &mut runs);
+        }
+        left.push(runs);
+    }
+    let before = part.pairings();
+    for (line, runs) in part.lines.iter_mut().zip(left) {
+        line.runs = runs;
+    }
+    Ok(part.pairings() < before)
 }

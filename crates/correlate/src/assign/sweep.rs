@@ -4,19 +4,24 @@
 //! has come; states that agree are one, with the number of ways that lead there. Forward and
 //! backward counts together give, for each line and attempt, the share of best assignments that
 //! join them.
+//!
+//! States are met by the hundred thousand, so they are two numbers: a set of attempts as bits, and
+//! the number under which [`Orders`] holds how far the workers have come.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use why504_model::Timestamp;
-
-use super::{Assignment, Edge, Line, OTHER_WORKER, SAME_WORKER};
+use super::order::{Moves, Orders};
+use super::taken::{Places, Taken};
+use super::{Assignment, Edge, Listed};
 
 /// States kept over a whole component before counting is given up as too much work.
 const STATES_MAX: usize = 20_000;
 
 /// The same for each line: a few lines that reach this many states are a dense part of a log.
-const STATES_A_LINE: usize = 1_000;
+pub(super) const STATES_A_LINE: usize = 1_000;
+/// So many times the states that a line may have are let pass among the first lines.
+const STEEP: usize = 2;
 /// States followed from line to line where counting is too much work.
 const STATES_TRIED: usize = 8;
 
@@ -24,44 +29,12 @@ const STATES_TRIED: usize = 8;
 type Score = (u32, i64);
 
 /// What later lines can tell apart.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct State {
+    /// How far the workers have come.
+    order: u32,
     /// Attempts that are taken and that a later line could want.
-    taken: Vec<usize>,
-    /// Log and worker -> latest (earliest possible) end it has logged, where that still binds.
-    workers: Ends<(u32, u32)>,
-    /// Log -> latest end logged by any of its workers.
-    latest: Ends<u32>,
-}
-
-/// A few keys in order, each with an end: compared and copied as often as states are met, which a
-/// tree of them would make five times dearer.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Ends<K>(Vec<(K, Timestamp)>);
-
-impl<K> Default for Ends<K> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<K: Ord + Copy> Ends<K> {
-    fn get(&self, key: K) -> Option<Timestamp> {
-        let place = self.0.binary_search_by_key(&key, |entry| entry.0).ok()?;
-        self.0.get(place).map(|entry| entry.1)
-    }
-
-    /// Moves the end of a key to a later one.
-    fn reach(&mut self, key: K, end: Timestamp) {
-        match self.0.binary_search_by_key(&key, |entry| entry.0) {
-            Ok(place) => {
-                if let Some((_, old)) = self.0.get_mut(place) {
-                    *old = end.max(*old);
-                }
-            }
-            Err(place) => self.0.insert(place, (key, end)),
-        }
-    }
+    taken: Taken,
 }
 
 /// Best score over the lines on one side of a state, and in how many ways it is reached.
@@ -71,30 +44,35 @@ struct Ways {
     count: f64,
 }
 
+const START: Ways = Ways { score: (0, 0), count: 1.0 };
+
+/// The states in which a line may be met, in order, and what it can do there.
+#[derive(Default)]
+struct Layer {
+    states: Vec<(State, Ways)>,
+    /// How far the workers have come -> the moves of the line.
+    moves: BTreeMap<u32, Moves>,
+}
+
 pub(super) struct Sweep<'a> {
-    lines: &'a [&'a Line],
-    /// attempt -> (last line that wants it, latest end under which it could be wanted from there).
-    wanted_until: BTreeMap<usize, usize>,
+    lines: &'a [Listed],
+    /// `None` when more attempts are wanted at once than there are bits.
+    places: Option<Places>,
 }
 
 impl<'a> Sweep<'a> {
-    pub(super) fn new(lines: &'a [&'a Line]) -> Self {
-        let mut wanted_until = BTreeMap::new();
-        for (i, line) in lines.iter().enumerate() {
-            for edge in &line.edges {
-                wanted_until.insert(edge.attempt, i);
-            }
-        }
-        Self { lines, wanted_until }
+    pub(super) fn new(lines: &'a [Listed]) -> Self {
+        Self { lines, places: Places::new(lines) }
     }
 
-    /// `None` when there are too many states.
-    pub(super) fn run(&self) -> Option<Vec<Assignment>> {
-        let forward = self.forward()?;
-        let mut after: BTreeMap<State, Ways> = BTreeMap::new();
+    /// `None` when there are more states than `effort` for each line.
+    pub(super) fn run(&self, effort: usize) -> Option<Vec<Assignment>> {
+        let places = self.places.as_ref()?;
+        let layers = self.forward(places, effort)?;
+        let mut after: Vec<(State, Ways)> = Vec::new();
         let mut answers = Vec::with_capacity(self.lines.len());
-        for (i, line) in self.lines.iter().enumerate().rev() {
-            let (answer, before) = self.backward(i, line, forward.get(i)?, &after);
+        for (i, layer) in layers.iter().enumerate().rev() {
+            let (answer, before) = self.backward(i, places, layer, &after);
             answers.push(answer);
             after = before;
             rescale(&mut after);
@@ -104,17 +82,20 @@ impl<'a> Sweep<'a> {
     }
 
     /// Whether some assignment that gives every line an attempt is found, following a few states
-    /// only.
+    /// only. Where that cannot be tried it may exist.
     pub(super) fn is_complete(&self) -> bool {
-        let mut states = alloc::vec![State::default()];
+        let Some(places) = &self.places else { return true };
+        let mut orders = Orders::default();
+        let mut states = alloc::vec![State { order: orders.start(), taken: Taken::default() }];
         for (i, line) in self.lines.iter().enumerate() {
             let mut next: Vec<State> = Vec::new();
             for state in &states {
-                let moves = self.moves(i, line, state).filter(|(edge, _)| edge.is_some());
-                next.extend(moves.map(|(_, after)| after));
+                let moves = orders.moves(line, state.order);
+                let moves = moves_of(i, line, places, *state, &moves);
+                next.extend(moves.filter(|(edge, _)| edge.is_some()).map(|(_, after)| after));
             }
             // Those that are least far on leave most to the lines to come.
-            next.sort_unstable_by(|a, b| (&a.latest, a).cmp(&(&b.latest, b)));
+            next.sort_unstable_by(|a, b| orders.compare(a.order, b.order).then(a.cmp(b)));
             next.dedup();
             next.truncate(STATES_TRIED);
             states = next;
@@ -123,23 +104,34 @@ impl<'a> Sweep<'a> {
     }
 
     /// For each line, the states in which it may be met.
-    fn forward(&self) -> Option<Vec<BTreeMap<State, Ways>>> {
-        let start = Ways { score: (0, 0), count: 1.0 };
-        let mut layers = alloc::vec![BTreeMap::from([(State::default(), start)])];
+    fn forward(&self, places: &Places, effort: usize) -> Option<Vec<Layer>> {
+        let mut orders = Orders::default();
+        let mut states =
+            alloc::vec![(State { order: orders.start(), taken: Taken::default() }, START)];
+        let mut layers = Vec::with_capacity(self.lines.len());
         let mut total = 1;
         for (i, line) in self.lines.iter().enumerate() {
-            let mut next: BTreeMap<State, Ways> = BTreeMap::new();
-            for (state, ways) in layers.last()? {
-                for (edge, after) in self.moves(i, line, state) {
-                    join(&mut next, after, ways.then(gain(edge)));
+            let mut layer = Layer { states, ..Layer::default() };
+            let mut next: Vec<(State, Ways)> = Vec::new();
+            for (state, ways) in &layer.states {
+                let moves = layer
+                    .moves
+                    .entry(state.order)
+                    .or_insert_with(|| orders.moves(line, state.order));
+                for (edge, after) in moves_of(i, line, places, *state, moves) {
+                    next.push((after, ways.then(gain(edge))));
                 }
             }
+            merge(&mut next);
             rescale(&mut next);
             total += next.len();
-            if total > STATES_MAX.min(STATES_A_LINE * self.lines.len()) {
+            // What grows so fast from the start will not be done in time.
+            let early = effort * STEEP * (i + 1);
+            if total > STATES_MAX.min(effort * self.lines.len()).min(early) {
                 return None;
             }
-            layers.push(next);
+            layers.push(layer);
+            states = next;
         }
         Some(layers)
     }
@@ -148,76 +140,53 @@ impl<'a> Sweep<'a> {
     fn backward(
         &self,
         i: usize,
-        line: &Line,
-        layer: &BTreeMap<State, Ways>,
-        after: &BTreeMap<State, Ways>,
-    ) -> (Assignment, BTreeMap<State, Ways>) {
-        let end = Ways { score: (0, 0), count: 1.0 };
-        let mut before: BTreeMap<State, Ways> = BTreeMap::new();
+        places: &Places,
+        layer: &Layer,
+        after: &[(State, Ways)],
+    ) -> (Assignment, Vec<(State, Ways)>) {
+        let mut before: Vec<(State, Ways)> = Vec::with_capacity(layer.states.len());
         let mut whole: BTreeMap<Option<usize>, Ways> = BTreeMap::new();
-        for (state, ways) in layer {
-            for (edge, target) in self.moves(i, line, state) {
+        let nothing = Listed::default();
+        let line = self.lines.get(i).unwrap_or(&nothing);
+        for (state, ways) in &layer.states {
+            let Some(moves) = layer.moves.get(&state.order) else { continue };
+            let mut tails: Option<Ways> = None;
+            for (edge, target) in moves_of(i, line, places, *state, moves) {
                 let rest = if i + 1 == self.lines.len() {
-                    end
-                } else if let Some(rest) = after.get(&target) {
-                    *rest
+                    Some(START)
                 } else {
-                    continue;
+                    let found = after.binary_search_by(|(state, _)| state.cmp(&target));
+                    found.ok().and_then(|at| after.get(at)).map(|(_, ways)| *ways)
                 };
+                let Some(rest) = rest else { continue };
                 let tail = rest.then(gain(edge));
-                join(&mut before, state.clone(), tail);
-                join(&mut whole, edge.map(|e| e.attempt), ways.times(tail));
+                tails = Some(tails.map_or(tail, |tails| tails.or(tail)));
+                let all = ways.times(tail);
+                let entry = whole.entry(edge.map(|e| e.attempt));
+                entry.and_modify(|known| *known = known.or(all)).or_insert(all);
             }
+            before.extend(tails.map(|tails| (*state, tails)));
         }
         (share(&whole), before)
     }
-
-    /// What line `i` can do in a state: take an attempt, or none.
-    fn moves<'s>(
-        &'s self,
-        i: usize,
-        line: &'s Line,
-        state: &'s State,
-    ) -> impl Iterator<Item = (Option<Edge>, State)> + 's {
-        let none = core::iter::once((None, self.settled(i, state.clone())));
-        let some = line
-            .edges
-            .iter()
-            .filter(move |edge| state.allows(line, edge))
-            .map(move |edge| (Some(*edge), self.settled(i, state.with(line, edge))));
-        none.chain(some)
-    }
-
-    /// Forgets what no line after `i` can tell apart.
-    fn settled(&self, i: usize, mut state: State) -> State {
-        state.taken.retain(|a| self.wanted_until.get(a).is_some_and(|&last| last > i));
-        let State { workers, latest, .. } = &mut state;
-        workers.0.retain(|((log, _), end)| {
-            latest.get(*log).is_none_or(|latest| *end - SAME_WORKER > latest - OTHER_WORKER)
-        });
-        state
-    }
 }
 
-impl State {
-    fn allows(&self, line: &Line, edge: &Edge) -> bool {
-        let of_worker = line.worker.and_then(|w| self.workers.get((line.log, w)));
-        self.taken.binary_search(&edge.attempt).is_err()
-            && of_worker.is_none_or(|end| edge.end.1 >= end - SAME_WORKER)
-            && self.latest.get(line.log).is_none_or(|end| edge.end.1 >= end - OTHER_WORKER)
-    }
-
-    fn with(&self, line: &Line, edge: &Edge) -> Self {
-        let mut next = self.clone();
-        if let Err(place) = next.taken.binary_search(&edge.attempt) {
-            next.taken.insert(place, edge.attempt);
-        }
-        if let Some(worker) = line.binds() {
-            next.workers.reach(worker, edge.end.0);
-        }
-        next.latest.reach(line.log, edge.end.0);
-        next
-    }
+/// What line `i` can do in a state: take an attempt, or none.
+fn moves_of<'s>(
+    i: usize,
+    line: &'s Listed,
+    places: &'s Places,
+    state: State,
+    moves: &'s Moves,
+) -> impl Iterator<Item = (Option<Edge>, State)> + 's {
+    let none = State { order: moves.none, taken: places.settled(i, state.taken) };
+    let wanted = places.of(i);
+    let some = line.edges.iter().zip(wanted).zip(&moves.some);
+    let some = some.filter_map(move |((edge, &place), order)| {
+        let taken = state.taken.with(place)?;
+        Some((Some(*edge), State { order: (*order)?, taken: places.settled(i, taken) }))
+    });
+    core::iter::once((None, none)).chain(some)
 }
 
 impl Ways {
@@ -228,6 +197,15 @@ impl Ways {
     fn times(self, rest: Self) -> Self {
         Self { count: self.count * rest.count, ..self.then(rest.score) }
     }
+
+    /// This or another way: the better score, and where they are as good, both.
+    fn or(self, other: Self) -> Self {
+        match self.score.cmp(&other.score) {
+            core::cmp::Ordering::Greater => self,
+            core::cmp::Ordering::Equal => Self { count: self.count + other.count, ..self },
+            core::cmp::Ordering::Less => other,
+        }
+    }
 }
 
 const fn gain(edge: Option<Edge>) -> Score {
@@ -237,20 +215,22 @@ const fn gain(edge: Option<Edge>) -> Score {
     }
 }
 
-/// Adds ways to a key: a better score replaces, an equal one adds up.
-fn join<K: Ord>(map: &mut BTreeMap<K, Ways>, key: K, ways: Ways) {
-    let entry = map.entry(key).or_insert(Ways { count: 0.0, ..ways });
-    match ways.score.cmp(&entry.score) {
-        core::cmp::Ordering::Greater => *entry = ways,
-        core::cmp::Ordering::Equal => entry.count += ways.count,
-        core::cmp::Ordering::Less => {}
-    }
+/// Puts states in order, and those that agree together.
+fn merge(states: &mut Vec<(State, Ways)>) {
+    states.sort_by_key(|(state, _)| *state);
+    states.dedup_by(|(state, ways), (kept, best)| {
+        let same = state == kept;
+        if same {
+            *best = best.or(*ways);
+        }
+        same
+    });
 }
 
 /// Counts matter by their ratios within a layer alone; over a long log they would overflow.
-fn rescale(layer: &mut BTreeMap<State, Ways>) {
-    let most = layer.values().map(|ways| ways.count).fold(1.0, f64::max);
-    for ways in layer.values_mut() {
+fn rescale(layer: &mut [(State, Ways)]) {
+    let most = layer.iter().map(|(_, ways)| ways.count).fold(1.0, f64::max);
+    for (_, ways) in layer {
         ways.count /= most;
     }
 }
@@ -261,9 +241,8 @@ fn share(whole: &BTreeMap<Option<usize>, Ways>) -> Assignment {
     let counts: Vec<(Option<usize>, f64)> =
         whole.iter().filter(|(_, w)| w.score == best).map(|(a, w)| (*a, w.count)).collect();
     let total: f64 = counts.iter().map(|(_, count)| count).sum();
-    Assignment {
+    Assignment::Counted {
         attempts: counts.iter().filter_map(|(a, count)| Some(((*a)?, count / total))).collect(),
         unmatched: counts.iter().filter(|(a, _)| a.is_none()).map(|(_, c)| c / total).sum(),
-        counted: true,
     }
 }

@@ -1,9 +1,10 @@
 //! What the join costs against the number of lines, and how much memory it takes.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::time::Instant;
 
-use why504_model::Span;
+use why504_correlate::{Assignment, Edge, Lines, Writer, assign};
+use why504_model::{Span, Timestamp};
 
 use super::seeded;
 use super::world::{Losses, Setting, World};
@@ -11,47 +12,142 @@ use super::world::{Losses, Setting, World};
 /// Attempts for each line.
 const ATTEMPTS_A_LINE: f64 = 10.0;
 const UPSTREAMS: u16 = 50;
+const TIMER: Span = Span::from_millis(300);
+/// Lines of a steady incident with all packets of its attempts; larger ones do not fit a small
+/// machine's memory, and are made of times alone.
+const WITH_PACKETS: usize = 50_000;
+/// Lines of a burst, all within one second.
+const BURST: usize = 20_000;
 
-/// Wall time of `correlate` alone, and the most memory the process held so far, for sizes up to
-/// `lines`.
+/// Processor time and the most memory the process held so far, for sizes up to `lines`.
 pub(super) fn table(seed: u64, lines: usize) -> String {
     let mut text = String::from(
-        "cost against size: 50 upstreams, 50 timeouts/s, ten unanswered attempts for each line\n\
-         | lines | attempts | seconds | µs a line | peak memory of the whole process |\n|---|---|---|---|---|\n",
+        "cost against size: an error log in whole seconds, one timer of 300 ms, 4 workers, ten unanswered \
+         attempts for each line\n\
+         | what | lines | attempts | processor seconds | µs a line | peak memory of the whole process |\n\
+         |---|---|---|---|---|---|\n",
     );
-    let mut size = 10_000.min(lines);
-    loop {
-        let rate = 50.0;
-        let setting = Setting {
-            rate,
-            lines: size,
-            timers: vec![Span::from_millis(300)],
-            workers: 4,
-            upstreams: UPSTREAMS,
-            background: rate * (ATTEMPTS_A_LINE - 1.0) / f64::from(UPSTREAMS),
-            access_log: false,
-            timers_known: true,
-            losses: Losses::Even,
-            late: Span::from_micros(500),
-            zone: Span::ZERO,
-        };
-        let world = World::new(&setting, &mut seeded(seed));
-        let begin = Instant::now();
-        let found = world.correlate();
-        let seconds = begin.elapsed().as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "a number of lines")]
-        let a_line = seconds * 1e6 / found.cases.len().max(1) as f64;
-        let _ = writeln!(
-            text,
-            "| {size} | {} | {seconds:.2} | {a_line:.1} | {} |",
-            world.merged.attempts.len(),
-            peak_memory()
-        );
-        if size >= lines {
-            return text;
-        }
-        size = (size * 10).min(lines);
+    for size in sizes(lines.min(WITH_PACKETS)) {
+        steady(&mut text, seed, size);
     }
+    for size in sizes(lines.min(BURST)) {
+        burst(&mut text, seed, size);
+    }
+    for size in sizes(lines) {
+        alone(&mut text, seed, size);
+    }
+    text
+}
+
+/// Tens, hundreds, ... up to a size.
+fn sizes(most: usize) -> impl Iterator<Item = usize> {
+    let smaller = (0..3).rev().map(move |tens| most / 10_usize.pow(tens));
+    smaller.filter(|size| *size >= 1000)
+}
+
+fn row(text: &mut String, what: &str, lines: usize, attempts: usize, seconds: f64) {
+    #[expect(clippy::cast_precision_loss, reason = "a number of lines")]
+    let a_line = seconds * 1e6 / lines.max(1) as f64;
+    let memory = peak_memory();
+    let _ =
+        writeln!(text, "| {what} | {lines} | {attempts} | {seconds:.2} | {a_line:.1} | {memory} |");
+}
+
+fn joined(text: &mut String, what: &str, setting: &Setting, seed: u64) {
+    let world = World::new(setting, &mut seeded(seed));
+    let begin = processor_seconds();
+    let found = world.correlate();
+    let seconds = processor_seconds() - begin;
+    row(text, what, found.cases.len(), world.merged.attempts.len(), seconds);
+}
+
+/// Fifty timeouts a second to fifty upstreams: join and judgement.
+fn steady(text: &mut String, seed: u64, lines: usize) {
+    let rate = f64::from(UPSTREAMS);
+    let background = rate * (ATTEMPTS_A_LINE - 1.0) / f64::from(UPSTREAMS);
+    joined(text, "steady, judged", &setting(lines, rate, UPSTREAMS, background), seed);
+}
+
+/// All within one second, to one upstream: join and judgement.
+fn burst(text: &mut String, seed: u64, lines: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "a number of lines")]
+    let rate = lines as f64;
+    joined(text, "burst in one second, judged", &setting(lines, rate, 1, rate / 80.0), seed);
+}
+
+fn setting(lines: usize, rate: f64, upstreams: u16, background: f64) -> Setting {
+    Setting {
+        rate,
+        lines,
+        timers: vec![TIMER],
+        workers: 4,
+        upstreams,
+        background,
+        access_log: false,
+        timers_known: true,
+        losses: Losses::Even,
+        late: Span::from_micros(500),
+        zone: Span::ZERO,
+    }
+}
+
+/// The assignment alone, of times without packets: fifty timeouts a second to fifty upstreams.
+fn alone(text: &mut String, seed: u64, lines: usize) {
+    let (entered, attempts) = times(seed, lines);
+    let begin = processor_seconds();
+    let found = assign(&entered);
+    let seconds = processor_seconds() - begin;
+    let counted =
+        found.iter().filter(|answer| matches!(answer, Assignment::Counted { .. })).count();
+    #[expect(clippy::cast_possible_truncation, reason = "a percentage")]
+    let share = (counted as u64 * 100 / lines.max(1) as u64) as u8;
+    row(text, &format!("assignment alone, {share} % counted"), lines, attempts, seconds);
+}
+
+/// Attempts at random times, one in ten of which has a line.
+fn times(seed: u64, lines: usize) -> (Lines, usize) {
+    let mut random = seeded(seed);
+    let mut now = Timestamp::from_parts(1_795_000_000, 0);
+    let attempts = lines * 10;
+    let mut began: Vec<Vec<(Timestamp, usize)>> = vec![Vec::new(); usize::from(UPSTREAMS)];
+    let mut logged: Vec<(Timestamp, u32, u32)> = Vec::with_capacity(lines);
+    for attempt in 0..attempts {
+        now = now + Span::from_nanos(i64::from(random.below(4_000_000)));
+        let upstream = random.below(u32::from(UPSTREAMS));
+        if let Some(times) = began.get_mut(upstream as usize) {
+            times.push((now, attempt));
+        }
+        if attempt % 10 == 0 {
+            let late = Span::from_micros(i64::from(random.below(1000)));
+            logged.push((now + TIMER + late, upstream, random.below(4)));
+        }
+    }
+    logged.sort_unstable();
+    let mut entered = Lines::default();
+    let mut rows = BTreeMap::new();
+    for (time, upstream, worker) in logged {
+        let second = Timestamp::from_parts(time.nanos().div_euclid(1_000_000_000), 0);
+        let times = began.get(upstream as usize).map(Vec::as_slice).unwrap_or_default();
+        let runs = rows.entry((second, upstream)).or_insert_with(|| {
+            let from = times.partition_point(|(t, _)| *t < second - TIMER - Span::from_millis(200));
+            let to = times.partition_point(|(t, _)| *t < second - TIMER + Span::from_millis(1020));
+            let edge = |&(time, attempt): &(Timestamp, usize)| {
+                let end = time + TIMER;
+                Edge { attempt, end: (end, end), penalty: 0, timer: 0 }
+            };
+            entered.hold(times.get(from..to).unwrap_or_default().iter().map(edge).collect())
+        });
+        entered.push(Writer { log: 0, worker: Some(worker), read: false }, runs.clone());
+    }
+    (entered, attempts)
+}
+
+/// Processor time of this thread, as the kernel's scheduler tells it (`/proc/thread-self/schedstat`):
+/// on a busy machine the wall clock says nothing.
+fn processor_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split(' ').next().and_then(|first| first.parse::<f64>().ok());
+    nanos.unwrap_or_default() / 1e9
 }
 
 /// As the kernel tells it (`VmHWM` of /proc/self/status).

@@ -94,7 +94,7 @@ pub(super) fn join(run: &Run<'_>, case: &Case, page: &mut Page<'_>) -> io::Resul
         LogClock::Unknown => "log and capture were not shown to agree; taken as equal".to_owned(),
     };
     page.field(2, "clocks", &clocks)?;
-    let fit = match case.candidates.len() {
+    let fit = match case.fitting {
         0 => "no attempt".to_owned(),
         1 => "exactly one attempt".to_owned(),
         n => format!("{n} attempts; probability of the verdict {:.2}", case.probability),
@@ -138,7 +138,7 @@ pub(super) fn candidates(run: &Run<'_>, case: &Case, page: &mut Page<'_>) -> io:
             inked(format!("  {}", attempt.nearest().history()), Ink::Faint),
         ])?;
     }
-    let more = case.candidates.len().saturating_sub(CANDIDATES_SHOWN);
+    let more = case.fitting.saturating_sub(CANDIDATES_SHOWN);
     if more > 0 {
         page.line(&[inked(format!("  and {more} more"), Ink::Faint)])?;
     }

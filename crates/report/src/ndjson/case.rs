@@ -63,7 +63,7 @@ pub(super) fn line<'a>(run: &Run<'a>, case: &Case, ids: &'a [String]) -> Option<
     let captures = run.captures();
     let mut attempts = attempts(run, case);
     // Where another line competes for the only attempt that fits, it may be the other's.
-    let certain = case.candidates.len() == 1 && case.probability > 1.0 - 1e-9;
+    let certain = case.fitting == 1 && case.probability > 1.0 - 1e-9;
     let attempt = if certain { attempts.pop() } else { None };
     let point = |p: PointId| captures.point(p);
     Some(CaseLine {
@@ -81,7 +81,7 @@ pub(super) fn line<'a>(run: &Run<'a>, case: &Case, ids: &'a [String]) -> Option<
         lost_between: case
             .lost_between
             .map(|(from, to)| LostBetween { from: point(from), to: point(to) }),
-        candidates: case.candidates.len(),
+        candidates: case.fitting,
         attempt,
         candidate_attempts: attempts,
         evidence: evidence_of(run, case),

@@ -75,12 +75,7 @@ pub(super) fn example<'c, 'a>(
             .first()
             .and_then(|c| run.merged.attempts.get(c.attempt))
             .map_or(0, |a| a.sightings().count());
-        (
-            case.grade,
-            std::cmp::Reverse(case.candidates.len()),
-            points,
-            std::cmp::Reverse(case.timeout),
-        )
+        (case.grade, std::cmp::Reverse(case.fitting), points, std::cmp::Reverse(case.timeout))
     };
     let case =
         class.cases.iter().filter(|c| !c.candidates.is_empty()).max_by_key(quality).copied()?;

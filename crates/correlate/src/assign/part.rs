@@ -1,0 +1,235 @@
+//! Lines with the places of the attempts that fit them, and which of them bear on each other.
+//!
+//! A burst of thousands of lines in one second fits as many attempts each: written out, the pairs
+//! would be millions. Lines of one second share one row of places instead, in order of time, and a
+//! line names a run of it: what is struck out at its ends moves a border.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use why504_model::Timestamp;
+
+use super::{Edge, Line, Listed, Place, Run, SAME_WORKER};
+
+/// Some lines, and the places that their runs name.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    /// Attempts are numbered from zero here.
+    pub(super) places: Vec<Place>,
+    /// Number -> attempt.
+    pub(super) attempts: Vec<usize>,
+    /// Place -> place of the whole.
+    origin: Vec<usize>,
+    pub(super) lines: Vec<Line>,
+}
+
+impl Part {
+    /// All lines there are.
+    pub(super) fn whole(places: Vec<Place>, lines: Vec<Line>) -> Self {
+        let origin = (0..places.len()).collect();
+        let mut whole = Self { places, attempts: Vec::new(), origin, lines };
+        whole.number();
+        whole
+    }
+
+    /// Numbers the attempts of the places, in order.
+    fn number(&mut self) {
+        let mut attempts: Vec<usize> = self.places.iter().map(|place| place.attempt).collect();
+        attempts.sort_unstable();
+        attempts.dedup();
+        for place in &mut self.places {
+            // Every attempt of a place is in the list made of them.
+            place.attempt = attempts.binary_search(&place.attempt).unwrap_or_default();
+        }
+        self.attempts = attempts;
+    }
+
+    /// Some of the lines, with their own places alone.
+    pub(super) fn part(&self, lines: &[usize]) -> Self {
+        let lines: Vec<&Line> = lines.iter().filter_map(|&i| self.lines.get(i)).collect();
+        let mut named: Vec<(usize, usize)> =
+            lines.iter().flat_map(|l| &l.runs).map(|run| (run.from, run.to)).collect();
+        named.sort_unstable();
+        // Stretches of places that some run names: start, end, and where they come to lie.
+        let mut stretches: Vec<(usize, usize, usize)> = Vec::new();
+        let mut used = 0;
+        for (from, to) in named {
+            match stretches.last_mut() {
+                Some((_, end, _)) if from <= *end => {
+                    used += to.saturating_sub(*end);
+                    *end = to.max(*end);
+                }
+                _ => {
+                    stretches.push((from, to, used));
+                    used += to - from;
+                }
+            }
+        }
+        let mut part = Self::default();
+        part.places.reserve_exact(used);
+        part.origin.reserve_exact(used);
+        for &(from, to, _) in &stretches {
+            let places = self.places.get(from..to).unwrap_or_default().iter();
+            part.places.extend(places.map(|place| Place {
+                attempt: self.attempts.get(place.attempt).copied().unwrap_or_default(),
+                ..*place
+            }));
+            part.origin.extend_from_slice(self.origin.get(from..to).unwrap_or_default());
+        }
+        let moved = |run: &Run| {
+            let stretch = stretches.partition_point(|(from, ..)| *from <= run.from);
+            let (from, _, at) = stretches.get(stretch - 1).copied().unwrap_or_default();
+            Run { from: run.from - from + at, to: run.to - from + at, ..*run }
+        };
+        part.lines = lines
+            .iter()
+            .map(|line| Line { writer: line.writer, runs: line.runs.iter().map(moved).collect() })
+            .collect();
+        part.number();
+        part
+    }
+
+    /// The places of a run.
+    pub(super) fn run(&self, run: &Run) -> &[Place] {
+        self.places.get(run.from..run.to).unwrap_or_default()
+    }
+
+    /// A run of this part in the places of the whole.
+    pub(super) fn of_whole(&self, run: &Run) -> Run {
+        let from = self.origin.get(run.from).copied().unwrap_or_default();
+        Run { from, to: from + (run.to - run.from), ..*run }
+    }
+
+    /// How many pairings there are.
+    pub(super) fn pairings(&self) -> usize {
+        self.lines.iter().flat_map(|line| &line.runs).map(|run| run.to - run.from).sum()
+    }
+
+    /// The lines with their pairings written out.
+    pub(super) fn listed(&self) -> Vec<Listed> {
+        let attempt = |number: usize| self.attempts.get(number).copied().unwrap_or_default();
+        let edges = |line: &Line| {
+            let runs = line.runs.iter();
+            let mut edges: Vec<Edge> = runs
+                .flat_map(|run| self.run(run).iter().map(move |place| (place, run)))
+                .map(|(place, run)| Edge {
+                    attempt: attempt(place.attempt),
+                    end: place.end,
+                    penalty: run.penalty,
+                    timer: run.timer,
+                })
+                .collect();
+            edges.sort_unstable();
+            edges
+        };
+        self.lines.iter().map(|l| Listed { writer: l.writer, edges: edges(l) }).collect()
+    }
+
+    /// Lines that bear on each other: they share attempts, or an attempt of one would put it out of
+    /// order with the other. In the order of the log; lines without attempts are left out.
+    pub(super) fn components(&self) -> Vec<Vec<usize>> {
+        let mut parent: Vec<usize> = (0..self.lines.len()).collect();
+        self.unite_sharers(&mut parent);
+        self.unite_neighbours(&mut parent);
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (i, line) in self.lines.iter().enumerate() {
+            if !line.runs.is_empty() {
+                groups.entry(root(&mut parent, i)).or_default().push(i);
+            }
+        }
+        groups.into_values().collect()
+    }
+
+    /// Those that share attempts.
+    fn unite_sharers(&self, parent: &mut [usize]) {
+        // Place -> the last of those that hang together with it by runs.
+        let mut last: Vec<usize> = (0..self.places.len()).collect();
+        for run in self.lines.iter().flat_map(|line| &line.runs) {
+            let mut place = above(&mut last, run.from);
+            while place + 1 < run.to {
+                if let Some(slot) = last.get_mut(place) {
+                    *slot = place + 1;
+                }
+                place = above(&mut last, place);
+            }
+        }
+        let mut owner = alloc::vec![usize::MAX; self.places.len()];
+        for (i, line) in self.lines.iter().enumerate() {
+            for run in &line.runs {
+                let block = above(&mut last, run.from);
+                claim(parent, owner.get_mut(block), i);
+            }
+        }
+        let mut of_attempt = alloc::vec![usize::MAX; self.attempts.len()];
+        for (i, place) in self.places.iter().enumerate() {
+            let block = above(&mut last, i);
+            if let Some(&line) = owner.get(block)
+                && line != usize::MAX
+            {
+                claim(parent, of_attempt.get_mut(place.attempt), line);
+            }
+        }
+    }
+
+    /// Those that could come out of order.
+    fn unite_neighbours(&self, parent: &mut [usize]) {
+        // Log and latest end so far -> a line of the component that has it.
+        let mut ends: BTreeMap<(u32, Timestamp), usize> = BTreeMap::new();
+        for (i, line) in self.lines.iter().enumerate() {
+            let log = line.writer.log;
+            let first = |run| Some(self.run(run).first()?.end.1);
+            let last = |run| Some(self.run(run).last()?.end.0);
+            let earliest = line.runs.iter().filter_map(first).min();
+            let latest = line.runs.iter().filter_map(last).max();
+            if let (Some(earliest), Some(latest)) = (earliest, latest) {
+                let later = (log, earliest + SAME_WORKER)..=(log, Timestamp::MAX);
+                let out_of_order: Vec<((u32, Timestamp), usize)> =
+                    ends.range(later).map(|(&key, &line)| (key, line)).collect();
+                let mut end = latest;
+                for (key, other) in out_of_order {
+                    ends.remove(&key);
+                    unite(parent, other, i);
+                    end = end.max(key.1);
+                }
+                if let Some(other) = ends.insert((log, end), i) {
+                    unite(parent, other, i);
+                }
+            }
+        }
+    }
+}
+
+/// Gives a slot to a line, or unites the line with the one that has it.
+fn claim(parent: &mut [usize], slot: Option<&mut usize>, line: usize) {
+    match slot {
+        Some(owner) if *owner == usize::MAX => *owner = line,
+        Some(owner) => unite(parent, *owner, line),
+        None => {}
+    }
+}
+
+/// The smaller index becomes the root, so that components come in order of their first line.
+fn unite(parent: &mut [usize], a: usize, b: usize) {
+    let (a, b) = (root(parent, a), root(parent, b));
+    if let Some(slot) = parent.get_mut(a.max(b)) {
+        *slot = a.min(b);
+    }
+}
+
+fn root(parent: &mut [usize], i: usize) -> usize {
+    above(parent, i)
+}
+
+/// Follows the links from `i` to where they end, and halves the way for those who come next.
+pub(super) fn above(links: &mut [usize], mut i: usize) -> usize {
+    while let Some(&up) = links.get(i)
+        && up != i
+    {
+        let next = links.get(up).copied().unwrap_or(up);
+        if let Some(slot) = links.get_mut(i) {
+            *slot = next;
+        }
+        i = next;
+    }
+    i
+}
