@@ -31,7 +31,7 @@ pub(crate) struct Class {
 
 /// The lines of a run by what they ask.
 pub(crate) struct Classes {
-    classes: Vec<Class>,
+    all: Vec<Class>,
     /// Line -> class.
     of: Vec<usize>,
     /// Logs of which at least half the lines found attempts: those whose gateway was captured. A log
@@ -80,7 +80,7 @@ impl Classes {
         }
         let watched =
             counts.into_iter().filter(|(_, (some, all))| some * 2 >= *all).map(|(log, _)| log);
-        Self { classes, of, watched: watched.collect() }
+        Self { all: classes, of, watched: watched.collect() }
     }
 
     /// The number of a line's class.
@@ -90,7 +90,7 @@ impl Classes {
 
     /// The class of a line.
     pub(crate) fn of(&self, line: usize) -> Option<&Class> {
-        self.classes.get(self.number(line))
+        self.all.get(self.number(line))
     }
 
     /// Whether the gateway that wrote a log was captured.

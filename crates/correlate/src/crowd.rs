@@ -101,8 +101,8 @@ impl<'a> Crowds<'a> {
             .map(|candidate| doubt.map_or(candidate, |doubt| candidate.doubted(doubt)))
             .collect();
         let unmatched = if member.contradicted { share } else { 0.0 };
-        let parties = parties.filter(|party| party.attempts > 0).collect();
-        fates::of_parties(member.line, join, candidates, parties, unmatched, self.points)
+        let parties: Vec<Party> = parties.filter(|party| party.attempts > 0).collect();
+        fates::of_parties(member.line, join, candidates, &parties, unmatched, self.points)
     }
 
     /// Judges each attempt of a class once; `timeout` is one of its lines.

@@ -39,10 +39,9 @@ pub(crate) fn together(
     points: Points<'_>,
 ) -> Case {
     candidates.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.attempt.cmp(&b.attempt)));
-    let parties = candidates.iter();
-    let parties =
-        parties.map(|c| Party { judgement: c.judgement, attempts: 1, share: c.share }).collect();
-    of_parties(timeout, join, candidates, parties, unmatched, points)
+    let party = |c: &Candidate| Party { judgement: c.judgement, attempts: 1, share: c.share };
+    let parties: Vec<Party> = candidates.iter().map(party).collect();
+    of_parties(timeout, join, candidates, &parties, unmatched, points)
 }
 
 /// The case of a line that has candidates, some of whom are named: their verdict where they share
@@ -51,11 +50,11 @@ pub(crate) fn of_parties(
     timeout: usize,
     join: Join,
     candidates: Vec<Candidate>,
-    parties: Vec<Party>,
+    parties: &[Party],
     unmatched: f64,
     points: Points<'_>,
 ) -> Case {
-    let fates = fates(&parties);
+    let fates = fates(parties);
     let case = Case {
         timeout,
         verdict: Verdict::Ambiguous,
