@@ -35,7 +35,7 @@ pub(crate) enum Command {
     /// One case in full: the join, the packet ladder, the checklist, what to do next
     Explain(Explain),
     /// Can these inputs be joined at all? Spans, clocks, coverage, and what is in the way
-    Check(Check),
+    Check(Joined),
     /// Every connect attempt of the captures with its outcome; no logs needed
     Handshakes(Handshakes),
     /// Every timeout that the logs report; no captures needed
@@ -46,9 +46,9 @@ pub(crate) enum Command {
     Recipe(Recipe),
 }
 
-/// Arguments of `report`.
+/// Logs and captures that are joined, and how: what `report`, `explain` and `check` take.
 #[derive(Debug, ClapArgs)]
-pub(crate) struct Report {
+pub(crate) struct Joined {
     /// Logs, captures, directories of them, or `-` for standard input
     #[arg(required_unless_present = "at", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
@@ -59,9 +59,16 @@ pub(crate) struct Report {
     #[command(flatten)]
     pub(crate) inputs: InputOptions,
     #[command(flatten)]
-    pub(crate) slices: SliceOptions,
-    #[command(flatten)]
     pub(crate) output: OutputOptions,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) joined: Joined,
+    #[command(flatten)]
+    pub(crate) slices: SliceOptions,
 }
 
 /// Arguments of `explain`.
@@ -112,22 +119,6 @@ pub(crate) struct InputOptions {
     /// Stops decompressing a file at this size, e.g. `20G` [default: 1T]
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_decompressed: Option<String>,
-}
-
-/// Arguments of `check`.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Check {
-    /// Logs, captures, directories of them, or `-` for standard input
-    #[arg(required_unless_present = "at", value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) captures: CaptureOptions,
-    #[command(flatten)]
-    pub(crate) logs: LogOptions,
-    #[command(flatten)]
-    pub(crate) inputs: InputOptions,
-    #[command(flatten)]
-    pub(crate) output: OutputOptions,
 }
 
 /// Arguments of `recipe`.

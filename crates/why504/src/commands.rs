@@ -13,7 +13,7 @@ use why504_model::Damage;
 use why504_report::ndjson::{self, TimeoutLine};
 use why504_report::{explain, text};
 
-use crate::args::{Args, CaptureOptions, Command, Explain, Format, InputOptions, Report, Timeouts};
+use crate::args::{Args, Command, Explain, Format, Joined, Report, Timeouts};
 use crate::exit::Outcome;
 use crate::inputs::{Inputs, Kind};
 use crate::logs;
@@ -41,7 +41,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
 
 fn report(options: &Report) -> anyhow::Result<Outcome> {
     slices::prepare(&options.slices)?;
-    let (analysis, plan) = analyse(options)?;
+    let (analysis, _, plan) = analyse(&options.joined)?;
     let shown = Shown::new(&analysis);
     let run = shown.run(&analysis);
     let mut of_slices = Complaints::default();
@@ -57,7 +57,7 @@ fn report(options: &Report) -> anyhow::Result<Outcome> {
 
 fn explain_case(options: &Explain) -> anyhow::Result<Outcome> {
     slices::prepare(&options.report.slices)?;
-    let (mut analysis, plan) = analyse(&options.report)?;
+    let (mut analysis, _, plan) = analyse(&options.report.joined)?;
     let shown = Shown::new(&analysis);
     let run = shown.run(&analysis);
     let mut of_slices = Complaints::default();
@@ -131,24 +131,17 @@ fn stream_timeouts(
 }
 
 /// Checks the arguments, finds the inputs, does the work.
-fn analyse(options: &Report) -> anyhow::Result<(Analysis, OutputPlan)> {
+fn analyse(options: &Joined) -> anyhow::Result<(Analysis, LogPlan, OutputPlan)> {
     let plan = LogPlan::new(&options.logs)?;
     let output = plan::output(&options.output)?;
-    let paths = (&options.paths[..], &options.captures);
-    Ok((analyse_with(&plan, paths, &options.inputs)?, output))
-}
-
-fn analyse_with(
-    plan: &LogPlan,
-    (paths, captures): (&[PathBuf], &CaptureOptions),
-    options: &InputOptions,
-) -> anyhow::Result<Analysis> {
-    let named = plan::named_points(captures)?;
-    let nat = plan::nat(captures)?;
+    let named = plan::named_points(&options.captures)?;
+    let nat = plan::nat(&options.captures)?;
     let mut complaints = Complaints::default();
-    let limits = plan::limits(options)?;
-    let inputs = Inputs::find(&with_named(paths, &named), &plan.formats, limits, &mut complaints);
-    Ok(run::analyse(inputs, plan, &named, nat, complaints))
+    let limits = plan::limits(&options.inputs)?;
+    let paths = with_named(&options.paths, &named);
+    let inputs = Inputs::find(&paths, &plan.formats, limits, &mut complaints);
+    let analysis = run::analyse(inputs, &plan, &named, nat, complaints);
+    Ok((analysis, plan, output))
 }
 
 /// The inputs, those that `--at` names included.

@@ -12,13 +12,13 @@ use why504_nginxlog::{AccessScanner, ErrorRecord, LogFormat, Zone};
 use why504_report::check::{Check, LogFile, PointFacts};
 use why504_report::{ndjson, text};
 
-use super::analyse_with;
-use crate::args::{self, Format};
+use super::analyse;
+use crate::args::{Format, Joined};
 use crate::captures::PointCapture;
 use crate::exit::Outcome;
 use crate::inputs::{Kind, shown};
 use crate::output;
-use crate::plan::{self, LogPlan};
+use crate::plan::LogPlan;
 use crate::run::Analysis;
 use crate::shown::Shown;
 
@@ -28,10 +28,8 @@ const END: usize = 64 << 10;
 const PIECE: usize = 256 << 10;
 
 /// Runs the command.
-pub(super) fn run(options: &args::Check) -> anyhow::Result<Outcome> {
-    let plan = LogPlan::new(&options.logs)?;
-    let target = plan::output(&options.output)?;
-    let analysis = analyse_with(&plan, (&options.paths, &options.captures), &options.inputs)?;
+pub(super) fn run(options: &Joined) -> anyhow::Result<Outcome> {
+    let (analysis, plan, target) = analyse(options)?;
     let check = Check { logs: logs(&analysis, &plan), points: points(&analysis) };
     let shown = Shown::new(&analysis);
     let run = shown.run(&analysis);
