@@ -83,6 +83,29 @@ pub(crate) fn each_of_its_own(sighting: &Sighting) -> bool {
     }) && several
 }
 
+/// Two points saw SYN+ACKs, and not one of them is the same: neither by its time stamp, which a box
+/// that rewrites ISNs leaves alone, nor by its number, which one that rewrites stamps does.
+pub(crate) fn other_answer(client: &Sighting, server: &Sighting) -> bool {
+    let known = |here: &Event| {
+        server.syn_acks().any(|there| {
+            let stamped = here.timestamps.zip(there.timestamps);
+            here.seq == there.seq || stamped.is_some_and(|(here, there)| here.value == there.value)
+        })
+    };
+    let (mut came, mut left) = (client.syn_acks().peekable(), server.syn_acks());
+    came.peek().is_some() && left.next().is_some() && !came.any(known)
+}
+
+/// Two points saw one SYN+ACK, by its time stamps, with different numbers: something on the way puts
+/// in its own.
+pub(crate) fn rewritten(client: &Sighting, server: &Sighting) -> bool {
+    client.syn_acks().any(|here| {
+        let same = |there: &Event| here.timestamps.is_some() && here.timestamps == there.timestamps;
+        let mut twins = server.syn_acks().filter(|there| same(there)).peekable();
+        twins.peek().is_some() && twins.all(|there| there.seq != here.seq)
+    })
+}
+
 /// Two ISNs answer one SYN. A server that lost its request would do so, too, but not before the
 /// request's 63 s have passed; cookies change with the minute (`tcp_cookie_time`).
 pub(crate) fn several_servers(sighting: &Sighting) -> bool {

@@ -169,6 +169,15 @@ pub struct Facts {
     /// The server's point saw an attempt to this upstream at that moment that the client's point
     /// did not: it may be this one, rewritten on the way.
     pub unpaired_at_server: bool,
+    /// The SYN+ACK that the client's point saw is none of those that left the server's point.
+    pub other_answer: bool,
+    /// The client's ACK was sent before any SYN came to the server's point: something on the way
+    /// had answered.
+    pub acked_before: bool,
+    /// Another attempt, or this one, shows that something on the way answers in this server's place.
+    pub proxied: bool,
+    /// The points saw other sequence numbers in the same packets.
+    pub rewritten: bool,
     /// Healthy handshakes are seen at both points.
     pub reliable: bool,
     /// The capture ended while the attempt was open.
@@ -215,6 +224,10 @@ impl Facts {
             server_slow: false,
             slowest: None,
             unpaired_at_server: false,
+            other_answer: false,
+            acked_before: false,
+            proxied: false,
+            rewritten: false,
             reliable: true,
             open_at_end: false,
             acks_may_be_hidden: true,

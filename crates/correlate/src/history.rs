@@ -45,6 +45,8 @@ pub struct History<'a> {
     delaying: BTreeSet<(PointId, IpAddr)>,
     /// Servers that echo the first SYN that they accepted.
     linux_like: BTreeSet<IpAddr>,
+    /// Servers in whose place something on the way answers.
+    proxied: BTreeSet<Endpoint>,
 }
 
 impl<'a> History<'a> {
@@ -63,6 +65,10 @@ impl<'a> History<'a> {
                 history.listen(points, sighting);
             }
             let nearest = attempt.nearest();
+            let mut further = attempt.sightings().skip(1);
+            if further.any(|far| acked_before(points, nearest, far)) {
+                history.proxied.insert(nearest.flow.server);
+            }
             if !points.saw_at_client(nearest) {
                 let key = (nearest.point, nearest.flow.server);
                 history.unpaired.entry(key).or_default().push(nearest.first_syn());
@@ -127,6 +133,12 @@ impl<'a> History<'a> {
                 delay::slowest(c, s, |moment| points.moment_at(client.point, server.point, moment))
             });
             facts.server_slow = s.is_some_and(|s| s.seen.syn_acks == 0 && s.seen.late_syn_acks > 0);
+            if let (Some(c), Some(s)) = (client.sighting, server.sighting) {
+                facts.other_answer = answers::other_answer(c, s);
+                facts.acked_before = acked_before(points, c, s);
+                facts.rewritten = c.isn != s.isn || answers::rewritten(c, s);
+            }
+            facts.proxied = self.proxied.contains(&attempt.flow().server);
             facts.unpaired_at_server = self.unpaired(points, attempt, server, during);
         }
         facts
@@ -275,6 +287,15 @@ impl<'a> History<'a> {
             times.get(from).is_some_and(|t| there.contains(*t))
         })
     }
+}
+
+/// Whether the client had acknowledged another SYN+ACK before its SYN came to a further point: no
+/// client sends a SYN after that, so something between the two did, and had answered before.
+fn acked_before(points: Points<'_>, near: &Sighting, far: &Sighting) -> bool {
+    let Some(ack) = near.third_ack() else { return false };
+    let asked = far.syns().next().map(|syn| syn.time);
+    let sent = points.moment_at(near.point, far.point, ack.time);
+    answers::other_answer(near, far) && sent.zip(asked).is_some_and(|(sent, asked)| sent <= asked)
 }
 
 /// The sequence number after a segment with FIN.

@@ -72,6 +72,8 @@ pub enum Doubt {
     Unreliable,
     /// The server's point saw an attempt at that moment that may be this one, rewritten.
     Unpaired,
+    /// Something on the way answers SYNs in the server's place.
+    Proxied,
     /// The capture point is not on the end's own host: what it saw may be lost beyond it.
     MidPath,
     /// The log's clock and the capture's were not shown to agree.
@@ -118,6 +120,9 @@ impl Doubt {
             Self::Unpaired => {
                 "the upstream saw an attempt at that moment that may be this one, rewritten on the way"
             }
+            Self::Proxied => {
+                "something on the way answers SYNs in this server's place, and may have got this one"
+            }
             Self::MidPath => "the capture was not taken on the end's own host",
             Self::Clock => "the log's clock and the capture's were not shown to agree",
             Self::Displaced => {
@@ -155,7 +160,7 @@ fn mechanism(row: &Row, facts: &Facts) -> Option<Mechanism> {
 }
 
 fn refinement(row: &Row, facts: &Facts) -> Option<Mechanism> {
-    row.mechanism.or_else(|| match row.verdict {
+    let of_row = row.mechanism.or_else(|| match row.verdict {
         Verdict::SynAckLost | Verdict::ServerSilent if reuse(facts) => {
             Some(Mechanism::PortReuseSynRecv)
         }
@@ -165,6 +170,7 @@ fn refinement(row: &Row, facts: &Facts) -> Option<Mechanism> {
             Leg::Server => Mechanism::ServerSlow,
             Leg::SynAck => Mechanism::LatePath,
         }),
+        Verdict::Connected if facts.acked_before => Some(Mechanism::SynProxy),
         Verdict::StaleConnection | Verdict::Connected => held(facts).or_else(|| split(facts)),
         Verdict::AckLost => split(facts),
         Verdict::AckIgnored => Some(if facts.s().first_timer_fired {
@@ -176,7 +182,8 @@ fn refinement(row: &Row, facts: &Facts) -> Option<Mechanism> {
             Some(Mechanism::InWindowReuse)
         }
         _ => None,
-    })
+    });
+    of_row.or(facts.rewritten.then_some(Mechanism::IsnRewrite))
 }
 
 /// An earlier attempt was half open on the port.
@@ -230,7 +237,13 @@ fn unproven_absence(row: &Row, facts: &Facts) -> Option<Doubt> {
     if facts.both() && !facts.reliable {
         return Some(Doubt::Unreliable);
     }
-    (row.verdict == Verdict::SynLost && facts.unpaired_at_server).then_some(Doubt::Unpaired)
+    if row.verdict != Verdict::SynLost {
+        None
+    } else if facts.unpaired_at_server {
+        Some(Doubt::Unpaired)
+    } else {
+        facts.proxied.then_some(Doubt::Proxied)
+    }
 }
 
 /// Between two points a loss is placed wherever they stand; "nothing left the server", "it ignored

@@ -80,6 +80,10 @@ pub enum Mechanism {
     TimeWait,
     /// The server answered each SYN afresh and kept nothing: SYN cookies, or a SYN proxy.
     SynCookies,
+    /// Something on the way answers SYNs in the server's place, and asks the server afterwards.
+    SynProxy,
+    /// Something on the way puts its own initial sequence numbers in place of the ends'.
+    IsnRewrite,
     /// Two servers behind one address answered the same SYN.
     LbSplit,
     /// The ACK found no place in the accept queue.
@@ -109,6 +113,8 @@ pub enum Settles {
     UpstreamCapture,
     /// A capture at the gateway over the same minutes.
     GatewayCapture,
+    /// A capture between the two ends, on the server's side of what answers in its place.
+    BetweenCapture,
     /// A longer capture, both directions, no narrow filter, at the point named.
     BetterCoverage,
     /// An access log with `$connection`, `$msec` and the `$upstream_*` times.
@@ -214,6 +220,8 @@ impl Mechanism {
             Self::CloseWait => "close_wait",
             Self::TimeWait => "time_wait",
             Self::SynCookies => "syn_cookies",
+            Self::SynProxy => "syn_proxy",
+            Self::IsnRewrite => "isn_rewrite",
             Self::LbSplit => "lb_split",
             Self::AcceptQueueOverflow => "accept_queue_overflow",
             Self::DeferAccept => "defer_accept",
@@ -234,6 +242,7 @@ impl Settles {
         match self {
             Self::UpstreamCapture => "a capture at the upstream over the same minutes",
             Self::GatewayCapture => "a capture at the gateway over the same minutes",
+            Self::BetweenCapture => "a capture on the upstream's side of what answers in its place",
             Self::BetterCoverage => {
                 "a capture that spans the moment, holds both directions and has no narrow filter"
             }

@@ -124,6 +124,8 @@ pub(crate) const fn mechanism(mechanism: Mechanism) -> &'static str {
         Mechanism::CloseWait => "port still held by a connection that the server had not closed",
         Mechanism::TimeWait => "port still remembered after an old connection was closed",
         Mechanism::SynCookies => "the server kept nothing of the SYN: SYN cookies, or a SYN proxy",
+        Mechanism::SynProxy => "something on the way answers SYNs in the server's place",
+        Mechanism::IsnRewrite => "something on the way rewrites sequence numbers",
         Mechanism::LbSplit => "two servers behind one address answered",
         Mechanism::AcceptQueueOverflow => "the server's accept queue was full",
         Mechanism::DeferAccept => "the server waits for data first: TCP_DEFER_ACCEPT",

@@ -5,7 +5,7 @@ use crate::LateAnswer;
 use crate::facts::{Asked, Facts};
 use crate::judge::{Need, Row};
 use crate::verdict::Settles::{
-    AccessLog, BetterCoverage, GatewayCapture, Timestamps, UpstreamCapture,
+    AccessLog, BetterCoverage, BetweenCapture, GatewayCapture, Timestamps, UpstreamCapture,
 };
 use crate::{Grade, Mechanism, Verdict};
 
@@ -102,6 +102,24 @@ pub(super) static ROWS: &[Row] = &[
         reason: "the ACK arrived and the server's kernel reset it at once: accept queue full with tcp_abort_on_overflow, or its request was gone",
     },
     Row {
+        name: "answered_by_another",
+        applies: |f| {
+            third_step(f)
+                && f.both()
+                && f.c().completed
+                && f.other_answer
+                && !f.s().acked_in_time
+                && !recovered(f)
+        },
+        when: "the client acknowledged a SYN+ACK that the captured server did not send, and nothing acknowledged the server's",
+        verdict: Verdict::Connected,
+        mechanism: None,
+        grade: Grade::Consistent,
+        need: Need::Nothing,
+        alternatives: &[(Verdict::SynAckLost, BetweenCapture), (Verdict::AckLost, BetweenCapture)],
+        reason: "the client's handshake was completed by something that answers in the captured server's place, or by another server; what the server's point saw is another handshake",
+    },
+    Row {
         name: "ack_lost",
         applies: |f| {
             third_step(f)
@@ -125,6 +143,7 @@ pub(super) static ROWS: &[Row] = &[
                 && f.both()
                 && f.c().completed
                 && f.s().earlier_ack_missing
+                && !f.other_answer
                 && !recovered(f)
         },
         when: "the client acknowledged; the server repeated its SYN+ACK, and the first ACK that reached its point still echoes the first SYN+ACK",

@@ -101,10 +101,10 @@ proptest! {
         server in prop::option::of(end()),
         late in any_of(&LATE),
         asked in any_of(&ASKED),
-        other in prop::collection::vec(any::<bool>(), 8),
+        other in prop::collection::vec(any::<bool>(), 11),
     ) {
         let [never_sent, attempt, no_syn_to_peer, late_is_first, linux_like, server_slow,
-            unpaired_at_server, reliable] = other[..] else { unreachable!("eight") };
+            unpaired_at_server, reliable, other_answer, acked_before, proxied] = other[..] else { unreachable!("eleven") };
         let facts = Facts {
             asked,
             never_sent,
@@ -117,6 +117,9 @@ proptest! {
             linux_like,
             server_slow,
             unpaired_at_server,
+            other_answer,
+            acked_before,
+            proxied,
             reliable,
             ..Facts::blank()
         };

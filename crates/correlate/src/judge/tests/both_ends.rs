@@ -29,6 +29,15 @@ pub(super) fn both_ends() -> Vec<Expectation> {
         (
             with(both(), |f| {
                 no_syn(f);
+                f.proxied = true;
+            }),
+            "syn_lost",
+            Verdict::SynLost,
+            Consistent,
+        ),
+        (
+            with(both(), |f| {
+                no_syn(f);
                 f.reliable = false;
             }),
             "syn_lost",

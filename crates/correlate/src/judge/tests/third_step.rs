@@ -26,6 +26,13 @@ pub(super) fn third_step() -> Vec<Expectation> {
             Consistent,
         ),
         (
+            // Not the captured server's: a SYN proxy, or another server of the same address.
+            with(read(both()), |f| f.other_answer = true),
+            "answered_by_another",
+            Verdict::Connected,
+            Consistent,
+        ),
+        (
             with(read(both()), |f| {
                 at_server(f).acked_in_time = true;
                 at_server(f).syn_acks_after_ack = 2;

@@ -1,0 +1,103 @@
+//! Something on the way that answers in the server's place, or puts its own numbers in: SYN proxies,
+//! several servers behind one address, boxes that rewrite ISNs.
+
+mod world;
+
+use why504_correlate::{Case, Grade, Mechanism, Verdict};
+use why504_model::{SeqNumber, TimeoutKind};
+
+use world::{CLIENT_POINT, SERVER_POINT, Seen, World, gateway, upstream};
+
+const BOTH: [u16; 2] = [CLIENT_POINT, SERVER_POINT];
+const OF_PROXY: u32 = 7_000;
+const OF_SERVER: u32 = 9_000;
+
+/// The proxy answers the SYN (Linux's SYNPROXY), takes the ACK, and only then asks the server, with
+/// the client's ISN.
+fn proxied(world: &mut World, ms: i64, port: u16, isn: u32, completes: bool) {
+    let client = gateway(port);
+    world.up(ms, client, 0x02, isn, 0, Seen::ClientOnly);
+    world.down(ms + 1, client, 0x12, OF_PROXY, isn + 1, Seen::ClientOnly);
+    world.up(ms + 2, client, 0x10, isn + 1, OF_PROXY + 1, Seen::ClientOnly);
+    world.up(ms + 4, client, 0x02, isn, 0, Seen::ServerOnly);
+    world.down(ms + 5, client, 0x12, OF_SERVER, isn + 1, Seen::ServerOnly);
+    if completes {
+        world.up(ms + 6, client, 0x10, isn + 1, OF_SERVER + 1, Seen::ServerOnly);
+    } else {
+        for again in [1_010, 3_030] {
+            world.down(ms + again, client, 0x12, OF_SERVER, isn + 1, Seen::ServerOnly);
+        }
+    }
+}
+
+fn only(world: &World) -> Case {
+    let mut cases = world.judge(&BOTH);
+    assert_eq!(cases.len(), 1);
+    cases.remove(0)
+}
+
+#[test]
+fn what_a_proxy_answered_proves_no_lost_ack() {
+    let mut world = World::watched();
+    proxied(&mut world, 10_100, 42_000, 5_000, false);
+    world.timed_out(13_150, Some(3_000)).kind = TimeoutKind::UpstreamReadTimeout;
+    let case = only(&world);
+    assert_eq!((case.verdict, case.grade), (Verdict::Connected, Grade::Consistent));
+    assert_eq!(case.mechanism, Some(Mechanism::SynProxy));
+    let others: Vec<Verdict> = case.alternatives.iter().map(|(verdict, ..)| *verdict).collect();
+    assert_eq!(others, [Verdict::SynAckLost, Verdict::AckLost]);
+}
+
+#[test]
+fn the_answer_of_another_server_proves_no_lost_ack() {
+    let mut world = World::watched();
+    let (ms, client) = (10_100, gateway(42_000));
+    world.up(ms, client, 0x02, 5_000, 0, Seen::Both);
+    world.down(ms + 1, client, 0x12, OF_SERVER, 5_001, Seen::ServerOnly);
+    world.down(ms + 2, client, 0x12, OF_PROXY, 5_001, Seen::ClientOnly);
+    world.up(ms + 3, client, 0x10, 5_001, OF_PROXY + 1, Seen::ClientOnly);
+    world.down(ms + 1_010, client, 0x12, OF_SERVER, 5_001, Seen::ServerOnly);
+    world.timed_out(ms + 3_050, Some(3_000)).kind = TimeoutKind::UpstreamReadTimeout;
+    let case = only(&world);
+    assert_eq!((case.verdict, case.grade), (Verdict::Connected, Grade::Consistent));
+    assert_eq!(case.mechanism, None, "which of the two it is does not show");
+}
+
+/// Where a proxy answers, a SYN that does not come through may have been answered by it.
+#[test]
+fn behind_a_proxy_no_syn_is_proven_lost() {
+    for (through_proxy, grade) in [(false, Grade::Proven), (true, Grade::Consistent)] {
+        let mut world = World::watched();
+        for i in 0..4_u16 {
+            let ms = 2_000 + i64::from(i) * 1_000;
+            if through_proxy {
+                proxied(&mut world, ms, 41_000 + i, 1_000 * u32::from(i) + 1, true);
+            } else {
+                world.healthy(ms, 41_000 + i, upstream());
+            }
+        }
+        world.unanswered(10_100, 42_000, 50_000);
+        world.timed_out(10_450, Some(300));
+        let case = only(&world);
+        assert_eq!((case.verdict, case.grade), (Verdict::SynLost, grade), "{through_proxy}");
+    }
+}
+
+#[test]
+fn rewritten_numbers_are_named() {
+    let mut world = World::watched();
+    world.answer_lost(10_100, 42_000, 5_000);
+    world.timed_out(10_450, Some(300));
+    world.change(SERVER_POINT, |segment| {
+        let mut changed = *segment;
+        if segment.destination == gateway(42_000) {
+            changed.ack = SeqNumber(segment.ack.0.wrapping_add(123_456));
+        } else if segment.source == gateway(42_000) {
+            changed.seq = SeqNumber(segment.seq.0.wrapping_add(123_456));
+        }
+        Some(changed)
+    });
+    let case = only(&world);
+    assert_eq!((case.verdict, case.grade), (Verdict::SynAckLost, Grade::Proven));
+    assert_eq!(case.mechanism, Some(Mechanism::IsnRewrite));
+}
