@@ -105,9 +105,10 @@ impl Shared {
         let task = self.lock().begin(waiting);
         let Some(done) = task.map(Task::done) else { return false };
         let cut = self.lock().end(done);
-        if let Some(mut cut) = cut {
+        for mut cut in cut {
             cut.digest.read(cut.block, self.source);
             self.lock().put(cut.place, cut.digest);
+            self.news.notify_one();
         }
         self.news.notify_one();
         true

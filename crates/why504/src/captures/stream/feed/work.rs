@@ -160,24 +160,27 @@ impl Work {
         Some(Task::Read(reader))
     }
 
-    /// Puts what was done in order; returns what the one who did it is to decode.
-    pub(super) fn end(&mut self, done: Done) -> Option<Cut> {
+    /// Puts what was done in order; returns what the one who did it is to decode: the blocks that he
+    /// has just walked over, since they are in his cache.
+    pub(super) fn end(&mut self, done: Done) -> Vec<Cut> {
         match done {
             Done::Window(from, piece) => {
                 if let Some(windows) = &mut self.windows {
                     windows.put(from, piece);
                 }
+                let left = self.raw.len();
                 self.cut_windows();
-                // Mostly there is but one, and it is in the cache of whoever has just read it.
-                self.raw.pop_front()
+                self.raw.drain(left..).collect()
             }
             Done::Read(reader, block) => {
                 self.read = block.is_none();
                 self.reader = Some(reader);
-                self.cut(block?);
-                None
+                if let Some(block) = block {
+                    self.cut(block);
+                }
+                Vec::new()
             }
-            Done::Decode(cut) => Some(cut),
+            Done::Decode(cut) => vec![cut],
         }
     }
 
