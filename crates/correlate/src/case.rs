@@ -16,6 +16,7 @@ use crate::facts::Asked;
 use crate::fates::together;
 use crate::history::History;
 use crate::judge::{Doubt, Judgement, judge};
+use crate::plain;
 use crate::rounds::{Claim, Rounds};
 use crate::search::{Join, Search};
 use crate::starts::{Starts, is_in_place};
@@ -164,6 +165,9 @@ const ANSWER_AWAITED: Span = Span::from_secs(1);
 
 /// The outcome of an attempt without any log.
 pub fn judge_attempt(points: Points<'_>, history: &History<'_>, attempt: &Attempt) -> Judgement {
+    if let Some(facts) = plain::facts(points, attempt) {
+        return judge(&facts);
+    }
     let last = attempt.nearest().events.last().map_or(attempt.first_syn(), |e| e.time);
     let until = |end| {
         let during = Interval::new(attempt.first_syn(), end);

@@ -30,6 +30,7 @@ mod history;
 mod judge;
 mod late;
 mod peers;
+mod plain;
 mod rates;
 mod rounds;
 mod search;

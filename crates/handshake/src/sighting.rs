@@ -128,10 +128,10 @@ impl Sighting {
     /// or the capture dropped it ("acknowledgement of data never seen", Paxson, Automated Packet
     /// Trace Analysis of TCP Implementations, SIGCOMM 1997).
     pub fn answer_missed(&self) -> bool {
-        self.completed()
-            && self.syn_acks().next().is_none()
+        self.syn_acks().next().is_none()
             && self.wrong_syn_acks().next().is_none()
             && self.reverse_syn().is_none()
+            && self.completed()
     }
 
     /// Whether a SYN or SYN+ACK had to be repeated before the handshake was completed: a near miss.
@@ -140,6 +140,10 @@ impl Sighting {
     /// What comes twice within a moment, or bears the time stamp of the first, was captured twice
     /// (`-i any`, mirrors, several VLANs).
     pub fn saved_by_repetition(&self) -> bool {
+        // The cheaper question first: it is asked of every attempt.
+        if self.syns().nth(1).is_none() && self.syn_acks().nth(1).is_none() {
+            return false;
+        }
         let Some(third) = self.third_ack().map(|e| e.time) else { return false };
         let accepted = self.events.iter().find(|e| self.shows_acceptance(e));
         if accepted.is_none() && self.server_rst().is_some() {

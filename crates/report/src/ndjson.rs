@@ -6,6 +6,7 @@ mod attempt;
 mod case;
 mod check;
 mod log;
+mod prepared;
 mod rates;
 mod reset;
 mod summary;
@@ -63,7 +64,7 @@ pub fn attempt(
     judgement: &Judgement,
     out: &mut Vec<u8>,
 ) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &attempt::line(captures, attempt, judgement))?;
+    attempt::line(captures, attempt, judgement).write(out)?;
     out.push(b'\n');
     Ok(())
 }

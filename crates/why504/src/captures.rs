@@ -22,9 +22,9 @@ use stream::{Observer, PointStream};
 /// Clean handshakes kept of each point, to compare clocks and to measure reliability.
 const SAMPLE: usize = 4096;
 
-/// Packets after which closed attempts are handed over: some thousand attempts of a busy gateway. What
-/// ended badly in the last minutes is gone through each time.
-const HAND_OVER: u64 = 1 << 17;
+/// Packets after which closed attempts are handed over: few enough attempts to be in a core's cache
+/// still.
+const HAND_OVER: u64 = 1 << 13;
 
 /// What one point's captures hold.
 #[derive(Debug, Default)]

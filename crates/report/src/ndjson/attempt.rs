@@ -8,6 +8,7 @@ use why504_correlate::{Judgement, Mechanism, Verdict};
 use why504_handshake::{Attempt, Side, Sighting};
 use why504_model::Span;
 
+use super::prepared::Prepared;
 use crate::flight::{EVIDENCE_KEPT, Proof, proofs};
 use crate::moment::{Rfc3339, rfc3339};
 use crate::reason;
@@ -94,11 +95,11 @@ impl Serialize for AttemptObject<'_> {
     }
 }
 
-impl Serialize for AttemptLine<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl AttemptLine<'_> {
+    pub(super) fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
         let (AttemptObject { attempt, .. }, judgement) = (&self.object, self.judgement);
         let syn_acks = attempt.sightings().map(|s| s.syn_acks().count()).max().unwrap_or(0);
-        let mut line = serializer.serialize_struct("attempt", 18)?;
+        let mut line = Prepared::begin(out);
         line.serialize_field("type", "attempt")?;
         self.object.fields(&mut line)?;
         line.serialize_field("points", &SeenAt(&self.object))?;

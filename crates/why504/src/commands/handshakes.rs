@@ -25,8 +25,10 @@ use crate::shown::{Shown, point_names};
 
 /// Attempts of several points that are rendered at once.
 const AT_ONCE: usize = 4096;
-/// Attempts of these that are rendered by one core, one after the other.
-const TOGETHER: usize = 256;
+/// Most lines are shorter.
+const LINE_BYTES: usize = 1024;
+/// Attempts of these that a core takes at least.
+const FOR_ONE_CORE: usize = 64;
 
 /// Runs the command. Attempts are not kept, so they go to one place only.
 pub(super) fn run(options: &Handshakes) -> anyhow::Result<Outcome> {
@@ -80,18 +82,12 @@ fn whole(
     let history = History::new(points);
     let renderer = printer.renderer;
     for attempts in merged.attempts.chunks(AT_ONCE) {
-        let render = |some: &[Attempt]| {
-            let mut text = Rendered::default();
-            for attempt in some {
-                let judgement = judge_attempt(points, &history, attempt);
-                renderer.render(points, &all.coverage, attempt, &judgement, &mut text);
-            }
-            text
+        let render = |attempt: &Attempt| {
+            let judgement = judge_attempt(points, &history, attempt);
+            renderer.render(points, &all.coverage, attempt, &judgement)
         };
-        let some: Vec<Rendered> = attempts.par_chunks(TOGETHER).map(render).collect();
-        for text in some {
-            printer.print(text)?;
-        }
+        let lines: Vec<Line> = attempts.par_iter().with_min_len(FOR_ONE_CORE).map(render).collect();
+        lines.into_iter().try_for_each(|line| printer.print(line))?;
     }
     let losses = Rates::of_run(points, &healthy).losses(points);
     Ok((all, merged, losses))
@@ -110,18 +106,18 @@ fn stream(
     let mut result = Ok(());
     let mut follower = |closed: Vec<Sighting>, tracker: &Tracker| {
         if result.is_ok() {
-            live.take(closed);
             let renderer = printer.renderer;
             // The only point saw it: what else that point covers does not matter here.
-            let render = |points: Points<'_>, attempt: &_, judgement: &_, rendered: &mut _| {
-                renderer.render(points, &BTreeMap::new(), attempt, judgement, rendered);
+            let render = |points: Points<'_>, attempt: &Attempt, judgement: &Judgement| {
+                renderer.render(points, &BTreeMap::new(), attempt, judgement)
             };
-            result = live.judge(tracker, render, |attempts, rendered| {
-                for attempt in attempts {
+            let judged = live.go_on(closed, tracker, render, |doubtful, line| {
+                if let Some(attempt) = doubtful {
                     rates.count_at_one_point(attempt);
                 }
-                printer.print(rendered)
+                printer.print(line)
             });
+            result = judged.map(|_| ());
         }
     };
     let point = captures::follow(id, files.to_vec(), complaints, &mut follower);
@@ -154,12 +150,9 @@ impl Printer<'_> {
         }
     }
 
-    fn print(&mut self, rendered: Rendered) -> io::Result<()> {
-        for (verdict, attempts) in rendered.ended {
-            *self.ended.entry(verdict).or_default() += attempts;
-        }
-        self.out.write_all(&rendered.text)?;
-        rendered.written
+    fn print(&mut self, line: Line) -> io::Result<()> {
+        *self.ended.entry(line.verdict).or_default() += 1;
+        self.out.write_all(&line.text?)
     }
 }
 
@@ -172,29 +165,20 @@ struct Renderer<'a> {
     infos: &'a [why504_report::PointInfo],
 }
 
-/// Attempts as they are printed, and how they ended.
-struct Rendered {
-    ended: BTreeMap<Verdict, u64>,
-    text: Vec<u8>,
-    written: io::Result<()>,
-}
-
-impl Default for Rendered {
-    fn default() -> Self {
-        Self { ended: BTreeMap::new(), text: Vec::new(), written: Ok(()) }
-    }
+/// An attempt as it is printed.
+struct Line {
+    verdict: Verdict,
+    text: io::Result<Box<[u8]>>,
 }
 
 impl Renderer<'_> {
-    /// Adds an attempt to those before it.
     fn render(
         &self,
         points: Points<'_>,
         coverage: &BTreeMap<PointId, Coverage>,
         attempt: &Attempt,
         judgement: &Judgement,
-        rendered: &mut Rendered,
-    ) {
+    ) -> Line {
         let rendering = Rendering {
             sources: self.sources,
             points: self.infos,
@@ -203,20 +187,17 @@ impl Renderer<'_> {
             offsets: &points.merged.offsets,
             tunnels: &BTreeMap::new(),
         };
-        let text = &mut rendered.text;
+        let mut text = Vec::with_capacity(LINE_BYTES);
         let written = match self.format {
             // In a list for people the healthy ones are a number in the summary.
             Format::Text if is_healthy(attempt, judgement) => Ok(()),
             Format::Text => {
                 let zone = why504_report::ZoneInfo::default();
-                text::handshake(&rendering, &zone, attempt, judgement, self.style, text)
+                text::handshake(&rendering, &zone, attempt, judgement, self.style, &mut text)
             }
-            Format::Ndjson => ndjson::attempt(&rendering, attempt, judgement, text),
+            Format::Ndjson => ndjson::attempt(&rendering, attempt, judgement, &mut text),
         };
-        *rendered.ended.entry(judgement.verdict()).or_default() += 1;
-        if rendered.written.is_ok() {
-            rendered.written = written;
-        }
+        Line { verdict: judgement.verdict(), text: written.map(|()| text.as_slice().into()) }
     }
 }
 

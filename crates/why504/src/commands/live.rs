@@ -1,12 +1,14 @@
 //! A stream of attempts that are judged as soon as no other can come before them, and forgotten.
 //!
-//! What is held is what is open, what waits for that in its order (up to a number), and what ended
-//! badly in the last minutes, since a bare ACK may still speak of it.
+//! A clean attempt is judged and rendered when it closes, while it is in the cache: what came before it
+//! means nothing to it. What is held of it is what was made of it. Besides, what is open is held, what
+//! waits for that in its order (up to a number), and what ended badly in the last minutes, since a bare
+//! ACK may still speak of it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::mem;
 
-use rayon::prelude::*;
 use why504_correlate::{History, Judgement, Points, judge_attempt};
 use why504_handshake::{Attempt, Merged, Path, Sighting, Tracker};
 use why504_model::{Flow, Span, Timestamp};
@@ -17,113 +19,172 @@ use crate::captures;
 /// keeps a request in SYN-RECEIVED.
 pub(super) const REMEMBERED: Span = Span::from_secs(140);
 
-/// Attempts that are rendered at once: a few megabytes of text.
+/// Attempts after which those that are due are looked for: what ended badly in the last minutes is gone
+/// through each time.
 const AT_ONCE: usize = 4096;
-/// Attempts of these that are rendered by one core, one after the other.
-const TOGETHER: usize = 256;
 
-/// Attempts that may wait behind one that is open, for at most 135 s; each takes about a kilobyte.
+/// Attempts that may wait behind one that is open, for at most 135 s; each takes half a kilobyte or one.
 const WAITING: usize = 1 << 15;
 
-/// What is held of a stream of attempts.
-#[derive(Default)]
-pub(super) struct Live {
+/// What is held of a stream of attempts, of which a `T` is made for each.
+pub(super) struct Live<T> {
     pub(super) path: Path,
-    /// Closed and not yet judged, by first SYN; the number tells apart what nothing else does.
-    closed: BTreeMap<(Timestamp, Flow, u32, u64), Attempt>,
+    /// Closed and not yet handed over, by first SYN; the number tells apart what nothing else does.
+    closed: BTreeMap<(Timestamp, Flow, u32, u64), Closed<T>>,
     /// How many of them may wait for one that is open.
     waiting_most: usize,
     taken: u64,
+    /// How many were taken since those that are due were looked for.
+    since: usize,
     /// Judged, did not end well, and still able to explain a bare ACK.
     remembered: VecDeque<Attempt>,
 }
 
-impl Live {
+/// An attempt that has closed.
+enum Closed<T> {
+    /// It was clean, and this was made of it.
+    Clean(T),
+    /// It is to be judged when everything before it is known.
+    Doubtful(Attempt),
+}
+
+impl<T> Live<T> {
     /// For one capture point.
     pub(super) fn new() -> Self {
-        Self { path: Path::new([captures::point_id(0)]), waiting_most: WAITING, ..Self::default() }
+        Self {
+            path: Path::new([captures::point_id(0)]),
+            closed: BTreeMap::new(),
+            waiting_most: WAITING,
+            taken: 0,
+            since: 0,
+            remembered: VecDeque::new(),
+        }
     }
 
-    /// Attempts that have closed.
-    pub(super) fn take(&mut self, closed: Vec<Sighting>) {
+    /// Takes attempts that have closed, judges those before which no other can come any more, and hands
+    /// what `render` makes of them to `each`, in order of their first SYN, with those that were not clean.
+    /// Where one that is open keeps too many waiting, clean ones go before it. Returns, now and then, the
+    /// time before which no attempt can begin any more that was not judged.
+    pub(super) fn go_on(
+        &mut self,
+        closed: Vec<Sighting>,
+        tracker: &Tracker,
+        render: impl Fn(Points<'_>, &Attempt, &Judgement) -> T,
+        mut each: impl FnMut(Option<&Attempt>, T) -> io::Result<()>,
+    ) -> io::Result<Option<Timestamp>> {
+        self.since += closed.len();
+        self.take(closed, tracker, &render);
+        // When nothing is open, the capture may be over.
+        if self.since < AT_ONCE && tracker.open() > 0 {
+            return Ok(None);
+        }
+        self.since = 0;
+        let until = tracker.earliest_open().unwrap_or(Timestamp::MAX);
+        self.judge(until, tracker, &render, &mut each)?;
+        while self.closed.len() > self.waiting_most {
+            let clean = |_: &_, closed: &mut Closed<T>| matches!(closed, Closed::Clean(_));
+            let passing = self.closed.extract_if(.., clean).take(AT_ONCE);
+            let mut none = true;
+            for (_, closed) in passing {
+                none = false;
+                if let Closed::Clean(made) = closed {
+                    each(None, made)?;
+                }
+            }
+            if none {
+                break;
+            }
+        }
+        Ok(Some(until))
+    }
+
+    fn take(
+        &mut self,
+        closed: Vec<Sighting>,
+        tracker: &Tracker,
+        render: &impl Fn(Points<'_>, &Attempt, &Judgement) -> T,
+    ) {
+        let (history, merged) = (History::default(), Merged::default());
+        let coverage = BTreeMap::from([(captures::point_id(0), tracker.coverage())]);
         for sighting in closed {
             self.path.learn(&sighting);
             self.taken += 1;
             let key = (sighting.first_syn(), sighting.flow, sighting.isn.0, self.taken);
-            self.closed.insert(key, sighting.into());
+            let attempt = Attempt::from(sighting);
+            let closed = if attempt.nearest().is_clean() {
+                let points = Points { path: &self.path, coverage: &coverage, merged: &merged };
+                let judgement = judge_attempt(points, &history, &attempt);
+                Closed::Clean(render(points, &attempt, &judgement))
+            } else {
+                Closed::Doubtful(attempt)
+            };
+            self.closed.insert(key, closed);
         }
     }
 
-    /// Judges the attempts before which no other can come any more, in order of their first SYN:
-    /// `render` adds what it makes of each to that of the attempts before it, and `each` gets it with
-    /// the attempts, some at a time. Where one that is open keeps too many waiting, clean ones go before
-    /// it: what came before them means nothing to them.
-    pub(super) fn judge<T: Default + Send>(
+    /// Hands over the attempts whose first SYN came before `until`.
+    fn judge(
         &mut self,
+        until: Timestamp,
         tracker: &Tracker,
-        render: impl Fn(Points<'_>, &Attempt, &Judgement, &mut T) + Sync,
-        mut each: impl FnMut(&[Attempt], T) -> io::Result<()>,
+        render: &impl Fn(Points<'_>, &Attempt, &Judgement) -> T,
+        each: &mut impl FnMut(Option<&Attempt>, T) -> io::Result<()>,
     ) -> io::Result<()> {
-        let until = tracker.earliest_open().unwrap_or(Timestamp::MAX);
-        while let Some(due) = self.due(until) {
+        loop {
+            let mut due = Vec::new();
+            while due.len() < AT_ONCE
+                && let Some(first) = self.closed.first_entry()
+                && first.key().0 < until
+            {
+                due.push(first.remove_entry());
+            }
+            let Some(((last, ..), _)) = due.last() else { return Ok(()) };
             // What is open will ask for what is remembered from before it.
-            let now = due.last().map_or(until, Attempt::first_syn).min(until);
+            let now = (*last).min(until);
             while self.remembered.front().is_some_and(|a| a.first_syn() < now - REMEMBERED) {
                 self.remembered.pop_front();
             }
-            self.judge_some(due, tracker, &render, &mut each)?;
+            self.judge_some(due.into_iter().map(|(_, closed)| closed), tracker, render, each)?;
         }
-        Ok(())
     }
 
-    /// The next attempts that need not wait, not too many to hold as text.
-    fn due(&mut self, until: Timestamp) -> Option<Vec<Attempt>> {
-        let mut due = Vec::new();
-        while due.len() < AT_ONCE
-            && let Some(first) = self.closed.first_entry()
-            && first.key().0 < until
-        {
-            due.push(first.remove());
-        }
-        if due.is_empty() && self.closed.len() > self.waiting_most {
-            let clean = self.closed.extract_if(.., |_, attempt| attempt.nearest().is_clean());
-            due.extend(clean.take(AT_ONCE).map(|(_, attempt)| attempt));
-        }
-        (!due.is_empty()).then_some(due)
-    }
-
-    /// Rendering is done on all cores: it takes longer than following the attempts.
-    fn judge_some<T: Default + Send>(
+    fn judge_some(
         &mut self,
-        due: Vec<Attempt>,
+        due: impl Iterator<Item = Closed<T>>,
         tracker: &Tracker,
-        render: &(impl Fn(Points<'_>, &Attempt, &Judgement, &mut T) + Sync),
-        each: &mut impl FnMut(&[Attempt], T) -> io::Result<()>,
+        render: &impl Fn(Points<'_>, &Attempt, &Judgement) -> T,
+        each: &mut impl FnMut(Option<&Attempt>, T) -> io::Result<()>,
     ) -> io::Result<()> {
-        let doubtful = due.iter().filter(|a| !a.nearest().is_clean());
-        let merged = Merged {
-            attempts: self.remembered.iter().chain(doubtful).cloned().collect(),
-            ..Merged::default()
-        };
+        // What is judged refers to the attempts among which it is judged, so these come first.
+        let first = self.remembered.len();
+        let mut made = Vec::new();
+        for closed in due {
+            made.push(match closed {
+                Closed::Clean(made) => Some(made),
+                Closed::Doubtful(attempt) => {
+                    self.remembered.push_back(attempt);
+                    None
+                }
+            });
+        }
+        if first == self.remembered.len() {
+            return made.into_iter().flatten().try_for_each(|made| each(None, made));
+        }
+        let merged =
+            Merged { attempts: mem::take(&mut self.remembered).into(), ..Merged::default() };
         let coverage = BTreeMap::from([(captures::point_id(0), tracker.coverage())]);
         let points = Points { path: &self.path, coverage: &coverage, merged: &merged };
         let history = History::new(points);
-        let rendered: Vec<T> = due
-            .par_chunks(TOGETHER)
-            .map(|some| {
-                let mut rendered = T::default();
-                for attempt in some {
-                    let judgement = judge_attempt(points, &history, attempt);
-                    render(points, attempt, &judgement, &mut rendered);
-                }
-                rendered
-            })
-            .collect();
-        for (some, rendered) in due.chunks(TOGETHER).zip(rendered) {
-            each(some, rendered)?;
-        }
-        self.remembered.extend(due.into_iter().filter(|a| !a.nearest().is_clean()));
-        Ok(())
+        let mut doubtful = merged.attempts.iter().skip(first);
+        let written = made.into_iter().try_for_each(|made| match made {
+            Some(made) => each(None, made),
+            None => doubtful.next().map_or(Ok(()), |attempt| {
+                let judgement = judge_attempt(points, &history, attempt);
+                each(Some(attempt), render(points, attempt, &judgement))
+            }),
+        });
+        self.remembered = merged.attempts.into();
+        written
     }
 }
 
@@ -158,7 +219,7 @@ mod tests {
     /// the first is never answered, the third is refused, the others are clean.
     fn order(waiting_most: usize) -> [Vec<u16>; 2] {
         let mut tracker = Tracker::new(captures::point_id(0));
-        let mut live = Live { waiting_most, ..Live::new() };
+        let mut live = Live::<u16> { waiting_most, ..Live::new() };
         tracker.push(&packet(1, 0, true, 2, (7, 0)));
         for port in 2..7 {
             let ms = i64::from(port) * 10;
@@ -175,14 +236,12 @@ mod tests {
             if end {
                 tracker.end();
             }
-            live.take(tracker.take());
+            // As if as many had been taken as there must be.
+            live.since = AT_ONCE;
             let mut ports = Vec::new();
-            let port = |_: Points<'_>, attempt: &Attempt, _: &Judgement, ports: &mut Vec<u16>| {
-                ports.push(attempt.flow().client.port);
-            };
-            let judged = live.judge(&tracker, port, |attempts, some| {
-                assert_eq!(attempts.len(), some.len());
-                ports.extend(some);
+            let port = |_: Points<'_>, attempt: &Attempt, _: &Judgement| attempt.flow().client.port;
+            let judged = live.go_on(tracker.take(), &tracker, port, |_, port| {
+                ports.push(port);
                 Ok(())
             });
             judged.expect("nothing is written");

@@ -148,7 +148,7 @@ fn stream(
 
 /// One capture point.
 struct Stream<'a, 'b> {
-    live: Live,
+    live: Live<Fate>,
     watch: ResetWatch,
     /// In the order in which they were captured.
     waiting: VecDeque<Reset>,
@@ -175,21 +175,16 @@ impl Follower for Stream<'_, '_> {
 
 impl Stream<'_, '_> {
     fn go_on(&mut self, closed: Vec<Sighting>, tracker: &Tracker) -> io::Result<()> {
-        self.live.take(closed);
         self.waiting.extend(self.watch.take());
         let fates = &mut self.fates;
-        let fate = |_: Points<'_>, _: &Attempt, judgement: &Judgement, all: &mut Vec<Fate>| {
-            all.push(Fate::from(judgement));
-        };
-        self.live.judge(tracker, fate, |attempts, found| {
-            for (attempt, fate) in attempts.iter().zip(found) {
-                if !attempt.nearest().is_clean() {
-                    fates.learn(attempt, fate);
-                }
+        let fate = |_: Points<'_>, _: &Attempt, judgement: &Judgement| Fate::from(judgement);
+        let judged = self.live.go_on(closed, tracker, fate, |doubtful, fate| {
+            if let Some(attempt) = doubtful {
+                fates.learn(attempt, fate);
             }
             Ok(())
         })?;
-        let until = tracker.earliest_open().unwrap_or(Timestamp::MAX);
+        let Some(until) = judged else { return Ok(()) };
         while let Some(reset) = self.waiting.front()
             && (reset.time() < until || self.waiting.len() > WAITING)
         {
