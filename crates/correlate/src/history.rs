@@ -53,6 +53,15 @@ impl<'a> History<'a> {
     /// Of all attempts of a run.
     pub fn new(points: Points<'a>) -> Self {
         let mut history = Self::default();
+        // A copy of a SYN that arrives when its attempt is over begins another one at that point alone.
+        let seen_at_client: BTreeSet<(Endpoint, u32)> = points
+            .merged
+            .attempts
+            .iter()
+            .filter(|attempt| points.saw_at_client(attempt.nearest()))
+            .flat_map(Attempt::sightings)
+            .map(|sighting| (sighting.flow.server, sighting.isn.0))
+            .collect();
         for attempt in &points.merged.attempts {
             if !attempt.sightings().any(Sighting::completed) {
                 let key = (attempt.flow().server, attempt.isn().0);
@@ -69,7 +78,7 @@ impl<'a> History<'a> {
             if further.any(|far| acked_before(points, nearest, far)) {
                 history.proxied.insert(nearest.flow.server);
             }
-            if !points.saw_at_client(nearest) {
+            if !seen_at_client.contains(&(nearest.flow.server, nearest.isn.0)) {
                 let key = (nearest.point, nearest.flow.server);
                 history.unpaired.entry(key).or_default().push(nearest.first_syn());
             }

@@ -222,6 +222,23 @@ fn more_lines_than_attempts_are_not_sure() {
     }
 }
 
+/// The SYN was lost; at that moment an old copy of another attempt's SYN reached the upstream, whose
+/// connection was over. It is not this attempt, rewritten on its way.
+#[test]
+fn a_late_copy_of_another_syn_is_not_taken_for_the_one_that_was_lost() {
+    let judged = |isn: u32| {
+        let mut world = World::watched();
+        world.healthy(9_600, 41_000, upstream());
+        world.unanswered(10_100, 40_000, 5000);
+        world.up(10_200, gateway(41_000), 0x02, isn, 0, Seen::ServerOnly);
+        world.timed_out(10_400, Some(300));
+        answers(&world, &BOTH)
+    };
+    let of_the_healthy_one = 9_600 + 41_000;
+    assert_eq!(judged(of_the_healthy_one), [(Verdict::SynLost, Grade::Proven)]);
+    assert_eq!(judged(777), [(Verdict::SynLost, Grade::Consistent)]);
+}
+
 #[test]
 fn a_read_timeout_on_an_old_connection_has_no_handshake_to_blame() {
     let mut world = World::watched();
