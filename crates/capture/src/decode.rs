@@ -1,8 +1,9 @@
 //! The parallel part: frames to packets, each frame counted once.
 
-use why504_model::{Endpoint, IcmpError, Location, Packet, Segment, SourceId, Timestamp};
+use why504_model::{Arp, Endpoint, IcmpError, Location, Packet, Segment, SourceId, Timestamp};
 
 use crate::block::{Block, Content, Frame};
+use crate::link::Protocol;
 use crate::tally::{DecodeTally, Unused};
 use crate::{link, net, tcp, tunnel};
 
@@ -43,7 +44,11 @@ pub(crate) fn packet(
     location: Location,
     tally: &mut DecodeTally,
 ) -> Result<Packet, Unused> {
-    let outer = net::packet(&link::network(frame)?)?;
+    let network = link::network(frame)?;
+    if network.protocol == Protocol::Arp {
+        return resolution(&network, time, location);
+    }
+    let outer = net::packet(&network)?;
     let inner;
     let ip = if matches!(outer.protocol, net::TCP | net::ICMP | net::ICMPV6) {
         &outer
@@ -52,6 +57,17 @@ pub(crate) fn packet(
         &inner
     };
     transport(ip, time, location)
+}
+
+/// Who asks for whose address. Apart from the common case, which must stay small.
+#[cold]
+fn resolution(
+    network: &link::Network<'_>,
+    time: Timestamp,
+    location: Location,
+) -> Result<Packet, Unused> {
+    let net::arp::Resolution { answer, link, sender, target } = net::arp::resolution(network)?;
+    Ok(Packet::Arp(Arp { time, location, answer, link, sender, target }))
 }
 
 /// The IP packet with a segment or ICMP in it that came through a tunnel. Apart from the common

@@ -39,6 +39,8 @@ pub(crate) enum Protocol {
     Ipv6,
     /// One of the two; the version nibble decides.
     Ip,
+    /// Not IP, but about its addresses.
+    Arp,
 }
 
 impl LinkType {

@@ -1,5 +1,6 @@
 //! From an IP header to the first octet of what it carries. One file for each header.
 
+pub(crate) mod arp;
 pub(crate) mod icmp;
 pub(crate) mod ipv4;
 pub(crate) mod ipv6;
@@ -55,6 +56,7 @@ pub(crate) fn packet<'a>(network: &Network<'a>) -> Result<IpPacket<'a>, Unused> 
             Some(_) => Err(Unused::NonIp),
             None => Err(cut(bytes, wire_len)),
         },
+        Protocol::Arp => Err(Unused::NonIp),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{LinkType, Tunnel};
 pub enum Unused {
     /// IP, but neither TCP nor an ICMP error about TCP.
     OtherIp,
-    /// Not IP: ARP, LLDP and so on.
+    /// Not IP: ARP, LLDP and so on. Of ARP about IPv4 it is looked at who asks and who answers.
     NonIp,
     /// A later fragment of an IP packet: it has no TCP header.
     Fragment,
@@ -82,6 +82,7 @@ impl DecodeTally {
         let counter = match packet {
             Packet::Tcp(_) => &mut self.tcp,
             Packet::Icmp(_) => &mut self.icmp_errors,
+            Packet::Arp(_) => &mut self.non_ip,
         };
         *counter = counter.saturating_add(1);
     }

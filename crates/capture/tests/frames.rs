@@ -267,6 +267,34 @@ fn what_is_no_ip_and_what_contradicts_itself() {
     }
 }
 
+/// RFC 826: who asks for whom; an announcement (RFC 5227) counts as an answer.
+#[test]
+fn arp_about_ipv4_tells_who_asks_and_who_answers() {
+    let arp = |lengths: [u8; 2], operation: u8, target: [u8; 4]| {
+        let head = [&[0xff; 12][..], &[8, 6, 0, 1, 8, 0], &lengths, &[0, operation]].concat();
+        [&head[..], &[2; 6], &[10, 0, 0, 5], &[0; 6], &target].concat()
+    };
+    let (own, peer) = ([10, 0, 0, 5], [10, 0, 0, 250]);
+    for (frame, expected) in [
+        (arp([6, 4], 1, peer), Some((false, peer))),
+        (arp([6, 4], 2, peer), Some((true, peer))),
+        (arp([6, 4], 1, own), Some((true, own))),
+        // Of a link with other addresses, and cut within the last one.
+        (arp([8, 4], 1, peer), None),
+        (arp([6, 4], 1, peer)[..41].to_vec(), None),
+    ] {
+        let reading = one(1, &frame, usize::MAX);
+        assert_eq!(counted(&reading.tally), "non_ip");
+        let found = reading.packets.first().map(|packet| match packet {
+            Packet::Arp(arp) => (arp.answer, arp.link.0, arp.sender, arp.target),
+            other => panic!("{other:?}"),
+        });
+        let own = IpAddr::from(own);
+        let expected = expected.map(|(answer, target)| (answer, [2; 6], own, IpAddr::from(target)));
+        assert_eq!(found, expected, "{frame:02x?}");
+    }
+}
+
 /// An ICMP error from a router about the SYN, which quotes `quote` octets of the TCP header.
 fn icmp(v6: bool, kind: u8, code: u8, quote: usize) -> Vec<u8> {
     let quoted = &ethernet(&syn(v6))[ETHERNET..];

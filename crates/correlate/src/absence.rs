@@ -1,9 +1,11 @@
 //! Lines for which no attempt was found: what the absence of SYNs shows, and where it shows nothing.
 
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
-use why504_handshake::Attempt;
-use why504_model::{Endpoint, Interval, Timeout};
+use why504_handshake::{Attempt, PointId};
+use why504_model::{Endpoint, Interval, LinkAddress, Timeout};
 
 use crate::candidates::{self, Index};
 use crate::case::Case;
@@ -13,28 +15,37 @@ use crate::search::Join;
 use crate::view::Points;
 use crate::{Settles, Verdict};
 
-/// A line for which no attempt was found among those that are `left`. `anchored`: the log's clock is
-/// known, and other lines of this log found their attempts, so that the absence of SYNs is their
-/// absence at that moment.
+/// What is known when a line found no attempt.
+pub(crate) struct Shown<'a, Taken> {
+    pub(crate) points: Points<'a>,
+    pub(crate) attempts: &'a Index<'a>,
+    /// Whether an attempt is another line's, for sure.
+    pub(crate) taken: Taken,
+    /// The gateway asked for the upstream's link address in vain.
+    pub(crate) unresolved: bool,
+    /// The log's clock is known, and other lines of this log found their attempts, so that the absence
+    /// of SYNs is their absence at that moment.
+    pub(crate) anchored: bool,
+}
+
+/// A line for which no attempt was found.
 pub(crate) fn without_attempt(
     index: usize,
     timeout: &Timeout,
     join: Join,
-    points: Points<'_>,
-    (attempts, left): (&Index<'_>, impl Fn(usize) -> bool),
-    anchored: bool,
+    shown: &Shown<'_, impl Fn(usize) -> bool>,
 ) -> Case {
     let widest = candidates::widest(timeout);
-    let (client, server) = ends(points, timeout.peer, widest);
+    let (client, server) = ends(shown.points, timeout.peer, widest);
     let mut facts = Facts::without_attempt(timeout, client, server);
     let during = widest.shifted(join.clock.skew());
+    let began = || shown.attempts.began(timeout.peer, during);
     facts.no_syn_to_peer = client.is_some()
         && timeout.peer.is_some()
-        && attempts
-            .began(timeout.peer, during)
-            .all(|(i, attempt)| !left(i) || was_answered(timeout, attempt));
+        && began().all(|(i, attempt)| (shown.taken)(i) || was_answered(timeout, attempt));
+    facts.unresolved = shown.unresolved && began().next().is_none();
     let mut judgement = judge(&facts);
-    if facts.no_syn_to_peer && !anchored {
+    if (facts.no_syn_to_peer || facts.unresolved) && !shown.anchored {
         judgement = judgement.doubted(Doubt::OtherHost);
     }
     Case {
@@ -50,6 +61,35 @@ pub(crate) fn without_attempt(
         candidates: Vec::new(),
         fitting: 0,
         lost_between: None,
+    }
+}
+
+/// The network cards of the clients, by the point on their own host.
+#[derive(Debug)]
+pub(crate) struct ClientHosts(BTreeMap<PointId, BTreeSet<LinkAddress>>);
+
+impl ClientHosts {
+    pub(crate) fn new(points: Points<'_>) -> Self {
+        let seen = points.merged.attempts.iter().map(Attempt::nearest);
+        let own: BTreeSet<(PointId, IpAddr)> = seen
+            .filter(|sighting| points.saw_at_client(sighting))
+            .map(|sighting| (sighting.point, sighting.flow.client.ip))
+            .collect();
+        let cards = points
+            .coverage
+            .iter()
+            .map(|(&point, coverage)| (point, coverage.cards_of(|ip| own.contains(&(point, ip)))));
+        Self(cards.collect())
+    }
+
+    /// Whether one of these hosts asked its link for the upstream of a line, again, and had no answer.
+    pub(crate) fn asked_in_vain(&self, points: Points<'_>, timeout: &Timeout, join: &Join) -> bool {
+        let Some(peer) = timeout.peer else { return false };
+        let during = candidates::widest(timeout).shifted(join.clock.skew());
+        self.0.iter().any(|(point, cards)| {
+            let coverage = points.coverage.get(point);
+            coverage.is_some_and(|coverage| coverage.unresolved(peer.ip, during, cards))
+        })
     }
 }
 

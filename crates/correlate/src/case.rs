@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use why504_handshake::{Attempt, PointId};
 use why504_model::{Interval, SourceId, Span, Timeout, TimeoutKind};
 
-use crate::absence;
+use crate::absence::{self, ClientHosts};
 use crate::assign::{Assignment, Lines};
 use crate::candidates;
 use crate::classes::{Class, Classes};
@@ -94,7 +94,9 @@ pub fn correlate(
 ) -> Correlation {
     let search = Search::new(timeouts, points);
     let mut lines = Lines::default();
-    let classes = Classes::new(timeouts, &search, &mut lines, unzoned);
+    let hosts = ClientHosts::new(points);
+    let in_vain = |timeout: &Timeout, join: &Join| hosts.asked_in_vain(points, timeout, join);
+    let classes = Classes::new(timeouts, &search, &mut lines, unzoned, in_vain);
     let starts = Starts::new(timeouts, &lines, &classes, &search);
     let claim = |(i, timeout)| classes.of(i).map_or(Claim::Loose, |class| claim(timeout, class));
     let claims: Vec<Claim> = timeouts.iter().enumerate().map(claim).collect();
@@ -135,9 +137,14 @@ pub fn correlate(
         } else {
             let dated = timeout.start.is_some() || !unzoned.contains(&timeout.location.source);
             let anchored = dated && doubt.is_none() && classes.is_watched(timeout.location.source);
-            let left = |attempt| !rounds.is_taken(attempt);
-            let index = &search.index;
-            let case = absence::without_attempt(i, timeout, join, points, (index, left), anchored);
+            let shown = absence::Shown {
+                points,
+                attempts: &search.index,
+                taken: |attempt| rounds.is_taken(attempt),
+                unresolved: class.in_vain,
+                anchored,
+            };
+            let case = absence::without_attempt(i, timeout, join, &shown);
             // No connect failed then, so it was the answer on a connection that was open.
             let answer = case.verdict == Verdict::NoSynSent;
             if timeout.kind == TimeoutKind::Access504Unclear && answer {

@@ -27,6 +27,8 @@ pub(crate) struct Class {
     pub(crate) join: Join,
     /// All that fits them.
     pub(crate) runs: Vec<Run>,
+    /// The gateway asked for their upstream's link address in vain.
+    pub(crate) in_vain: bool,
 }
 
 /// The lines of a run by what they ask.
@@ -35,7 +37,9 @@ pub(crate) struct Classes {
     /// Line -> class.
     of: Vec<usize>,
     /// Logs of which at least half the lines found attempts: those whose gateway was captured. A log
-    /// of another host finds none, and that says nothing about its SYNs.
+    /// of another host finds none, and that says nothing about its SYNs. Where the gateway asked for
+    /// the upstream's address in vain there is none to find; that the log, too, says that the host could
+    /// not be reached speaks for them being of one host.
     watched: BTreeSet<SourceId>,
 }
 
@@ -46,6 +50,7 @@ impl Classes {
         search: &Search<'_>,
         lines: &mut Lines,
         unzoned: &BTreeSet<SourceId>,
+        in_vain: impl Fn(&Timeout, &Join) -> bool,
     ) -> Self {
         let mut classes: Vec<Class> = Vec::new();
         let mut of = Vec::with_capacity(timeouts.len());
@@ -58,7 +63,8 @@ impl Classes {
                 if timeout.start.is_none() && unzoned.contains(&timeout.location.source) {
                     join.clock = LogClock::Unknown;
                 }
-                classes.push(Class { join, runs: lines.hold(edges) });
+                let in_vain = edges.is_empty() && in_vain(timeout, &join);
+                classes.push(Class { join, runs: lines.hold(edges), in_vain });
                 classes.len() - 1
             };
             let number = match timeout.start {
@@ -67,10 +73,13 @@ impl Classes {
                 None => *known.entry(Question::of(timeout)).or_insert_with(new),
             };
             of.push(number);
-            let runs = classes.get(number).map(|class| class.runs.clone()).unwrap_or_default();
-            let count = counts.entry(timeout.location.source).or_default();
-            count.0 += usize::from(!runs.is_empty());
-            count.1 += 1;
+            let class = classes.get(number);
+            let (runs, in_vain) = class.map(|c| (c.runs.clone(), c.in_vain)).unwrap_or_default();
+            if !in_vain || timeout.kind == TimeoutKind::ConnectUnreachable {
+                let count = counts.entry(timeout.location.source).or_default();
+                count.0 += usize::from(in_vain || !runs.is_empty());
+                count.1 += 1;
+            }
             let writer = Writer {
                 log: timeout.location.source.0,
                 worker: timeout.worker,

@@ -152,6 +152,8 @@ pub struct Facts {
     /// No attempt was found, and a covered capture at the gateway shows no SYN at all to this
     /// upstream in the widest window.
     pub no_syn_to_peer: bool,
+    /// No attempt was found, and the gateway was asking for the upstream's link address in vain.
+    pub unresolved: bool,
     /// The point at the client's end.
     pub client: Option<End>,
     /// The point at the server's end.
@@ -216,6 +218,7 @@ impl Facts {
             never_sent: false,
             attempt: false,
             no_syn_to_peer: false,
+            unresolved: false,
             client: None,
             server: None,
             late: LateAnswer::None,

@@ -72,10 +72,11 @@ impl Rounds {
     fn shares(&self, line: usize) -> Vec<(usize, f64)> {
         match self.assignments.get(line) {
             Some(Assignment::Counted { attempts, .. }) => attempts.clone(),
-            Some(Assignment::Uncounted { runs, .. }) => {
+            Some(Assignment::Uncounted { runs, contradicted }) => {
                 let places = || runs.iter().flat_map(|run| self.lines.run(run));
+                let fates = places().count() + usize::from(*contradicted);
                 #[expect(clippy::cast_precision_loss, reason = "a number of attempts")]
-                let share = 1.0 / places().count().max(1) as f64;
+                let share = 1.0 / fates.max(1) as f64;
                 places().map(|place| (place.attempt, share)).collect()
             }
             None => Vec::new(),

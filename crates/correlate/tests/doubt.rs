@@ -17,6 +17,37 @@ fn sure(world: &World, given: &[u16]) -> Vec<Verdict> {
     sure.map(|(verdict, _)| verdict).collect()
 }
 
+/// Nobody on the link has the upstream's address: the kernel holds the SYN back, asks once a second and
+/// drops it. Only the gateway's own questions say so, only if nobody answers, and only of a log that is
+/// of the same host: one that says itself that the upstream could not be reached, or found its attempts.
+#[test]
+fn questions_for_an_address_that_nobody_answers_show_that_no_syn_left() {
+    let judged = |asker: Endpoint, asked: &[i64], unreachable: bool| {
+        let mut world = World::watched();
+        let nobody = Endpoint::new([10, 0, 0, 250].into(), 8080);
+        for &ms in asked {
+            world.asks(ms, asker, nobody);
+        }
+        world.timed_out(10_400, Some(300)).start = Some(world::start_at(10_100));
+        if unreachable {
+            let line = world.timed_out(12_400, None);
+            line.kind = TimeoutKind::ConnectUnreachable;
+            line.start = Some(world::start_at(10_110));
+        }
+        for line in &mut world.lines {
+            line.peer = Some(nobody);
+        }
+        answers(&world, &BOTH)[0]
+    };
+    let (own, other) = (gateway(1), Endpoint::new([10, 0, 0, 77].into(), 1));
+    let again = [9_400, 10_420, 11_440];
+    assert_eq!(judged(own, &again, true), (Verdict::NoSynSent, Grade::Signature));
+    assert_eq!(judged(own, &again, false), (Verdict::NoSynSent, Grade::Consistent));
+    for (asker, asked) in [(other, &again[..]), (own, &again[..1]), (own, &[7_000, 8_020])] {
+        assert_eq!(judged(asker, asked, true), (Verdict::NotCaptured, Grade::Consistent));
+    }
+}
+
 /// `tcp[tcpflags] & (tcp-syn|tcp-rst) != 0`
 fn syn_or_rst(segment: &Segment) -> bool {
     segment.flags.intersects(TcpFlags::SYN | TcpFlags::RST)

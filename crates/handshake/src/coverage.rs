@@ -11,9 +11,12 @@ use core::net::IpAddr;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use why504_model::{Endpoint, Interval, Segment, SourceId, Span, TcpFlags, Timestamp};
+use why504_model::{
+    Arp, Endpoint, Interval, LinkAddress, Segment, SourceId, Span, TcpFlags, Timestamp,
+};
 
 use crate::address::{mix, place, spread};
+use crate::neighbours::Neighbours;
 
 /// Minutes of activity are remembered for at most this many (host, minute) pairs; a SYN flood
 /// towards ever new hosts cannot make it grow further.
@@ -45,6 +48,7 @@ pub struct Coverage {
     current: Option<(SourceId, Interval)>,
     /// A segment without SYN, FIN and RST was captured.
     plain_segments: bool,
+    neighbours: Neighbours,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,6 +94,12 @@ impl Coverage {
                 }
             }
         }
+    }
+
+    /// An ARP packet was captured. It says nothing of what a filter lets through, so it does not make
+    /// a capture reach further.
+    pub(crate) fn arp(&mut self, arp: &Arp) {
+        self.neighbours.learn(arp);
     }
 
     /// A segment was captured.
@@ -222,6 +232,22 @@ impl Coverage {
     pub fn of_acks(&self, server: Endpoint, during: Interval) -> Result<(), CoverageGap> {
         self.of(server, during)?;
         if self.plain_segments { Ok(()) } else { Err(CoverageGap::NoAcks) }
+    }
+
+    /// Whether a host with one of these cards wanted to send to this address within `during` and could
+    /// not: it asked for it on the link, again, and nobody answered.
+    pub fn unresolved(
+        &self,
+        address: IpAddr,
+        during: Interval,
+        cards: &BTreeSet<LinkAddress>,
+    ) -> bool {
+        self.neighbours.unresolved(address, during, cards)
+    }
+
+    /// The cards of the hosts for whose addresses `own` is true, as far as they asked for others.
+    pub fn cards_of(&self, own: impl Fn(IpAddr) -> bool) -> BTreeSet<LinkAddress> {
+        self.neighbours.cards_of(own)
     }
 
     /// Whether the files of the point were written without a hole through the interval. Files may

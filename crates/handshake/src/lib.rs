@@ -25,6 +25,7 @@ mod coverage;
 mod event;
 mod merge;
 mod nat;
+mod neighbours;
 mod path;
 mod reset;
 mod sample;

@@ -73,7 +73,6 @@ impl Tracker {
 
     /// The next packet, in order of time (small inversions do no harm).
     pub fn push(&mut self, packet: &Packet) {
-        self.tally.packets += 1;
         // What is over by now cannot be meant, whether other packets said so in between or not.
         self.advance(packet.time());
         match packet {
@@ -90,7 +89,9 @@ impl Tracker {
                 self.coverage.moment(error.time, error.location.source);
                 self.icmp(error);
             }
+            Packet::Arp(arp) => return self.coverage.arp(arp),
         }
+        self.tally.packets += 1;
     }
 
     /// Whether a plain segment (no SYN, no RST) with this mark may be of an attempt that is followed.

@@ -9,6 +9,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod arp;
 mod diagnostic;
 mod endpoint;
 mod mark;
@@ -17,6 +18,7 @@ mod seq;
 mod time;
 mod timeout;
 
+pub use arp::{Arp, LinkAddress};
 pub use diagnostic::{Damage, Diagnostic, Location, SourceId};
 pub use endpoint::{Endpoint, Flow};
 pub use mark::FlowMark;

@@ -1,10 +1,11 @@
-//! What a capture tells about one packet: the facts of one TCP header, or of one ICMP error.
+//! What a capture tells about one packet: the facts of one TCP header, or of one ICMP error, or one question for
+//! an address.
 
 use core::fmt;
 use core::net::IpAddr;
 use core::ops::BitOr;
 
-use crate::{Endpoint, Flow, Location, SeqNumber, Timestamp};
+use crate::{Arp, Endpoint, Flow, Location, SeqNumber, Timestamp};
 
 /// The flag octet of a TCP header (RFC 9293 section 3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -83,6 +84,8 @@ pub enum Packet {
     Tcp(Segment),
     /// An ICMP error about a TCP segment.
     Icmp(IcmpError),
+    /// Somebody asks who has an address, or answers.
+    Arp(Arp),
 }
 
 impl TcpFlags {
@@ -182,6 +185,7 @@ impl Packet {
         match self {
             Self::Tcp(segment) => segment.time,
             Self::Icmp(error) => error.time,
+            Self::Arp(arp) => arp.time,
         }
     }
 
@@ -190,6 +194,7 @@ impl Packet {
         match self {
             Self::Tcp(segment) => segment.location,
             Self::Icmp(error) => error.location,
+            Self::Arp(arp) => arp.location,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! EtherTypes: IP, and the tags that may stand before it: 802.1Q and 802.1ad (QinQ),
+//! EtherTypes: IP, ARP, and the tags that may stand before it: 802.1Q and 802.1ad (QinQ),
 //! MPLS and PPPoE.
 
 use std::ops::Range;
@@ -9,6 +9,7 @@ use crate::tally::Unused;
 
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
+const ARP: u16 = 0x0806;
 /// Unicast and multicast (RFC 3032 section 5).
 const MPLS: [u16; 2] = [0x8847, 0x8848];
 const PPPOE_SESSION: u16 = 0x8864;
@@ -22,7 +23,7 @@ mod field {
     pub(super) const LENGTH: usize = 4;
 }
 
-/// The IP packet in `payload`, which follows the EtherType `number`.
+/// The IP or ARP packet in `payload`, which follows the EtherType `number`.
 #[inline]
 pub(crate) fn network(number: u16, payload: Payload<'_>) -> Result<Network<'_>, Unused> {
     let (mut number, mut payload) = (number, payload);
@@ -31,6 +32,7 @@ pub(crate) fn network(number: u16, payload: Payload<'_>) -> Result<Network<'_>, 
         match number {
             IPV4 => return Ok(payload.into_network(Protocol::Ipv4)),
             IPV6 => return Ok(payload.into_network(Protocol::Ipv6)),
+            ARP => return Ok(payload.into_network(Protocol::Arp)),
             tag if VLAN_TAGS.contains(&tag) => {
                 number = be_u16(payload.bytes, field::ETHER_TYPE).ok_or(payload.short())?;
                 payload = payload.behind(field::LENGTH)?;

@@ -263,7 +263,8 @@ pub(crate) fn read(file: impl std::io::Read) -> Reading {
     }
     let summary = reader.finish();
     assert_eq!(tally.frames(), summary.frames);
-    assert_eq!(packets.len() as u64, tally.tcp + tally.icmp_errors);
+    let arp = packets.iter().filter(|packet| matches!(packet, Packet::Arp(_))).count() as u64;
+    assert_eq!(packets.len() as u64, tally.tcp + tally.icmp_errors + arp);
     Reading { packets, tally, summary }
 }
 
@@ -283,7 +284,7 @@ pub(crate) fn chosen(packets: &[Packet]) -> Vec<(u64, u64, Chosen)> {
                 payload: segment.payload_len as usize,
             },
         )),
-        Packet::Icmp(_) => None,
+        Packet::Icmp(_) | Packet::Arp(_) => None,
     };
     packets.iter().filter_map(segment).collect()
 }

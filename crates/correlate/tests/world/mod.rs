@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use why504_correlate::{Case, Correlation, Points, ZoneEvidence, correlate, zone_evidence};
 use why504_handshake::{Coverage, Path, PointId, Tracker, merge};
 use why504_model::{
-    Endpoint, Interval, LimitSource, Location, Packet, Segment, SeqNumber, SourceId, Span,
-    StartBasis, TcpFlags, TcpTimestamps, TimeLimit, Timeout, TimeoutId, TimeoutKind, Timestamp,
+    Arp, Endpoint, Interval, LimitSource, LinkAddress, Location, Packet, Segment, SeqNumber,
+    SourceId, Span, StartBasis, TcpFlags, TcpTimestamps, TimeLimit, Timeout, TimeoutId,
+    TimeoutKind, Timestamp,
 };
 
 /// The world begins here; all times are milliseconds from it.
@@ -150,6 +151,19 @@ impl World {
         }
     }
 
+    /// A host asks the client's link for an address.
+    pub(crate) fn asks(&mut self, ms: i64, sender: Endpoint, target: Endpoint) {
+        let location = Location { source: SourceId(CLIENT_POINT.into()), record: 0 };
+        self.packets.entry(CLIENT_POINT).or_default().push(Packet::Arp(Arp {
+            time: at(ms) + self.skew,
+            location,
+            answer: false,
+            link: LinkAddress([1; 6]),
+            sender: sender.ip,
+            target: target.ip,
+        }));
+    }
+
     /// A SYN that nobody answers, seen at the client.
     pub(crate) fn unanswered(&mut self, ms: i64, port: u16, isn: u32) {
         self.up(ms, gateway(port), 0x02, isn, 0, Seen::ClientOnly);
@@ -260,7 +274,7 @@ impl World {
                 .iter()
                 .filter_map(|packet| match packet {
                     Packet::Tcp(segment) => each(segment).map(Packet::Tcp),
-                    Packet::Icmp(_) => Some(*packet),
+                    Packet::Icmp(_) | Packet::Arp(_) => Some(*packet),
                 })
                 .collect();
         }

@@ -17,6 +17,17 @@ pub(super) static ROWS: &[Row] = &[
         reason: "nginx says itself that it sent no SYN",
     },
     Row {
+        name: "no_arp_answer",
+        applies: |f| !f.attempt && f.unresolved,
+        when: "at that moment the gateway was asking for the upstream's link address (ARP) and nobody answered, and no SYN to it was captured",
+        verdict: Verdict::NoSynSent,
+        mechanism: None,
+        grade: Grade::Signature,
+        need: Need::Nothing,
+        alternatives: &[],
+        reason: "the gateway asked who has the upstream's address (ARP), again, and nobody answered: its kernel held the SYN back and dropped it",
+    },
+    Row {
         name: "no_syn_at_gateway",
         applies: |f| !f.attempt && f.client.is_some() && f.no_syn_to_peer,
         when: "the gateway's capture covers the moment and holds no SYN to this upstream in the widest window that is not for sure another line's",

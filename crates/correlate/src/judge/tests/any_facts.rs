@@ -101,15 +101,16 @@ proptest! {
         server in prop::option::of(end()),
         late in any_of(&LATE),
         asked in any_of(&ASKED),
-        other in prop::collection::vec(any::<bool>(), 11),
+        other in prop::collection::vec(any::<bool>(), 12),
     ) {
         let [never_sent, attempt, no_syn_to_peer, late_is_first, linux_like, server_slow,
-            unpaired_at_server, reliable, other_answer, acked_before, proxied] = other[..] else { unreachable!("eleven") };
+            unpaired_at_server, reliable, other_answer, acked_before, proxied, unresolved] = other[..] else { unreachable!("twelve") };
         let facts = Facts {
             asked,
             never_sent,
             attempt,
             no_syn_to_peer,
+            unresolved,
             client,
             server,
             late,

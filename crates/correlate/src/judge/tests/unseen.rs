@@ -8,6 +8,8 @@ pub(super) fn without_attempt() -> Vec<Expectation> {
     let covered = End { seen: Seen::default(), coverage: Ok(()), acks: Ok(()), exact: true };
     std::vec![
         (with(nobody, |f| f.never_sent = true), "said_by_the_log", Verdict::NoSynSent, Signature,),
+        // The question that nobody answered was seen: nothing rests on absence.
+        (with(nobody, |f| f.unresolved = true), "no_arp_answer", Verdict::NoSynSent, Signature),
         (
             with(nobody, |f| (f.client, f.no_syn_to_peer) = (Some(covered), true)),
             "no_syn_at_gateway",

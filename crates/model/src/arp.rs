@@ -1,0 +1,31 @@
+//! Address resolution on a link: who asked for whom.
+
+use core::net::IpAddr;
+
+use crate::{Location, Timestamp};
+
+/// The address of a network card (EUI-48).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkAddress(pub [u8; 6]);
+
+impl LinkAddress {
+    /// The first in order.
+    pub const LEAST: Self = Self([0; 6]);
+}
+
+/// An ARP packet for IPv4 over a link with addresses of six octets (RFC 826).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arp {
+    /// Capture time stamp of the frame.
+    pub time: Timestamp,
+    /// Where the frame stands.
+    pub location: Location,
+    /// It answers (`ares_op$REPLY`), or announces its sender; else it asks.
+    pub answer: bool,
+    /// Its sender's card: a host with many addresses asks with any of them.
+    pub link: LinkAddress,
+    /// Protocol address of the sender.
+    pub sender: IpAddr,
+    /// The protocol address that is asked for, or that asked.
+    pub target: IpAddr,
+}
