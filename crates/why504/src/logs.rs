@@ -90,8 +90,8 @@ pub(crate) fn read(inputs: &Inputs, plan: &LogPlan, complaints: &mut Complaints)
             let context = [text.client, text.server, text.request, text.host];
             let [client, server, request, host] = context.map(Option::unwrap_or_default);
             let words = texts::packed([text.message, client, server, request, host]);
-            let case = joined.then(|| JoinCase::new(timeout.id, &found.logged, timeout.logged));
-            let by_conf = plan.by_conf(&LineScope::of(&found.logged));
+            let case = joined.then(|| JoinCase::new(timeout.id, found.logged, timeout.logged));
+            let by_conf = plan.by_conf(&LineScope::of(found.logged));
             Found { timeout, words, case, by_conf }
         },
         |batch| {
@@ -151,7 +151,7 @@ pub(crate) fn stream(
         &zones,
         |found| {
             let mut timeout = found.timeout;
-            plan.apply(&mut timeout, &plan.by_conf(&LineScope::of(&found.logged)));
+            plan.apply(&mut timeout, &plan.by_conf(&LineScope::of(found.logged)));
             let text = found.text;
             let words = [Some(text.message), text.client, text.server, text.request, text.host];
             let [message, client, server, request, host] =

@@ -26,7 +26,7 @@ const UNPARSED_NAMED: usize = 3;
 /// time may still change.
 pub(super) struct Found<'a> {
     pub(super) timeout: Timeout,
-    pub(super) logged: LoggedTimeout<'a>,
+    pub(super) logged: &'a LoggedTimeout<'a>,
     pub(super) text: LogText<'a>,
 }
 
@@ -220,9 +220,9 @@ impl<T, M: Fn(Found<'_>) -> T> ErrorLog<'_, M> {
     }
 
     fn event(&self, event: &ErrorEvent<'_>) -> Event<T> {
-        let logged = match event.outcome {
+        let logged = match &event.outcome {
             Ok(logged) => logged,
-            Err(reason) => return Event::Unparsed(event.line, event.offset, reason),
+            Err(reason) => return Event::Unparsed(event.line, event.offset, *reason),
         };
         let (record, class) = (&logged.record, logged.class);
         let timeout = Timeout {

@@ -5,19 +5,17 @@
 //! it. What a block holds is the reader's business, and so is the proof that a piece scanned by
 //! itself means what it means in the whole.
 
+mod input;
 mod queue;
 
-use std::io::{self, ErrorKind, Read};
-use std::sync::{Mutex, PoisonError};
+use std::io;
 
-use why504_ingest::{Anywhere, Codec, Source, open, open_anywhere};
+use why504_ingest::{Codec, Source};
 use why504_nginxlog::whole_lines;
 
 use crate::inputs::Kind;
+use input::{BLOCK, Buffer, Input};
 use queue::Queue;
-
-/// A block is copied from the page cache and scanned while it is in the processor's own cache.
-const BLOCK: usize = 256 * 1024;
 
 /// So many blocks for each thread may be scanned ahead of the reader.
 const AHEAD: usize = 16;
@@ -85,19 +83,19 @@ fn read_blocks<R: Reader>(
     reader: &mut R,
     mut after: impl FnMut(&mut R),
 ) -> (u64, Option<io::Error>) {
-    let mut buffer = Vec::new();
+    let mut buffer = Buffer::default();
     // The first block tells how to scan the others, and of a small file it is all.
-    let (length, error) = input.fill(0, &mut buffer);
-    reader.feed(buffer.get(..length).unwrap_or_default());
+    let error = input.fill(0, &mut buffer);
+    reader.feed(buffer.bytes());
     after(reader);
-    let mut end = length as u64;
-    if error.is_some() || length < BLOCK {
+    let mut end = buffer.bytes().len() as u64;
+    if error.is_some() || !buffer.is_full() {
         return (end, error);
     }
     let threads = rayon::current_num_threads();
     let queue = Queue::new(1, AHEAD * threads);
     let scanner = reader.scanner();
-    let scan = |buffer: &mut Vec<u8>| scan_one(input, &queue, &scanner, buffer);
+    let scan = |buffer: &mut Buffer| scan_one(input, &queue, &scanner, buffer);
     rayon::in_place_scope(|scope| {
         // This thread scans as the others do, and in between takes what is ready.
         loop {
@@ -112,7 +110,7 @@ fn read_blocks<R: Reader>(
             }
             if queue.wants_help(threads - 1) {
                 scope.spawn(|_| {
-                    let mut buffer = vec![0; BLOCK];
+                    let mut buffer = Buffer::default();
                     queue.help(|| scan(&mut buffer));
                 });
             }
@@ -135,7 +133,7 @@ struct Block<P> {
     length: usize,
     error: Option<io::Error>,
     /// The block itself, where it cannot be read again.
-    bytes: Option<Vec<u8>>,
+    kept: Option<Buffer>,
 }
 
 /// Reads and scans the next block; false when none is to be had now.
@@ -143,14 +141,14 @@ fn scan_one<S: Scanner>(
     input: &Input,
     queue: &Queue<Block<S::Piece>>,
     scanner: &S,
-    buffer: &mut Vec<u8>,
+    buffer: &mut Buffer,
 ) -> bool {
-    let Some((number, length, error)) = input.next(queue, buffer) else { return false };
-    let (head, lines, tail) = whole_lines(buffer.get(..length).unwrap_or_default());
+    let Some((number, error)) = input.next(queue, buffer) else { return false };
+    let (head, lines, tail) = whole_lines(buffer.bytes());
     let piece = (!lines.is_empty()).then(|| scanner.scan(lines));
-    let (head, tail) = (head.to_vec(), tail.to_vec());
-    let bytes = (!input.is_plain()).then(|| std::mem::take(buffer));
-    queue.put(number, Block { head, piece, tail, length, error, bytes });
+    let (head, tail, length) = (head.to_vec(), tail.to_vec(), buffer.bytes().len());
+    let kept = (!input.is_plain()).then(|| std::mem::take(buffer));
+    queue.put(number, Block { head, piece, tail, length, error, kept });
     true
 }
 
@@ -160,19 +158,16 @@ fn take<R: Reader>(
     input: &Input,
     number: u64,
     block: Block<R::Piece>,
-    buffer: &mut Vec<u8>,
+    buffer: &mut Buffer,
 ) -> (usize, Option<io::Error>) {
-    let Block { head, piece, tail, length, error, bytes } = block;
+    let Block { head, piece, tail, length, error, kept } = block;
     reader.feed(&head);
-    let refused = piece.is_some_and(|piece| !reader.adopt(piece));
-    if refused {
-        let again = if let Some(bytes) = &bytes {
-            bytes.get(..length)
-        } else {
-            let (length, _) = input.fill(number, buffer);
-            buffer.get(..length)
-        };
-        let again = again.unwrap_or_default();
+    if piece.is_some_and(|piece| !reader.adopt(piece)) {
+        let again = kept.as_ref().unwrap_or_else(|| {
+            input.fill(number, buffer);
+            buffer
+        });
+        let again = again.bytes();
         let Some(lines) = again.get(head.len()..length - tail.len()) else {
             // The file has become shorter meanwhile.
             reader.feed(again.get(head.len()..).unwrap_or_default());
@@ -184,75 +179,91 @@ fn take<R: Reader>(
     (length, error)
 }
 
-enum Input {
-    Plain(Anywhere),
-    Stream(Mutex<Box<dyn Read + Send>>),
-}
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::sync::Mutex;
 
-impl Input {
-    fn open(source: &Source<Kind>) -> io::Result<Self> {
-        Ok(match open_anywhere(source)? {
-            Some(file) => Self::Plain(file),
-            None => Self::Stream(Mutex::new(open(source)?)),
-        })
+    use why504_ingest::Limits;
+
+    use super::*;
+    use crate::inputs::Inputs;
+    use crate::progress::Complaints;
+
+    /// Puts a log together again; refuses each piece whose number is a multiple of this.
+    struct Copy {
+        bytes: Vec<u8>,
+        pieces: usize,
+        refused: usize,
     }
 
-    fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain(_))
-    }
+    struct Lines;
 
-    /// Reads the next block; gives its number, its length and the error that it ended with.
-    fn next<P>(
-        &self,
-        queue: &Queue<P>,
-        buffer: &mut Vec<u8>,
-    ) -> Option<(u64, usize, Option<io::Error>)> {
-        // A stream is held from the number on until its block is read, so that the two agree.
-        let stream = match self {
-            Self::Plain(_) => None,
-            Self::Stream(stream) => Some(stream.lock().unwrap_or_else(PoisonError::into_inner)),
-        };
-        let number = queue.claim()?;
-        let (length, error) = match stream {
-            None => self.fill(number, buffer),
-            Some(mut stream) => fill(&mut *stream, sized(buffer)),
-        };
-        if length < BLOCK {
-            queue.close();
+    impl Scanner for Lines {
+        type Piece = Vec<u8>;
+
+        fn scan(&self, lines: &[u8]) -> Vec<u8> {
+            assert!(lines.ends_with(b"\n"));
+            lines.to_vec()
         }
-        Some((number, length, error))
     }
 
-    /// Reads a block; of a stream the next one, whatever its number.
-    fn fill(&self, number: u64, buffer: &mut Vec<u8>) -> (usize, Option<io::Error>) {
-        let room = sized(buffer);
-        match self {
-            Self::Plain(file) => match file.fill(number.saturating_mul(BLOCK as u64), room) {
-                Ok(length) => (length, None),
-                Err(error) => (0, Some(error)),
-            },
-            Self::Stream(stream) => {
-                fill(&mut *stream.lock().unwrap_or_else(PoisonError::into_inner), room)
+    impl Reader for Copy {
+        type Scanner = Lines;
+        type Piece = Vec<u8>;
+
+        fn scanner(&self) -> Lines {
+            Lines
+        }
+
+        fn adopt(&mut self, piece: Vec<u8>) -> bool {
+            assert!(self.bytes.ends_with(b"\n"));
+            self.pieces += 1;
+            let adopted = self.refused == 0 || !self.pieces.is_multiple_of(self.refused);
+            if adopted {
+                self.bytes.extend(piece);
             }
+            adopted
+        }
+
+        fn feed(&mut self, bytes: &[u8]) {
+            self.bytes.extend_from_slice(bytes);
         }
     }
-}
 
-fn sized(buffer: &mut Vec<u8>) -> &mut [u8] {
-    buffer.resize(BLOCK, 0);
-    buffer
-}
+    /// Lines of all lengths, one of them longer than two blocks.
+    fn log() -> Vec<u8> {
+        let mut log = Vec::new();
+        for number in 0..40_000_usize {
+            let length = if number == 20_000 { 700_000 } else { number * 7919 % 300 };
+            log.resize(log.len() + length, b'a' + u8::try_from(number % 26).expect("a letter"));
+            log.push(b'\n');
+        }
+        log.extend_from_slice(b"unfinished");
+        log
+    }
 
-/// Reads until the buffer is full or the stream ends; what was read before an error counts.
-fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> (usize, Option<io::Error>) {
-    let mut filled = 0;
-    while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match stream.read(room) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return (filled, Some(error)),
+    #[test]
+    fn every_byte_comes_once_and_in_order() {
+        let log = log();
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("error.log");
+        // So that it is taken for a log.
+        let text = [b"2026/11/22 07:18:23 [error] 1#1: x\n".as_slice(), &log].concat();
+        std::fs::write(&path, &text).expect("a file");
+        let (limits, mut complaints) = (Limits::default(), Complaints::default());
+        let inputs = Inputs::find(&[path], &[], limits, &mut complaints);
+        let source = inputs.of(Kind::ErrorLog).next().expect("a log");
+        for refused in [0, 1, 3] {
+            let mut copy = Copy { bytes: Vec::new(), pieces: 0, refused };
+            assert_eq!(read(source, &mut copy, |_| {}), None);
+            assert!(copy.bytes == text && copy.pieces > 10, "{refused}");
+
+            let stream = Input::Stream(Mutex::new(Box::new(Cursor::new(text.clone()))));
+            let mut copy = Copy { bytes: Vec::new(), pieces: 0, refused };
+            let (end, error) = read_blocks(&stream, &mut copy, |_| {});
+            assert_eq!((end, error.is_none()), (text.len() as u64, true));
+            assert!(copy.bytes == text && copy.pieces > 10, "{refused}");
         }
     }
-    (filled, None)
 }
