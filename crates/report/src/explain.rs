@@ -3,6 +3,7 @@
 //! is the run's.
 
 mod advice;
+mod age;
 mod checklist;
 mod joined;
 mod ladder;
@@ -96,14 +97,20 @@ fn signs(
             && other.first_syn() < attempt.first_syn()
     });
     page.heading("THE SIGNS, ONE BY ONE")?;
-    let Some(earlier) = earlier else { return checklist::print(run, attempt, given_up, page) };
-    let text = format!(
+    let Some(earlier) = earlier else {
+        if let Some(text) = age::of_unseen(run, attempt) {
+            page.wrapped(2, 0, &text, Ink::Plain)?;
+        }
+        return checklist::print(run, attempt, given_up, page);
+    };
+    let mut text = format!(
         "They are about the earlier attempt, ISN x = {}, that still held the port when this one \
          (ISN z = {}) began {} later.",
         earlier.isn().0,
         attempt.isn().0,
         duration(attempt.first_syn().since(earlier.first_syn()))
     );
+    text.push_str(age::of_both(earlier.nearest(), attempt.nearest()));
     page.wrapped(2, 0, &text, Ink::Plain)?;
     // Its socket was closed when the port was used again, at the latest.
     let closed = Interval::new(earlier.first_syn(), attempt.first_syn());

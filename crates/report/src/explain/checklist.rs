@@ -3,10 +3,11 @@
 use std::io;
 
 use why504_correlate::ends;
-use why504_handshake::{Attempt, Event, EventKind, PointId, Side, Sighting};
+use why504_handshake::{Attempt, Event, EventKind, PointId, Schedule, Side, Sighting};
 use why504_model::{Interval, Span};
 
 use crate::flight::Flights;
+use crate::moment::duration;
 use crate::page::{Page, inked, plain, wrap};
 use crate::run::{Captures, Run};
 use crate::style::Ink;
@@ -73,7 +74,7 @@ fn signs(run: &Run<'_>, attempt: &Attempt, given_up: Interval) -> Vec<Sign> {
     vec![
         sign("C1", "the gateway sent a SYN, seq = x", gateway.syn()),
         sign("C2", "no SYN+ACK came back in time", gateway.no_syn_ack(given_up)),
-        sign("C3", "the gateway sent the SYN again", gateway.syn_again()),
+        sign("C3", "the gateway sent the SYN again", gateway.syn_again(run, attempt)),
         sign(
             "C4",
             "a bare ACK (ack = x+1) came, and a RST answered it",
@@ -185,7 +186,7 @@ impl<'a> End<'a> {
         }
     }
 
-    fn syn_again(&self) -> Found {
+    fn syn_again(&self, run: &Run<'_>, attempt: &Attempt) -> Found {
         let syns: Vec<&Event> = self.sighting.iter().flat_map(|s| s.syns()).collect();
         match syns.as_slice() {
             [] => self.absent(Answer::No, "no SYN at all"),
@@ -193,7 +194,15 @@ impl<'a> End<'a> {
                 Answer::No,
                 "one SYN only; Linux repeats it after 1 s, so a shorter timeout never sees this",
             ),
-            [_, again @ ..] => self.seen(again, ""),
+            [first, again @ ..] => {
+                let after: Vec<String> =
+                    again.iter().take(CITED).map(|e| duration(e.time.since(first.time))).collect();
+                let host = attempt.flow().client.ip;
+                let own = |other: &&Attempt| other.flow().client.ip == host;
+                let attempts = run.merged.attempts.iter().filter(own).map(Attempt::nearest);
+                let schedule = Schedule::of_host(attempts).map_or("", kernel);
+                self.seen(again, &format!(", after {}{schedule}", after.join(", ")))
+            }
         }
     }
 
@@ -271,6 +280,21 @@ impl<'a> End<'a> {
                 let why = of_earlier(first);
                 self.seen(&acks, &why)
             }
+        }
+    }
+}
+
+/// Which kernels repeat SYNs so.
+const fn kernel(schedule: Schedule) -> &'static str {
+    match schedule {
+        Schedule::FromThree => {
+            "; this host repeats SYNs after 3, 9 and 21 s, as Linux before 3.1 and older Windows do"
+        }
+        Schedule::FromOne => {
+            "; this host repeats SYNs after 1, 3, 7 and 15 s, as Linux 3.1 to 6.4 does"
+        }
+        Schedule::LinearFirst => {
+            "; this host repeats SYNs after 1, 2, 3, 4, 5 and 7 s, as Linux 6.5 and later does"
         }
     }
 }
