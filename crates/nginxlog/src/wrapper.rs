@@ -62,11 +62,18 @@ struct Layer<'a> {
     part: Option<(Stream, bool)>,
     /// It cuts lines anywhere.
     parted: bool,
+    /// A syslog daemon may have written it, and spelled control bytes out.
+    by_syslog: bool,
 }
 
 impl<'a> Layer<'a> {
     fn new(rest: &'a [u8]) -> Self {
-        Self { rest: Cow::Borrowed(rest), time: None, part: None, parted: false }
+        let rest = Cow::Borrowed(rest);
+        Self { rest, time: None, part: None, parted: false, by_syslog: false }
+    }
+
+    fn by_syslog(rest: &'a [u8]) -> Self {
+        Self { by_syslog: true, ..Self::new(rest) }
     }
 
     fn at(self, time: Option<Interval>) -> Self {
@@ -83,7 +90,7 @@ pub(crate) fn unwrapped(line: &[u8]) -> Option<Unwrapped<'_>> {
         part: false,
         parted: false,
     };
-    let mut layers = 0;
+    let (mut layers, mut by_syslog) = (0, false);
     while layers < MAX_NESTING && !begins_record(&found.inner) {
         let layer = match &found.inner {
             Cow::Borrowed(inner) => layer(inner),
@@ -97,9 +104,10 @@ pub(crate) fn unwrapped(line: &[u8]) -> Option<Unwrapped<'_>> {
             (found.stream, found.part) = (Some(stream), found.part || more);
         }
         found.parted |= layer.parted;
+        by_syslog |= layer.by_syslog;
         layers += 1;
     }
-    if layers > 0 && begins_record(&found.inner) {
+    if by_syslog && begins_record(&found.inner) {
         found.inner = syslog::unescaped(found.inner);
     }
     (layers > 0).then_some(found)
@@ -151,7 +159,7 @@ fn docker(line: &[u8]) -> Option<Layer<'_>> {
         }
     };
     let time = time.and_then(rfc3339).and_then(|stamp| stamp.time);
-    Some(Layer { rest, time, part: Some(part), parted: false })
+    Some(Layer { rest, time, part: Some(part), parted: false, by_syslog: false })
 }
 
 fn stream_of(name: &[u8]) -> Stream {
@@ -221,7 +229,7 @@ fn host_and_tag(line: &[u8]) -> Option<Layer<'_>> {
         || rest.starts_with(b"{\"time\":")
         || syslog::has_process_id(line)
         || syslog::tagged(rest).is_some_and(begins_record);
-    known.then(|| Layer::new(rest))
+    known.then(|| Layer::by_syslog(rest))
 }
 
 #[cfg(test)]

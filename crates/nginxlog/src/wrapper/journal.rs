@@ -26,7 +26,13 @@ pub(super) fn json(line: &[u8]) -> Option<Layer<'_>> {
     }
     // The journal writes the time into every entry.
     let (rest, time) = (message?, time?);
-    members.is_whole().then_some(Layer { rest, time: Some(time), part: None, parted: false })
+    members.is_whole().then_some(Layer {
+        rest,
+        time: Some(time),
+        part: None,
+        parted: false,
+        by_syslog: false,
+    })
 }
 
 /// `MESSAGE=LINE`; the time of the entry is another line of it.

@@ -31,13 +31,13 @@ pub(super) fn with_priority(line: &[u8]) -> Option<Layer<'_>> {
     let stamp = rfc3339(rest)?;
     let after = rest.get(stamp.length..)?.strip_prefix(b" ")?;
     let message = tagged(after)?;
-    Some(Layer::new(message).at(stamp.time))
+    Some(Layer::by_syslog(message).at(stamp.time))
 }
 
 /// `Nov 22 07:18:23 [host] tag[pid]: LINE`; no year and no zone, so no time.
 pub(super) fn dated(line: &[u8]) -> Option<Layer<'_>> {
     let rest = line.get(rfc3164(line)?..)?.strip_prefix(b" ")?;
-    Some(Layer::new(tagged(rest)?))
+    Some(Layer::by_syslog(tagged(rest)?))
 }
 
 /// `host nginx[2833]: LINE`, `daemon.debug: LINE`: the line after one to three words of which the
@@ -111,7 +111,7 @@ fn rfc5424(text: &[u8]) -> Option<Layer<'_>> {
     let rest = structured_data(rest)?;
     let message = rest.strip_prefix(b" ").unwrap_or(rest);
     let message = message.strip_prefix(b"\xef\xbb\xbf").unwrap_or(message);
-    Some(Layer::new(message).at(time))
+    Some(Layer::by_syslog(message).at(time))
 }
 
 /// What follows `-` or `[id name="value"][id ...]`; a bracket in a value is escaped or quoted.

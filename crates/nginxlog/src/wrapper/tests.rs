@@ -100,6 +100,8 @@ fn control_bytes_that_a_syslog_daemon_spelled_out_are_taken_back() {
     let access = "<190>Nov 22 07:18:23 gw nginx: 1.2.3.4 - - \"GET /#012\" 200";
     assert_eq!(of(access).map(|(text, ..)| text), Some("1.2.3.4 - - \"GET /#012\" 200".to_owned()));
     assert_eq!(of(&format!("{header}a#012b")), None);
+    let docker = format!("2026-11-22T07:18:23.5Z stderr F {header}a#012b");
+    assert_eq!(of(&docker).map(|(text, ..)| text), Some(format!("{header}a#012b")));
 }
 
 /// Entries of the journal that are not nginx's own, or not whole.
