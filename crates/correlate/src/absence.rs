@@ -35,10 +35,9 @@ pub(crate) fn without_attempt(
     join: Join,
     shown: &Shown<'_, impl Fn(usize) -> bool>,
 ) -> Case {
-    let widest = candidates::widest(timeout);
-    let (client, server) = ends(shown.points, timeout.peer, widest);
+    let during = candidates::widest(timeout).shifted(join.clock.skew());
+    let (client, server) = ends(shown.points, timeout.peer, during);
     let mut facts = Facts::without_attempt(timeout, client, server);
-    let during = widest.shifted(join.clock.skew());
     let began = || shown.attempts.began(timeout.peer, during);
     facts.no_syn_to_peer = client.is_some()
         && timeout.peer.is_some()

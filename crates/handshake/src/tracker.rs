@@ -73,8 +73,13 @@ impl Tracker {
 
     /// The next packet, in order of time (small inversions do no harm).
     pub fn push(&mut self, packet: &Packet) {
-        // What is over by now cannot be meant, whether other packets said so in between or not.
-        self.advance(packet.time());
+        // Of questions for addresses a capture may hold one and no other frame for long: they say nothing
+        // of how far it reaches.
+        if !matches!(packet, Packet::Arp(_)) {
+            self.tally.packets += 1;
+            // What is over by now cannot be meant, whether other packets said so in between or not.
+            self.advance(packet.time());
+        }
         match packet {
             Packet::Tcp(segment) if segment.is_syn() => {
                 self.coverage.packet(segment);
@@ -89,9 +94,8 @@ impl Tracker {
                 self.coverage.moment(error.time, error.location.source);
                 self.icmp(error);
             }
-            Packet::Arp(arp) => return self.coverage.arp(arp),
+            Packet::Arp(arp) => self.coverage.arp(arp),
         }
-        self.tally.packets += 1;
     }
 
     /// Whether a plain segment (no SYN, no RST) with this mark may be of an attempt that is followed.

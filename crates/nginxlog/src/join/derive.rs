@@ -75,8 +75,18 @@ fn by_try(
     joined.logged = intersection(case.logged, at_failure);
     // Rounding may put the beginning just before the second of the line: it is not cut there.
     let noticed = intersection(case.logged.widened(PRECISION, PRECISION), at_failure);
-    joined.start = Some((noticed.shifted(-response), StartBasis::UpstreamTimes));
+    let began = since_request(&candidate.line, noticed.shifted(-response));
+    joined.start = Some((began, StartBasis::UpstreamTimes));
     false
+}
+
+/// No try was made before its request began, and that is known exactly: `$msec` and `$request_time` are
+/// of one cached time, the beginning was another (`r->start_sec`, `r->start_msec`), and what is cached is
+/// never ahead of the clock.
+fn since_request(line: &AccessLine, began: Interval) -> Interval {
+    let Some(request_time) = line.request_time else { return began };
+    let request = line.time.shifted(-request_time);
+    Interval::new(began.start().max(request.start()).min(began.end()), began.end())
 }
 
 /// When the try with this index failed, by the times of all tries of its request.
@@ -133,7 +143,7 @@ fn by_request_time(joined: &mut Joined, candidate: &Candidate, case: &JoinCase, 
     let line = candidate.line;
     let Some(request_time) = line.request_time else { return };
     let began = line.time.shifted(-request_time).widened(PRECISION, PRECISION);
-    joined.start = Some((began, StartBasis::RequestTime));
+    joined.start = Some((since_request(&line, began), StartBasis::RequestTime));
     if !alone {
         return;
     }
