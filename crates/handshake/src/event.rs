@@ -2,7 +2,18 @@
 
 use core::net::IpAddr;
 
-use why504_model::{IcmpError, Location, Segment, SeqNumber, TcpFlags, TcpTimestamps, Timestamp};
+use why504_model::{
+    IcmpError, Location, Segment, SeqNumber, Span, TcpFlags, TcpTimestamps, Timestamp,
+};
+
+/// A copy of a packet that a bridge, a second VLAN or a mirror delivers comes within this time. No timer
+/// of Linux repeats a packet sooner than after 200 ms (`TCP_RTO_MIN`), unless it was told to.
+pub(crate) const MIRRORED: Span = Span::from_millis(100);
+
+/// What bears the time stamp of a packet and comes later than this was not sent then: time stamps count
+/// milliseconds (Linux `TCP_TS_HZ`; RFC 7323 section 5.4 allows slower clocks, on which nothing is sent
+/// again so soon).
+const STAMP_TICKS: Span = Span::from_millis(5);
 
 /// Who sent a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,6 +153,23 @@ impl Event {
             Side::Client => upper,
             Side::Server => upper.to_ascii_lowercase(),
         }
+    }
+
+    /// Whether it is the packet of `before`, captured a second time: all that tells packets apart is the
+    /// same. Where the IP identification does not count (0, or IPv6), a server that answers two copies
+    /// of a SYN sends two packets that are the same in all that is known here, within one tick of its
+    /// time stamp clock: these are kept.
+    pub(crate) fn is_captured_again(&self, before: &Self) -> bool {
+        let apart = self.time.distance(before.time);
+        let identified = self.ip_id.is_some_and(|id| id != 0)
+            || self.timestamps.is_some() && apart >= STAMP_TICKS;
+        identified
+            && apart <= MIRRORED
+            && (self.side, self.kind, self.flags) == (before.side, before.kind, before.flags)
+            && (self.seq, self.ack, self.payload_len)
+                == (before.seq, before.ack, before.payload_len)
+            && (self.ip_id, self.timestamps) == (before.ip_id, before.timestamps)
+            && self.kind != EventKind::Icmp
     }
 
     /// Whether it is of `kind` and `side`, and speaks of this attempt and no other.

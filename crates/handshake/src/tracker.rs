@@ -4,6 +4,8 @@
 //! that is not tracked (the common case: data of an established connection) costs one look at its
 //! mark.
 
+mod just_closed;
+mod stream_clock;
 mod table;
 
 use alloc::vec::Vec;
@@ -15,6 +17,8 @@ use why504_model::{
 };
 
 use crate::{Closing, Coverage, Event, EventKind, PointId, Side, Sighting};
+use just_closed::JustClosed;
+use stream_clock::StreamClock;
 use table::{Open, Pair, Table};
 
 /// An attempt without news for this long is over: the widest gap between two SYNs is 64 s (Linux,
@@ -41,16 +45,27 @@ pub struct Tally {
     pub established: u64,
     /// SYN+ACKs, RSTs and ICMP errors whose SYN is not in the capture.
     pub unmatched: u64,
-    /// The same SYN captured twice.
+    /// Packets of attempts that were captured twice.
     pub captured_twice: u64,
+}
+
+/// What became of a segment.
+enum Taken {
+    /// It is credited to an attempt.
+    Credited,
+    /// It was recorded before.
+    CapturedTwice,
+    /// No attempt wants it.
+    Not,
 }
 
 /// Follows the attempts of one capture point. Closed attempts are handed over by [`Tracker::take`].
 #[derive(Debug)]
 pub struct Tracker {
     point: PointId,
-    now: Timestamp,
+    clock: StreamClock,
     table: Table,
+    just_closed: JustClosed,
     closed: Vec<Sighting>,
     strays: Vec<Segment>,
     coverage: Coverage,
@@ -62,8 +77,9 @@ impl Tracker {
     pub fn new(point: PointId) -> Self {
         Self {
             point,
-            now: Timestamp::MIN,
+            clock: StreamClock::default(),
             table: Table::default(),
+            just_closed: JustClosed::default(),
             closed: Vec::new(),
             strays: Vec::new(),
             coverage: Coverage::default(),
@@ -87,8 +103,8 @@ impl Tracker {
             }
             Packet::Tcp(segment) => {
                 self.coverage.packet(segment);
-                let credited = self.answer(segment);
-                self.count(credited, segment.flags);
+                let taken = self.answer(segment);
+                self.count(taken, segment.flags);
             }
             Packet::Icmp(error) => {
                 self.coverage.moment(error.time, error.location.source);
@@ -114,7 +130,7 @@ impl Tracker {
 
     /// Everything up to `time` was pushed or passed over: lets go of what is over by then.
     pub fn advance(&mut self, time: Timestamp) {
-        self.now = self.now.max(time);
+        self.clock.see(time);
         self.expire();
     }
 
@@ -161,25 +177,32 @@ impl Tracker {
         (self.coverage, self.tally)
     }
 
-    fn count(&mut self, credited: bool, flags: TcpFlags) {
-        if credited {
-            self.tally.credited += 1;
-        } else if flags.intersects(TcpFlags::SYN | TcpFlags::RST) {
-            self.tally.unmatched += 1;
-        } else {
-            self.tally.established += 1;
-        }
+    fn count(&mut self, taken: Taken, flags: TcpFlags) {
+        let counter = match taken {
+            Taken::Credited => &mut self.tally.credited,
+            Taken::CapturedTwice => &mut self.tally.captured_twice,
+            Taken::Not if flags.intersects(TcpFlags::SYN | TcpFlags::RST) => {
+                &mut self.tally.unmatched
+            }
+            Taken::Not => &mut self.tally.established,
+        };
+        *counter += 1;
     }
 
     fn syn(&mut self, segment: &Segment) {
+        let now = self.clock.now();
         let pair = Pair::of(segment.source, segment.destination);
         if let Some(open) = self.table.attempt(pair, segment.flow(), segment.seq) {
             if repeats_capture(open, segment) {
                 self.tally.captured_twice += 1;
             } else {
-                open.record(Event::of(segment, Side::Client));
+                open.record(Event::of(segment, Side::Client), now);
                 self.tally.credited += 1;
             }
+            return;
+        }
+        if self.just_closed.has(pair, &Event::of(segment, Side::Client)) {
+            self.tally.captured_twice += 1;
             return;
         }
         self.tally.credited += 1;
@@ -189,10 +212,10 @@ impl Tracker {
             && !open.sighting.completed()
             && open.sighting.syn_acks().next().is_none()
         {
-            open.record(Event::of(segment, Side::Server));
+            open.record(Event::of(segment, Side::Server), now);
             return;
         }
-        self.table.open(pair, Open::new(self.point, segment));
+        self.table.open(pair, Open::new(self.point, segment, now));
         self.replay_strays(segment);
     }
 
@@ -212,44 +235,53 @@ impl Tracker {
         }
     }
 
-    /// Any segment that is not a SYN; `false` when no open attempt wants it.
-    fn answer(&mut self, segment: &Segment) -> bool {
+    /// Any segment that is not a SYN.
+    fn answer(&mut self, segment: &Segment) -> Taken {
         if !self.table.may_hold(FlowMark::of(segment.source, segment.destination)) {
-            self.stray(segment);
-            return false;
+            return self.stray(segment);
         }
         let pair = Pair::of(segment.source, segment.destination);
-        if let Some(only) = self.table.only(pair)
-            && only.takes(segment)
-        {
-            if only.answered() {
-                self.settle(pair);
+        let now = self.clock.now();
+        if let Some(only) = self.table.only(pair) {
+            let event = Event::of(segment, only.side_of(segment));
+            if only.has(&event) {
+                return Taken::CapturedTwice;
             }
-            return true;
+            if only.takes(event, now) {
+                if only.answered() {
+                    self.settle(pair);
+                }
+                return Taken::Credited;
+            }
+        } else if self.table.has(pair, segment) {
+            return Taken::CapturedTwice;
         }
-        let Some(latest) = self.table.latest(pair) else {
-            self.stray(segment);
-            return false;
-        };
-        let side = latest.side_of(segment);
-        let credited = match side {
+        let Some(latest) = self.table.latest(pair) else { return self.stray(segment) };
+        let credited = match latest.side_of(segment) {
             Side::Client => self.client_sent(pair, segment),
             Side::Server => self.server_sent(pair, segment),
         };
         self.settle(pair);
-        credited
+        if credited { Taken::Credited } else { Taken::Not }
     }
 
-    fn stray(&mut self, segment: &Segment) {
+    /// A segment that no open attempt wants.
+    fn stray(&mut self, segment: &Segment) -> Taken {
         if segment.is_syn_ack() {
+            let pair = Pair::of(segment.source, segment.destination);
+            if self.just_closed.has(pair, &Event::of(segment, Side::Server)) {
+                return Taken::CapturedTwice;
+            }
             if self.strays.len() == STRAYS_KEPT {
                 self.strays.remove(0);
             }
             self.strays.push(*segment);
         }
+        Taken::Not
     }
 
     fn client_sent(&mut self, pair: Pair, segment: &Segment) -> bool {
+        let now = self.clock.now();
         let event = Event::of(segment, Side::Client);
         // The attempt that this packet speaks of: `seq = ISN + 1` names it, whatever came later on
         // the same 4-tuple. With payload sent the sequence has moved on; then it is the latest.
@@ -261,13 +293,13 @@ impl Tracker {
         let mut isn = None;
         if let Some(open) = self.table.at(pair, position) {
             isn = Some(open.sighting.isn);
-            open.record(event);
+            open.record(event, now);
         }
         if position != latest
             && segment.is_rst()
             && let Some(current) = self.table.at(pair, latest)
         {
-            current.record(Event { about: isn, ..event });
+            current.record(Event { about: isn, ..event }, now);
         }
         // With source NAT the RST on this 4-tuple may speak of an attempt from another client port.
         if named.is_none()
@@ -282,6 +314,7 @@ impl Tracker {
     }
 
     fn server_sent(&mut self, pair: Pair, segment: &Segment) -> bool {
+        let now = self.clock.now();
         let event = Event::of(segment, Side::Server);
         let latest = self.table.count(pair).saturating_sub(1);
         let own = segment
@@ -293,18 +326,18 @@ impl Tracker {
         match own.flatten() {
             Some(position) if position != latest => {
                 let isn = self.table.at(pair, position).map(|earlier| {
-                    earlier.record(event);
+                    earlier.record(event, now);
                     earlier.sighting.isn
                 });
                 // The later attempt got this as its answer, too.
                 if waiting && let Some(open) = self.table.at(pair, latest) {
-                    open.record(Event { about: isn, ..event });
+                    open.record(Event { about: isn, ..event }, now);
                 }
             }
             None if waiting && event.kind == EventKind::Ack => {
                 self.foreign_ack(pair, latest, event);
             }
-            _ => open.record(event),
+            _ => open.record(event, now),
         }
         true
     }
@@ -312,6 +345,7 @@ impl Tracker {
     /// A bare ACK, while the latest attempt waits, that is for none of the attempts on this
     /// 4-tuple: for an old connection, or for an attempt that source NAT had put on this port.
     fn foreign_ack(&mut self, pair: Pair, latest: usize, event: Event) {
+        let now = self.clock.now();
         // An earlier attempt that was answered and completed meanwhile goes on.
         let began = self.table.at(pair, latest).map(|open| open.sighting.first_syn());
         let completed_since =
@@ -319,30 +353,32 @@ impl Tracker {
         if let Some(other) = self.table.position(pair, completed_since)
             && let Some(open) = self.table.at(pair, other)
         {
-            open.record(event);
+            open.record(event, now);
             return;
         }
         let server = self.table.at(pair, latest).map(|open| open.sighting.flow.server);
         if let Some(other) = server.and_then(|s| self.table.unfinished(s, event.ack)) {
-            other.record(event);
+            other.record(event, now);
         }
         if let Some(open) = self.table.at(pair, latest) {
-            open.record(Event { about: Some(event.ack.previous()), ..event });
+            open.record(Event { about: Some(event.ack.previous()), ..event }, now);
         }
     }
 
     /// Lets go of attempts that the last packet closed.
     fn settle(&mut self, pair: Pair) {
         while let Some(done) = self.table.remove_answered(pair) {
+            self.just_closed.add(self.clock.now(), pair, &done);
             self.closed.push(done);
         }
     }
 
     fn icmp(&mut self, error: &IcmpError) {
+        let now = self.clock.now();
         let pair = Pair::of(error.quoted.client, error.quoted.server);
         match self.table.attempt(pair, error.quoted, error.quoted_seq) {
             Some(open) => {
-                open.record(Event::of_icmp(error));
+                open.record(Event::of_icmp(error), now);
                 self.tally.credited += 1;
             }
             None => self.tally.unmatched += 1,
@@ -350,7 +386,7 @@ impl Tracker {
     }
 
     fn expire(&mut self) {
-        let limit = self.now - HORIZON;
+        let limit = self.clock.now() - HORIZON;
         while let Some(done) = self.table.expire(limit) {
             self.closed.push(done.close(Closing::Over));
         }
@@ -360,11 +396,13 @@ impl Tracker {
 /// The same SYN captured a second time: same IP identification and time stamp within a moment. A
 /// SYN that the client repeats has a new identification and `TSval`.
 fn repeats_capture(open: &Open, segment: &Segment) -> bool {
-    open.sighting.syns().last().is_some_and(|before| {
-        segment.time.distance(before.time) < CAPTURED_TWICE
-            && segment.ip_id == before.ip_id
-            && segment.timestamps == before.timestamps
-    })
+    let event = Event::of(segment, Side::Client);
+    open.has(&event)
+        || open.sighting.syns().last().is_some_and(|before| {
+            event.time.distance(before.time) < CAPTURED_TWICE
+                && event.ip_id == before.ip_id
+                && event.timestamps == before.timestamps
+        })
 }
 
 /// Whether an ISN is the one that `ack` acknowledges.

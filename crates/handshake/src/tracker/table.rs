@@ -43,7 +43,7 @@ impl Pair {
         if a <= b { Self(a, b) } else { Self(b, a) }
     }
 
-    fn mark(self) -> FlowMark {
+    pub(super) fn mark(self) -> FlowMark {
         FlowMark::of(self.0, self.1)
     }
 }
@@ -51,7 +51,7 @@ impl Pair {
 /// Which pairs may be in the table, in little memory: nearly all packets of a capture are data of
 /// connections that are not followed, and are told from the others by one look at this.
 #[derive(Debug)]
-struct Followed {
+pub(super) struct Followed {
     /// Pairs in the table whose mark has this place. A counter that is full stays full.
     places: Vec<u16>,
 }
@@ -67,17 +67,17 @@ impl Followed {
     const BITS: u32 = 16;
 
     #[inline]
-    fn holds(&self, mark: FlowMark) -> bool {
+    pub(super) fn holds(&self, mark: FlowMark) -> bool {
         self.places.get(mark.place(Self::BITS)).is_some_and(|count| *count > 0)
     }
 
-    fn add(&mut self, pair: Pair) {
+    pub(super) fn add(&mut self, pair: Pair) {
         if let Some(count) = self.places.get_mut(pair.mark().place(Self::BITS)) {
             *count = count.saturating_add(1);
         }
     }
 
-    fn remove(&mut self, pair: Pair) {
+    pub(super) fn remove(&mut self, pair: Pair) {
         if let Some(count) = self.places.get_mut(pair.mark().place(Self::BITS))
             && *count < u16::MAX
         {
@@ -90,6 +90,7 @@ impl Followed {
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) sighting: Sighting,
+    /// When the last packet came, on the clock of the stream.
     last: Timestamp,
     /// When to look next whether it has expired; its key in `Table::clock`.
     look: Timestamp,
@@ -97,7 +98,8 @@ pub(super) struct Open {
 }
 
 impl Open {
-    pub(super) fn new(point: PointId, syn: &Segment) -> Self {
+    /// An attempt that begins now, on the clock of the stream.
+    pub(super) fn new(point: PointId, syn: &Segment, now: Timestamp) -> Self {
         let mut events = Vec::with_capacity(CLEAN);
         events.push(Event::of(syn, Side::Client));
         Self {
@@ -110,14 +112,20 @@ impl Open {
                 moved: Vec::new(),
                 closing: Closing::Over,
             },
-            last: syn.time,
-            look: syn.time,
+            last: now,
+            look: now,
             serial: 0,
         }
     }
 
-    pub(super) fn record(&mut self, event: Event) {
-        self.last = self.last.max(event.time);
+    /// Whether a packet was recorded before, and captured a second time since.
+    pub(super) fn has(&self, event: &Event) -> bool {
+        // The latest first: of what is further back than a moment nothing comes again.
+        self.sighting.events.iter().rev().any(|before| event.is_captured_again(before))
+    }
+
+    pub(super) fn record(&mut self, event: Event, now: Timestamp) {
+        self.last = now;
         if self.sighting.events.len() < EVENTS_KEPT {
             self.sighting.events.push(event);
         } else {
@@ -141,8 +149,7 @@ impl Open {
 
     /// Records a segment of a pair on which this is the only attempt, the common case; `false` where it
     /// may speak of another: a RST, or a bare ACK of a server that has not answered this one.
-    pub(super) fn takes(&mut self, segment: &Segment) -> bool {
-        let event = Event::of(segment, self.side_of(segment));
+    pub(super) fn takes(&mut self, event: Event, now: Timestamp) -> bool {
         let own = match event.kind {
             EventKind::Rst => false,
             EventKind::Ack if event.side == Side::Server => {
@@ -151,7 +158,7 @@ impl Open {
             _ => true,
         };
         if own {
-            self.record(event);
+            self.record(event, now);
         }
         own
     }
@@ -190,7 +197,7 @@ impl Table {
         self.serials += 1;
         open.serial = self.serials;
         self.clock.insert((open.look, open.serial), pair);
-        self.starts.insert(open.serial, open.last);
+        self.starts.insert(open.serial, open.sighting.first_syn());
         self.unfinished.insert(unfinished_key(&open.sighting), pair);
         self.followed.add(pair);
         let queue = self.pairs.entry(pair).or_insert_with(|| VecDeque::with_capacity(1));
@@ -214,6 +221,13 @@ impl Table {
     /// The attempt of a pair that has no other.
     pub(super) fn only(&mut self, pair: Pair) -> Option<&mut Open> {
         self.pairs.get_mut(&pair).filter(|queue| queue.len() == 1)?.front_mut()
+    }
+
+    /// Whether an attempt of the pair has this packet already, captured once before.
+    pub(super) fn has(&self, pair: Pair, segment: &Segment) -> bool {
+        self.pairs.get(&pair).is_some_and(|queue| {
+            queue.iter().any(|open| open.has(&Event::of(segment, open.side_of(segment))))
+        })
     }
 
     pub(super) fn latest(&mut self, pair: Pair) -> Option<&mut Open> {
