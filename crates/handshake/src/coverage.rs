@@ -15,6 +15,7 @@ use why504_model::{
     Arp, Endpoint, Interval, LinkAddress, Segment, SourceId, Span, TcpFlags, Timestamp,
 };
 
+use crate::Sighting;
 use crate::address::{mix, place, spread};
 use crate::neighbours::Neighbours;
 
@@ -35,6 +36,13 @@ pub struct Coverage {
     pub span: Option<Interval>,
     /// Packets that the capture is known to have dropped (interface statistics).
     pub dropped: u64,
+    /// Attempts that the client completed.
+    pub completed: u64,
+    /// Those of them whose SYN+ACK is not in the capture although the client acknowledged it: it was
+    /// dropped by the capture, or came another way.
+    pub missed: u64,
+    /// Times that there are twice: the capturing host's clock was set back, or sections of a file overlap.
+    twice: Vec<Interval>,
     /// Looked up, never iterated: the order of a hash map must not reach any output.
     activity: HashMap<(IpAddr, i64), Directions, FixedState>,
     hosts: BTreeMap<IpAddr, BTreeSet<u16>>,
@@ -61,6 +69,15 @@ struct Directions {
 /// capture was started again. Rotation itself loses nothing, but a quiet wire looks the same.
 const HOLE: Span = Span::from_millis(500);
 
+/// Packets of one clock that are captured one after the other are never this far behind each other.
+const TURNED_BACK: Span = Span::from_secs(1);
+/// Intervals that are told apart of those that there are twice.
+const TWICE_KEPT: usize = 64;
+
+/// Of more acknowledged SYN+ACKs than this share (one in a hundred), none may be missing; of fewer than
+/// so many none at all.
+const MISSED_SHARE: u64 = 100;
+
 /// Why a point's silence proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CoverageGap {
@@ -78,6 +95,10 @@ pub enum CoverageGap {
     NoAcks,
     /// The capture dropped packets.
     Dropped,
+    /// The capture lacks SYN+ACKs that clients acknowledged.
+    Missed,
+    /// The capture holds this time twice.
+    Twice,
 }
 
 impl Coverage {
@@ -100,6 +121,27 @@ impl Coverage {
     /// a capture reach further.
     pub(crate) fn arp(&mut self, arp: &Arp) {
         self.neighbours.learn(arp);
+    }
+
+    /// A packet of this time comes behind one of `latest`.
+    pub(crate) fn turned_back(&mut self, time: Timestamp, latest: Timestamp) {
+        if latest.since(time) < TURNED_BACK {
+            return;
+        }
+        let again = Interval::new(time, latest);
+        let full = self.twice.len() >= TWICE_KEPT;
+        match self.twice.last_mut() {
+            Some(last) if last.covers(again) => {}
+            Some(last) if full || last.overlaps(again) => *last = last.hull(again),
+            _ => self.twice.push(again),
+        }
+    }
+
+    /// An attempt has closed.
+    pub(crate) fn closed(&mut self, sighting: &Sighting) {
+        let completed = sighting.completed();
+        self.completed += u64::from(completed);
+        self.missed += u64::from(completed && sighting.answer_missed());
     }
 
     /// A segment was captured.
@@ -216,6 +258,13 @@ impl Coverage {
         if self.dropped > 0 {
             return Err(CoverageGap::Dropped);
         }
+        if self.twice.iter().any(|twice| twice.overlaps(during)) {
+            return Err(CoverageGap::Twice);
+        }
+        let few = self.completed < MISSED_SHARE;
+        if self.missed > 0 && (few || self.missed.saturating_mul(MISSED_SHARE) > self.completed) {
+            return Err(CoverageGap::Missed);
+        }
         let seen = self.directions(server.ip, during);
         if !(seen.to && seen.from) {
             return Err(CoverageGap::OneDirection);
@@ -291,6 +340,10 @@ impl CoverageGap {
                 "the capture holds no plain ACK at all, its filter may let through some flags only"
             }
             Self::Dropped => "the capture dropped packets",
+            Self::Missed => "the capture lacks SYN+ACKs that clients acknowledged",
+            Self::Twice => {
+                "the capture holds this time twice: its clock was set back, or its sections overlap"
+            }
         }
     }
 }

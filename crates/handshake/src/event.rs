@@ -8,7 +8,7 @@ use why504_model::{
 
 /// A copy of a packet that a bridge, a second VLAN or a mirror delivers comes within this time. No timer
 /// of Linux repeats a packet sooner than after 200 ms (`TCP_RTO_MIN`), unless it was told to.
-pub(crate) const MIRRORED: Span = Span::from_millis(100);
+pub(crate) const MIRRORED: Span = Span::from_millis(150);
 
 /// What bears the time stamp of a packet and comes later than this was not sent then: time stamps count
 /// milliseconds (Linux `TCP_TS_HZ`; RFC 7323 section 5.4 allows slower clocks, on which nothing is sent

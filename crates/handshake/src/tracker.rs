@@ -50,6 +50,7 @@ pub struct Tally {
 }
 
 /// What became of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Taken {
     /// It is credited to an attempt.
     Credited,
@@ -64,6 +65,8 @@ enum Taken {
 pub struct Tracker {
     point: PointId,
     clock: StreamClock,
+    /// Time of the latest packet, on its own clock.
+    latest: Timestamp,
     table: Table,
     just_closed: JustClosed,
     closed: Vec<Sighting>,
@@ -78,6 +81,7 @@ impl Tracker {
         Self {
             point,
             clock: StreamClock::default(),
+            latest: Timestamp::MIN,
             table: Table::default(),
             just_closed: JustClosed::default(),
             closed: Vec::new(),
@@ -130,6 +134,8 @@ impl Tracker {
 
     /// Everything up to `time` was pushed or passed over: lets go of what is over by then.
     pub fn advance(&mut self, time: Timestamp) {
+        self.coverage.turned_back(time, self.latest);
+        self.latest = self.latest.max(time);
         self.clock.see(time);
         self.expire();
     }
@@ -169,7 +175,9 @@ impl Tracker {
     /// The capture ends here: what is open closes as [`Closing::OpenAtEnd`].
     pub fn end(&mut self) {
         let open = self.table.drain();
-        self.closed.extend(open.into_iter().map(|o| o.close(Closing::OpenAtEnd)));
+        for open in open {
+            self.close(open.close(Closing::OpenAtEnd));
+        }
     }
 
     /// What the point was seen to capture, and what became of its packets.
@@ -369,7 +377,7 @@ impl Tracker {
     fn settle(&mut self, pair: Pair) {
         while let Some(done) = self.table.remove_answered(pair) {
             self.just_closed.add(self.clock.now(), pair, &done);
-            self.closed.push(done);
+            self.close(done);
         }
     }
 
@@ -388,8 +396,13 @@ impl Tracker {
     fn expire(&mut self) {
         let limit = self.clock.now() - HORIZON;
         while let Some(done) = self.table.expire(limit) {
-            self.closed.push(done.close(Closing::Over));
+            self.close(done.close(Closing::Over));
         }
+    }
+
+    fn close(&mut self, done: Sighting) {
+        self.coverage.closed(&done);
+        self.closed.push(done);
     }
 }
 

@@ -44,9 +44,6 @@ pub(crate) struct PointCapture {
     /// The RSTs, where they were asked for.
     pub(crate) resets: Vec<Reset>,
     pub(crate) reset_tally: ResetTally,
-    /// Attempts that were completed, and those of them whose SYN+ACK is not in the capture.
-    pub(crate) completed: u64,
-    pub(crate) answers_missed: u64,
 }
 
 /// All points.
@@ -240,12 +237,8 @@ impl<F: Follower> Tracking<'_, F> {
     fn hand_over(&mut self) {
         let closed = self.tracker.take();
         self.point.attempts += closed.len() as u64;
-        let count = |wanted: fn(&Sighting) -> bool| {
-            closed.iter().filter(|sighting| wanted(sighting)).count() as u64
-        };
-        self.point.completed += count(Sighting::completed);
-        self.point.answers_missed += count(Sighting::answer_missed);
-        self.point.near_misses += count(Sighting::saved_by_repetition);
+        let saved = closed.iter().filter(|sighting| sighting.saved_by_repetition());
+        self.point.near_misses += saved.count() as u64;
         for sighting in closed.iter().filter(|sighting| sighting.is_clean()) {
             self.point.healthy.count(sighting.first_syn(), sighting.flow, Outcome::Arrived);
         }

@@ -55,7 +55,9 @@ mod tests {
     /// The clock's time after packets of these times, in seconds.
     fn after(times: &[i64]) -> i64 {
         let mut clock = StreamClock::default();
-        times.iter().for_each(|time| clock.see(at(*time)));
+        for time in times {
+            clock.see(at(*time));
+        }
         clock.now().since(at(0)).nanos() / 1_000_000_000
     }
 

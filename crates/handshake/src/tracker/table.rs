@@ -291,7 +291,8 @@ impl Table {
                 continue;
             };
             let open = self.at(pair, place)?;
-            if open.last <= limit {
+            // In order of the last news, whenever that is looked at.
+            if open.last <= look {
                 return self.remove(pair, place);
             }
             open.look = open.last;

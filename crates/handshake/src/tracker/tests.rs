@@ -1,8 +1,8 @@
 use std::vec::Vec;
 
 use super::testing::{Wire, by_isn, sightings, summary};
-use crate::{Closing, EventKind, Side};
-use why504_model::{Packet, SeqNumber};
+use crate::{Closing, CoverageGap, EventKind, PointId, Side, Tracker};
+use why504_model::{Interval, Packet, Segment, SeqNumber, Span, TcpTimestamps, Timestamp};
 
 const X: u32 = 1000;
 const Z: u32 = 900_000;
@@ -173,6 +173,116 @@ fn the_same_frame_captured_twice_is_not_a_retransmission() {
     assert_eq!(all[0].syns().count(), 1);
 }
 
+/// A handshake with the IP identifications and time stamps of Linux; every packet but the last comes
+/// again after `copies` milliseconds.
+fn mirrored(copies: i64) -> Vec<Packet> {
+    let wire = Wire::default();
+    let sent = [
+        (wire.packet(0, ">S", X, 0), 7),
+        (wire.packet(1, "<S.", Y, X + 1), 0),
+        (wire.packet(2, ">.", X + 1, Y + 1), 8),
+        (wire.packet(3, ">P.", X + 1, Y + 1), 9),
+        (wire.packet(9, "<P.", Y + 1, X + 101), 70),
+    ];
+    let mut packets = Vec::new();
+    for (packet, id) in sent {
+        let Packet::Tcp(mut segment) = packet else { continue };
+        segment.ip_id = Some(id);
+        packets.push(Packet::Tcp(segment));
+        segment.time = segment.time + Span::from_millis(copies);
+        packets.push(Packet::Tcp(segment));
+    }
+    packets.sort_by_key(Packet::time);
+    packets
+}
+
+#[test]
+fn what_a_mirror_delivers_again_is_one_packet() {
+    // Sooner than a tick of the time stamp's clock the SYN+ACK, whose identification is 0, may be one
+    // of two that were sent.
+    for (copies, history) in [(1, "ShhADd"), (6, "ShADd"), (50, "ShADd"), (140, "ShADd")] {
+        let all = sightings(&mirrored(copies));
+        assert_eq!(summary(&all), [(X, history.into(), Closing::Answered)], "{copies} ms");
+    }
+    // What comes later was sent later.
+    assert_eq!(sightings(&mirrored(400)).len(), 2);
+}
+
+#[test]
+fn packets_that_differ_in_what_tells_copies_apart_are_several() {
+    let wire = Wire::default();
+    let later = |ms, change: fn(&mut Segment)| {
+        let Packet::Tcp(mut segment) = wire.packet(0, "<S.", Y, X + 1) else { unreachable!() };
+        segment.time = segment.time + Span::from_millis(ms);
+        change(&mut segment);
+        Packet::Tcp(segment)
+    };
+    let twins: [fn(&mut Segment); 4] = [
+        |s| s.timestamps = s.timestamps.map(|ts| TcpTimestamps { value: ts.value + 50, ..ts }),
+        |s| s.ip_id = Some(4),
+        |s| s.seq = SeqNumber(s.seq.0 + 1),
+        |s| s.timestamps = None,
+    ];
+    for (i, twin) in twins.into_iter().enumerate() {
+        let all = sightings(&[wire.packet(-1, ">S", X, 0), later(0, |_| {}), later(50, twin)]);
+        assert_eq!(all[0].history(), "Shh", "twin {i}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_ends_no_attempt() {
+    let wire = Wire::default();
+    let mut packets = Vec::new();
+    for (i, ms) in [(0_u16, 3_600_000), (1, 3_601_000), (2, 0), (3, 1000), (4, 300_000)] {
+        let mut wire = wire;
+        wire.client.port += i;
+        packets.push(wire.packet(ms, ">S", X, 0));
+        packets.push(wire.packet(ms + 20, "<S.", Y, X + 1));
+        packets.push(wire.packet(ms + 21, ">.", X + 1, Y + 1));
+    }
+    // One that is in the middle of it.
+    let mut torn = wire;
+    torn.client.port += 9;
+    packets.insert(6, torn.packet(3_602_000, ">S", Z, 0));
+    packets.insert(8, torn.packet(20, "<S.", Y, Z + 1));
+    let mut tracker = Tracker::new(PointId(0));
+    for packet in &packets {
+        tracker.push(packet);
+    }
+    tracker.end();
+    let all = tracker.take();
+    assert_eq!(all.len(), 6);
+    assert!(all.iter().all(|s| s.syn_acks().count() == 1), "{:?}", summary(&all));
+    // The hour that is there twice proves nothing, and what is before and behind it does.
+    let (coverage, _) = tracker.finish();
+    let moment = |seconds: i64| {
+        let at = Timestamp::from_parts(1_000_000 + seconds, 0);
+        coverage.of(wire.server, Interval::new(at, at + Span::from_millis(30)))
+    };
+    assert_eq!(moment(1800), Err(CoverageGap::Twice));
+    assert_ne!(moment(3603), Err(CoverageGap::Twice));
+}
+
+#[test]
+fn answers_that_were_acknowledged_and_not_captured_are_counted() {
+    let wire = Wire::default();
+    let missed = [
+        wire.packet(0, ">S", X, 0),
+        wire.packet(2, ">.", X + 1, Y + 1),
+        wire.packet(3, ">P.", X + 1, Y + 1),
+        wire.packet(9, "<P.", Y + 1, X + 101),
+    ];
+    let mut tracker = Tracker::new(PointId(0));
+    for packet in &missed {
+        tracker.push(packet);
+    }
+    tracker.end();
+    let (coverage, _) = tracker.finish();
+    assert_eq!((coverage.completed, coverage.missed), (1, 1));
+    let during = coverage.span.expect("packets");
+    assert_eq!(coverage.of(wire.server, during), Err(CoverageGap::Missed));
+}
+
 #[test]
 fn silence_longer_than_any_retransmission_closes_an_attempt() {
     let wire = Wire::default();
@@ -236,7 +346,6 @@ fn a_frame_captured_twice_saves_no_handshake() {
 
 mod properties {
     use super::*;
-    use crate::{PointId, Tracker};
     use proptest::prelude::*;
     use why504_model::FlowMark;
 

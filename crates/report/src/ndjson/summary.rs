@@ -103,6 +103,8 @@ struct Point<'a> {
     start: Option<String>,
     end: Option<String>,
     dropped: u64,
+    acknowledged: u64,
+    answers_missed: u64,
     link: &'a str,
     snaplen: Option<u32>,
 }
@@ -260,13 +262,16 @@ fn points<'a>(run: &Run<'a>) -> Vec<Point<'a>> {
         .enumerate()
         .map(|(i, point)| {
             let id = u16::try_from(i).ok().map(PointId);
+            let coverage = id.and_then(|point| run.coverage.get(&point));
             Point {
                 name: &point.name,
                 files: point.files,
                 packets: point.packets,
                 start: point.span.map(|s| rfc3339(s.start())),
                 end: point.span.map(|s| rfc3339(s.end())),
-                dropped: id.and_then(|p| run.coverage.get(&p)).map_or(0, |c| c.dropped),
+                dropped: coverage.map_or(0, |c| c.dropped),
+                acknowledged: coverage.map_or(0, |c| c.completed),
+                answers_missed: coverage.map_or(0, |c| c.missed),
                 link: &point.link,
                 snaplen: point.snaplen,
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use why504_correlate::LogClock;
-use why504_handshake::{ClockOffset, PointId};
+use why504_handshake::{ClockOffset, Coverage, PointId};
 use why504_model::{Interval, Span, Timeout};
 
 use crate::moment::{LocalClock, duration, grouped};
@@ -21,8 +21,10 @@ pub(super) fn print(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
     page.field(2, "zone", &zone)?;
     page.field(2, "logs", &logs(run))?;
     let mut label = "captures";
-    for point in run.points {
-        page.field(2, label, &capture(run, point, clock))?;
+    for (i, point) in run.points.iter().enumerate() {
+        let coverage = u16::try_from(i).ok().and_then(|i| run.coverage.get(&PointId(i)));
+        let missing = coverage.map_or_else(String::new, missing);
+        page.field(2, label, &format!("{}{missing}", capture(run, point, clock)))?;
         label = "";
     }
     if run.points.is_empty() {
@@ -70,6 +72,19 @@ fn logs(run: &Run<'_>) -> String {
         grouped(lines.other),
         grouped(lines.unparsed)
     )
+}
+
+/// What the capture is known not to hold: nothing is said of one that lacks nothing.
+fn missing(coverage: &Coverage) -> String {
+    let mut text = String::new();
+    if coverage.dropped > 0 {
+        text.push_str(&format!("; it dropped {}", plural(coverage.dropped, "packet")));
+    }
+    if coverage.missed > 0 {
+        let (missed, of) = (grouped(coverage.missed), grouped(coverage.completed));
+        text.push_str(&format!("; {missed} of {of} acknowledged SYN+ACKs are missing"));
+    }
+    text
 }
 
 fn capture(run: &Run<'_>, point: &PointInfo, clock: LocalClock) -> String {

@@ -14,7 +14,7 @@ use why504_report::{ndjson, text};
 
 use super::analyse;
 use crate::args::{Format, Joined};
-use crate::captures::PointCapture;
+use crate::captures::{PointCapture, point_id};
 use crate::exit::Outcome;
 use crate::inputs::{Kind, shown};
 use crate::output;
@@ -42,17 +42,18 @@ pub(super) fn run(options: &Joined) -> anyhow::Result<Outcome> {
 }
 
 fn points(analysis: &Analysis) -> Vec<PointFacts> {
-    let facts = |point: &PointCapture| PointFacts {
+    let coverage = |i| analysis.captures.coverage.get(&point_id(i));
+    let facts = |(i, point): (usize, &PointCapture)| PointFacts {
         dropped: point.files.iter().filter_map(CaptureSummary::dropped).reduce(u64::saturating_add),
-        completed: point.completed,
-        answers_missed: point.answers_missed,
+        completed: coverage(i).map_or(0, |coverage| coverage.completed),
+        answers_missed: coverage(i).map_or(0, |coverage| coverage.missed),
         filter: point
             .files
             .iter()
             .flat_map(|file| &file.interfaces)
             .find_map(|interface| interface.filter.clone()),
     };
-    analysis.captures.points.iter().map(facts).collect()
+    analysis.captures.points.iter().enumerate().map(facts).collect()
 }
 
 /// Every log once, by path. What cannot be read has been complained about.
