@@ -8,7 +8,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use why504_model::{Endpoint, Flow, SeqNumber, Span};
+use why504_model::{Endpoint, Flow, Interval, SeqNumber, Span};
 
 use crate::nat::{self, Nat, Translation};
 use crate::{ClockOffset, Path, PointId, Sighting};
@@ -66,11 +66,17 @@ impl Merged {
 
 /// Puts the sightings of all points together.
 pub fn merge(sightings: Vec<Sighting>, path: &Path) -> Merged {
-    merge_translated(sightings, path, &Nat::default())
+    merge_translated(sightings, path, &Nat::default(), &BTreeMap::new())
 }
 
-/// The same where pairs of addresses are given.
-pub fn merge_translated(mut sightings: Vec<Sighting>, path: &Path, given: &Nat) -> Merged {
+/// The same where pairs of addresses are given, and the time from the first to the last packet that a
+/// point captured: what passed it before or after says nothing of how reliably it captures.
+pub fn merge_translated(
+    mut sightings: Vec<Sighting>,
+    path: &Path,
+    given: &Nat,
+    spans: &BTreeMap<PointId, Interval>,
+) -> Merged {
     agree_on_the_client(&mut sightings);
     let mut groups: BTreeMap<(Endpoint, u32), Vec<Sighting>> = BTreeMap::new();
     for sighting in sightings {
@@ -90,7 +96,10 @@ pub fn merge_translated(mut sightings: Vec<Sighting>, path: &Path, given: &Nat) 
     attempts.sort_by_cached_key(|a| (a.first_syn(), a.flow(), a.isn().0));
     let translations = learnt::translations(&attempts);
     learnt::name_servers(&mut attempts, &translations, given);
-    let routes = learnt::routes(&attempts, path);
+    let routes = learnt::routes(&attempts, path, |near, far| {
+        let span = spans.get(&far);
+        span.is_none_or(|span| clocks::lies_within(&offsets, near, far, *span))
+    });
     let mut reliability: BTreeMap<(PointId, PointId), (u64, u64)> = BTreeMap::new();
     for (&(near, far, _), &(all, both)) in &routes {
         let sum = reliability.entry((near, far)).or_default();

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use why504_capture::{CaptureSummary, DecodeTally, Gathered, Picker};
 use why504_handshake::{
-    Coverage, Outcome, Path, PointId, Reset, ResetTally, ResetWatch, Sample, Sighting, Tally,
-    Tracker, Trials,
+    Coverage, Merged, Nat, Outcome, Path, PointId, Reset, ResetTally, ResetWatch, Sample, Sighting,
+    Tally, Tracker, Trials, merge_translated,
 };
 use why504_ingest::Source;
 use why504_model::{FlowMark, Packet, SourceId, Timestamp};
@@ -259,8 +259,12 @@ impl Captures {
         points.map(|(i, point)| (point_id(i), std::mem::take(&mut point.healthy))).collect()
     }
 
-    /// What all points saw, taken out.
-    pub(crate) fn take_sightings(&mut self) -> Vec<Sighting> {
-        self.points.iter_mut().flat_map(|p| std::mem::take(&mut p.sightings)).collect()
+    /// What all points saw, taken out and put together.
+    pub(crate) fn merge(&mut self, given: &Nat) -> Merged {
+        let sightings =
+            self.points.iter_mut().flat_map(|p| std::mem::take(&mut p.sightings)).collect();
+        let span = |(&point, coverage): (&PointId, &Coverage)| Some((point, coverage.span?));
+        let spans = self.coverage.iter().filter_map(span).collect();
+        merge_translated(sightings, &self.path, given, &spans)
     }
 }

@@ -6,7 +6,7 @@ use why504_correlate::{
     Correlation, Losses, Points, Rates, SettledTimer, Verdict, correlate, settle_timers,
     unseen_peers, virtual_peers, zone_evidence,
 };
-use why504_handshake::{Merged, Nat, merge_translated};
+use why504_handshake::{Merged, Nat};
 use why504_model::{Damage, Interval, Location, Timeout};
 use why504_report::{ResetTotals, TunnelInfo};
 
@@ -92,7 +92,7 @@ pub(crate) fn analyse(
     let healthy = captures.take_healthy();
     let mut analysis = Analysis::new(inputs, points, logs);
     analysis.nat = nat;
-    analysis.merged = merge_translated(captures.take_sightings(), &captures.path, &analysis.nat);
+    analysis.merged = captures.merge(&analysis.nat);
     let coverage = captures.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
     let points = Points { path: &captures.path, coverage: &coverage, merged: &analysis.merged };
     let learnt = virtual_peers(&analysis.logs.timeouts, points);

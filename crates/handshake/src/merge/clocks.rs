@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use why504_model::SeqNumber;
+use why504_model::{Interval, SeqNumber, Span, Timestamp};
 
 use super::Attempt;
 use crate::clock::Pairing;
@@ -23,6 +23,28 @@ pub(super) fn offsets(attempts: &[Attempt]) -> BTreeMap<(PointId, PointId), Cloc
         .into_iter()
         .filter_map(|(points, pairs)| Some((points, ClockOffset::estimate(&pairs)?)))
         .collect()
+}
+
+/// Two points' views of one moment agree within this.
+const SAME_MOMENT: Span = Span::from_millis(50);
+
+/// Whether what one point saw of an attempt passed another while that one captured, as far as their
+/// clocks tell.
+pub(super) fn lies_within(
+    offsets: &BTreeMap<(PointId, PointId), ClockOffset>,
+    near: &Sighting,
+    far: PointId,
+    span: Interval,
+) -> bool {
+    let there = |time: Timestamp| {
+        let ahead = offsets.get(&(near.point, far)).map(|offset| time + offset.at(time));
+        ahead.or_else(|| Some(offsets.get(&(far, near.point))?.to_near(time)))
+    };
+    let answer = near.syn_acks().next().map_or(near.first_syn(), |answer| answer.time);
+    let ends = there(near.first_syn()).zip(there(answer.max(near.first_syn())));
+    ends.is_none_or(|(from, to)| {
+        span.covers(Interval::new(from, to).widened(SAME_MOMENT, SAME_MOMENT))
+    })
 }
 
 /// The packets that two points both saw: those whose identity is unique at each of them.

@@ -73,10 +73,12 @@ pub(super) fn shared(attempts: &[Attempt]) -> BTreeMap<(PointId, PointId), u64> 
 
 /// Of the handshakes that the near point saw succeed (the server sent payload, so it had the SYN),
 /// how many had their SYN+ACK captured at both points: the error rate behind "not seen there". Only
-/// servers of which the far point ever saw an attempt count: to others it is not on the way.
+/// servers of which the far point ever saw an attempt count: to others it is not on the way. Nor do
+/// handshakes that passed a point which was not capturing.
 pub(super) fn routes(
     attempts: &[Attempt],
     path: &Path,
+    while_capturing: impl Fn(&Sighting, PointId) -> bool,
 ) -> BTreeMap<(PointId, PointId, Endpoint), (u64, u64)> {
     let mut known: BTreeSet<(PointId, Endpoint)> = BTreeSet::new();
     for attempt in attempts {
@@ -92,7 +94,8 @@ pub(super) fn routes(
         let server = near.flow.server;
         let order = path.order(server.ip);
         let behind = order.iter().skip_while(|&&p| p != near.point).skip(1);
-        for &far in behind.filter(|&&far| known.contains(&(far, server))) {
+        let on_its_way = |&&far: &&PointId| known.contains(&(far, server));
+        for &far in behind.filter(on_its_way).filter(|&&far| while_capturing(near, far)) {
             let count = counts.entry((near.point, far, server)).or_default();
             let answer_seen = |s: &Sighting| s.syn_acks().next().is_some();
             count.0 += 1;

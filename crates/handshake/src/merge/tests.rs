@@ -81,7 +81,7 @@ fn merged(points: &[&[Packet]], given: &Nat) -> Merged {
     for sighting in &all {
         path.learn(sighting);
     }
-    merge_translated(all, &path, given)
+    merge_translated(all, &path, given, &BTreeMap::new())
 }
 
 /// Healthy handshakes from the ports given; each packet passes `change` on its way.
@@ -301,5 +301,31 @@ fn points_are_in_order_of_hops_and_each_flow_has_its_own_roles() {
     for attempt in &merged.attempts {
         let order: Vec<u16> = attempt.sightings().map(|s| s.point.0).collect();
         assert_eq!(order, [2, 3, 1, 0]);
+    }
+}
+
+/// A capture of ten minutes beside one of an hour: what passed before it began is not missing in it.
+#[test]
+fn handshakes_count_while_both_points_captured() {
+    let ports: Vec<u16> = (1..=40).map(|i| i * 1_000).collect();
+    let near = handshakes(&ports, |_| {});
+    let behind = |segment: &mut why504_model::Segment| segment.ttl -= 1;
+    let far: Vec<Packet> =
+        handshakes(&ports[10..], behind).into_iter().filter(|p| p.time() < at(35_500)).collect();
+    let path = Path::new([PointId(0), PointId(1)]);
+    let span = |packets: &[Packet]| {
+        Interval::new(packets[0].time(), packets[packets.len() - 1].time() + Span::from_nanos(1))
+    };
+    let spans = BTreeMap::from([(PointId(0), span(&near)), (PointId(1), span(&far))]);
+    for (spans, counted) in [(BTreeMap::new(), (40, 25)), (spans, (23, 23))] {
+        let mut all = track(0, &near);
+        all.extend(track(1, &far));
+        let mut path = path.clone();
+        for sighting in &all {
+            path.learn(sighting);
+        }
+        let merged = merge_translated(all, &path, &Nat::default(), &spans);
+        // Those of 11 s to 35 s, and of these neither the first nor the last, which lie on the edges.
+        assert_eq!(merged.reliability[&(PointId(0), PointId(1))], counted);
     }
 }

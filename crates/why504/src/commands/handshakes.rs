@@ -8,9 +8,7 @@ use std::io::{self, Write};
 
 use rayon::prelude::*;
 use why504_correlate::{History, Judgement, Losses, Points, Rates, Verdict, judge_attempt};
-use why504_handshake::{
-    Attempt, Coverage, Merged, Nat, PointId, Sighting, Tracker, merge_translated,
-};
+use why504_handshake::{Attempt, Coverage, Merged, Nat, PointId, Sighting, Tracker};
 use why504_report::{Captures as Rendering, Style, ndjson, text};
 
 use super::from_captures;
@@ -76,7 +74,7 @@ fn whole(
     printer: &mut Printer<'_>,
 ) -> io::Result<(Captures, Merged, Vec<Losses>)> {
     let healthy = all.take_healthy();
-    let merged = merge_translated(all.take_sightings(), &all.path, nat);
+    let merged = all.merge(nat);
     let coverage = all.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
     let points = Points { path: &all.path, coverage: &coverage, merged: &merged };
     let history = History::new(points);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use why504_correlate::{History, Points, judge_attempt};
-use why504_handshake::{Merged, Nat, Path, PointId, Reset, Side, merge_translated};
+use why504_handshake::{Merged, Nat, Path, PointId, Reset, Side};
 use why504_ingest::Source;
 use why504_model::Endpoint;
 use why504_report::SentReset;
@@ -28,7 +28,7 @@ pub(super) fn read(
     printer: &mut Printer<'_>,
 ) -> io::Result<(Captures, Merged)> {
     let mut all = captures::read(points, files, Keep::Resets, complaints);
-    let merged = merge_translated(all.take_sightings(), &all.path, nat);
+    let merged = all.merge(nat);
     let coverage = all.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
     let points = Points { path: &all.path, coverage: &coverage, merged: &merged };
     let history = History::new(points);
