@@ -80,7 +80,7 @@ const TABLE: &[Stated] = &[
         Some("lb_split"),
         true,
     ),
-    // Captures of several years in one file: behind this one it goes back, and on for minutes.
+    // Captures of several years in one file: what comes behind this one comes five years later.
     stated("suricata_enip_cip_example.pcap", 37_997, "Shh", SynAckLost, None, false),
     // Only the client's direction: no SYN+ACK is missing.
     stated("suricata_bug-8629-async-oneside.pcap", 49_285, "SADDD", Connected, None, false),
