@@ -14,6 +14,7 @@ mod logs;
 mod recipe;
 mod resets;
 mod same_bytes;
+mod sets;
 mod slices;
 mod truth;
 mod tunnels;
