@@ -10,7 +10,8 @@
 //! independence, and classes of ports overlap; a rate of false discoveries (Benjamini-Hochberg)
 //! would bound their share only.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -104,24 +105,32 @@ fn candidates(cells: &[Cell]) -> Vec<(Concentration, f64)> {
     for cell in cells {
         *lost.entry(cell.server).or_default() += cell.all.lost;
     }
-    let servers = lost.keys().map(|server| Class::Server(*server)).collect();
-    let clients: BTreeSet<IpAddr> = cells.iter().map(|cell| cell.client).collect();
-    let clients = clients.into_iter().map(Class::Client).collect();
-    let mut found = divide(&all, None, servers, |_| (None, None));
-    found.extend(divide(&all, None, clients, |c| (Some(c.server), None)));
-    found.extend(divide(&all, None, ports(), |c| (Some(c.server), Some(c.client))));
+    let mut found = divide(&all, None, of_server, |_| (None, None));
+    found.extend(divide(&all, None, of_client, |c| (Some(c.server), None)));
+    found.extend(divide(&all, None, of_ports, |c| (Some(c.server), Some(c.client))));
     if lost.len() > 1 {
         let mut ranked: Vec<(u64, Endpoint)> = lost.into_iter().map(|(s, n)| (n, s)).collect();
         ranked.sort_unstable_by_key(|&(lost, server)| (core::cmp::Reverse(lost), server));
         for (_, server) in ranked.into_iter().take(UPSTREAMS) {
             let own: Vec<&Cell> = cells.iter().filter(|cell| cell.server == server).collect();
-            found.extend(divide(&own, Some(server), ports(), |c| (None, Some(c.client))));
+            found.extend(divide(&own, Some(server), of_ports, |c| (None, Some(c.client))));
         }
     }
     found
 }
 
-fn ports() -> Vec<Class> {
+/// The classes of one kind that the trials of a cell belong to.
+type ClassesOf = fn(&Cell) -> Vec<Class>;
+
+fn of_server(cell: &Cell) -> Vec<Class> {
+    vec![Class::Server(cell.server)]
+}
+
+fn of_client(cell: &Cell) -> Vec<Class> {
+    vec![Class::Client(cell.client)]
+}
+
+fn of_ports(_: &Cell) -> Vec<Class> {
     let of = |modulus| (0..modulus).map(move |residue| Class::Ports { modulus, residue });
     Cell::MODULI.into_iter().flat_map(of).collect()
 }
@@ -131,18 +140,24 @@ fn ports() -> Vec<Class> {
 fn divide(
     cells: &[&Cell],
     within: Option<Endpoint>,
-    classes: Vec<Class>,
+    classes: ClassesOf,
     key: KeyOf,
 ) -> Vec<(Concentration, f64)> {
     let all: Count = cells.iter().map(|cell| cell.all).sum();
-    if classes.len() < 2 || all.lost < LEAST_LOST {
+    let mut inside: BTreeMap<Class, Count> = BTreeMap::new();
+    for cell in cells {
+        for class in classes(cell) {
+            let sum = inside.entry(class).or_default();
+            *sum = [*sum, class.of(cell)].into_iter().sum();
+        }
+    }
+    if inside.len() < 2 || all.lost < LEAST_LOST {
         return Vec::new();
     }
     let strata = strata(cells, key, all.trials);
-    classes
+    inside
         .into_iter()
-        .map(|class| {
-            let inside: Count = cells.iter().map(|cell| class.of(cell)).sum();
+        .map(|(class, inside)| {
             let outside = all.without(inside);
             let candidate =
                 Concentration { class, within, inside, outside, chance: 1.0, looked_at: 0 };

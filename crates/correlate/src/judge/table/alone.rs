@@ -246,8 +246,11 @@ pub(super) static ROWS: &[Row] = &[
         mechanism: Some(Mechanism::LatePath),
         grade: Grade::Consistent,
         need: Need::Nothing,
-        alternatives: &[(Verdict::SynAckLost, GatewayCapture)],
-        reason: "the client reset the first SYN+ACK after it had given up: the way was slow",
+        alternatives: &[
+            (Verdict::SynAckLost, GatewayCapture),
+            (Verdict::SynAckNotAccepted, GatewayCapture),
+        ],
+        reason: "the client reset the first SYN+ACK after it had given up: the way was slow, or its own host's filter reset what came",
     },
     Row {
         name: "synack_unanswered",
