@@ -200,8 +200,9 @@ fn fits(
     let once = match asked {
         Asked::Outcome => None,
         Asked::Connect | Asked::Tls | Asked::ConnectOrRead => {
+            let known = !timeout.limits.is_empty();
             let fired = fired(timeout, seen, window, skew).into_iter();
-            let fits = fired.filter(|(_, deadline, _)| timed_out(asked, timeout, seen, *deadline));
+            let fits = fired.filter(|(_, deadline, _)| timed_out(asked, known, seen, *deadline));
             return fits.map(|(end, _, timer)| (end, 0, timer)).collect();
         }
         Asked::Read => read_timed_out(timeout.kind, seen, logged),
@@ -233,11 +234,18 @@ fn refusal(seen: &Sighting) -> Option<Timestamp> {
     })
 }
 
-/// Whether a timer which fired within `deadline` may have ended this attempt.
-fn timed_out(asked: Asked, timeout: &Timeout, seen: &Sighting, deadline: Interval) -> bool {
+/// Whether a timer of this length may have ended this attempt.
+pub(crate) fn could_fire(asked: Asked, seen: &Sighting, limit: &TimeLimit) -> bool {
+    let deadline = after(seen.first_syn(), limit);
+    plausible(seen, deadline) && timed_out(asked, true, seen, deadline)
+}
+
+/// Whether a timer which fired within `deadline` may have ended this attempt; `known` says whether
+/// that rests on its length.
+fn timed_out(asked: Asked, known: bool, seen: &Sighting, deadline: Interval) -> bool {
     if seen.completed() {
         // Without the timer's length any connection that was closed unused would fit.
-        let close = seen.client_close().filter(|_| !timeout.limits.is_empty());
+        let close = seen.client_close().filter(|_| known);
         let at_deadline =
             close.is_some_and(|close| deadline.widened(EARLY, STALL).contains(close.time));
         return match asked {

@@ -1,24 +1,30 @@
-//! Which timer was in force where nobody says so, worked out from lines and attempts.
+//! Which timer was in force where nobody says so, or where several are stated, worked out from lines
+//! and attempts.
 //!
-//! A length is the timer of a kind of line when it explains every line (an attempt to that upstream
-//! began so long before) and no other length that people usually set does. Anything else leaves it
-//! unknown: a busy background explains everything, several timers at once explain each a part.
+//! The model: each line has an attempt that began one timer before it, but for one line in
+//! [`STRAY_ONE_IN`]; all other attempts fall anywhere, so many a second. Under a length that is not the
+//! true one, lines find attempts by chance alone. What is compared is how many lines can have an
+//! attempt each, one to one; each line more makes a length likelier by a factor that the density of
+//! other attempts sets. All usual lengths are alike beforehand. What remains after all but one in
+//! [`WRONG_ONE_IN`] of the probability is told: one length, or a short range of them; anything else
+//! leaves it unknown. A busy background explains everything, several timers at once explain each a
+//! part.
 //!
-//! A few lines of another timer are explained by chance. So the length is told, and acted upon only
-//! where there are many lines and every attempt that nobody answered has its line as well.
+//! A few lines of another timer are explained by chance, and nothing in the data tells them. So the
+//! length is acted upon only where there are many lines and every attempt that nobody answered has its
+//! line as well; or where nginx's configuration rules it out: several timers are stated, and one
+//! location has one `proxy_connect_timeout`. Lua code sets its timer for each socket.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+mod pool;
+
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use why504_model::{
-    Endpoint, Interval, LimitSource, Span, TimeLimit, Timeout, TimeoutKind, Timestamp,
-};
+use why504_model::{LimitSource, Span, TimeLimit, Timeout, TimeoutKind};
 
-use crate::LogClock;
-use crate::candidates::plausible;
-use crate::deadline::{EARLY, after};
 use crate::search::Search;
 use crate::view::Points;
+use pool::Pool;
 
 /// Lengths that people set, in milliseconds: nginx's default (60 s) and round numbers.
 const USUAL: [i64; 16] = [
@@ -26,26 +32,30 @@ const USUAL: [i64; 16] = [
     75_000,
 ];
 /// Fewer lines than this tell nothing.
-const LINES_TOLD: usize = 8;
+const LINES_TOLD: usize = 3;
 /// From so many lines on the length is acted upon.
 const LINES_ACTED_UPON: usize = 30;
-/// Lines that are tried; more do not make the answer surer.
-const SAMPLE: usize = 1000;
 /// Of so many lines, and of so many attempts, one may be unexplained by the true length.
 const STRAY_ONE_IN: usize = 50;
-/// At least so many lines must be left unexplained by every other length.
-const REFUTED_BY: usize = 2;
+/// One in so many answers may be wrong.
+const WRONG_ONE_IN: f64 = 1000.0;
+/// Of several lengths that remain, the longest less the shortest.
+const RANGE: Span = Span::from_millis(200);
+/// The same where one of several stated timers is to be found for a location.
+const OF_A_LOCATION: usize = 10;
 
 /// The timer of a kind of line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettledTimer {
     /// The lines it is about.
     pub kind: TimeoutKind,
-    /// Its length.
-    pub length: Span,
+    /// Its length, from shortest to longest; the same where one length is left.
+    pub length: (Span, Span),
+    /// It is one of several that are stated for these lines.
+    pub stated: bool,
     /// How many lines there are.
     pub lines: usize,
-    /// How many of those that were tried find an attempt under this length.
+    /// How many of those that were tried can have an attempt each under this length.
     pub explained: usize,
     /// How many were tried.
     pub tried: usize,
@@ -55,29 +65,41 @@ pub struct SettledTimer {
     pub acted_upon: bool,
 }
 
-/// Works out the timers of kinds of lines for which nobody stated any, and gives them to the lines
-/// where the data is clear. Only captures taken on the log's own host can tell: they show every
-/// attempt, on the log's clock.
-pub fn settle_timers(timeouts: &mut [Timeout], points: Points<'_>) -> Vec<SettledTimer> {
-    let mut open: BTreeMap<TimeoutKind, Vec<usize>> = BTreeMap::new();
+/// Works out the timers of kinds of lines for which nobody stated any, and which of several stated ones
+/// a location has, and gives them to the lines where the data is clear. `location` names, as well as
+/// the words of a line tell, the location of nginx's configuration that it comes from. Only captures
+/// taken on the log's own host can tell: they show every attempt, on the log's clock.
+pub fn settle_timers<L: Ord>(
+    timeouts: &mut [Timeout],
+    location: impl Fn(usize) -> L,
+    points: Points<'_>,
+) -> Vec<SettledTimer> {
+    let mut open: BTreeMap<(TimeoutKind, Vec<TimeLimit>, Option<L>), Vec<usize>> = BTreeMap::new();
     for (i, timeout) in timeouts.iter().enumerate() {
-        let dated = timeout.start.is_some() || !timeout.limits.is_empty();
-        if !dated && timeout.peer.is_some() && timeout.kind.is_connect_timeout() {
-            open.entry(timeout.kind).or_default().push(i);
-        }
+        let settled = timeout.start.is_some() || timeout.limits.len() == 1;
+        let several = !timeout.limits.is_empty();
+        let group = match timeout.kind {
+            kind if settled || !kind.is_connect_timeout() || timeout.peer.is_none() => continue,
+            TimeoutKind::UpstreamConnectTimeout | TimeoutKind::UpstreamSslTimeout if several => {
+                Some(location(i))
+            }
+            _ if several => continue,
+            _ => None,
+        };
+        open.entry((timeout.kind, timeout.limits.clone(), group)).or_default().push(i);
     }
     if open.is_empty() {
         return Vec::new();
     }
     let search = Search::new(timeouts, points);
     let mut settled = Vec::new();
-    for (kind, lines) in open {
+    for ((kind, stated, _), lines) in open {
         let group: Vec<&Timeout> = lines.iter().filter_map(|&i| timeouts.get(i)).collect();
-        let Some(timer) = settle(kind, &group, &search) else { continue };
+        let Some((timer, limit)) = settle(kind, &stated, &group, &search) else { continue };
         if timer.acted_upon {
             for &i in &lines {
                 if let Some(timeout) = timeouts.get_mut(i) {
-                    timeout.limits = alloc::vec![inferred(timer.length)];
+                    timeout.limits = alloc::vec![limit];
                 }
             }
         }
@@ -86,74 +108,59 @@ pub fn settle_timers(timeouts: &mut [Timeout], points: Points<'_>) -> Vec<Settle
     settled
 }
 
-const fn inferred(length: Span) -> TimeLimit {
-    TimeLimit { at_least: length, at_most: length, source: LimitSource::Inferred }
+const fn inferred(at_least: Span, at_most: Span) -> TimeLimit {
+    TimeLimit { at_least, at_most, source: LimitSource::Inferred }
 }
 
-fn settle(kind: TimeoutKind, lines: &[&Timeout], search: &Search<'_>) -> Option<SettledTimer> {
-    let step = lines.len().div_ceil(SAMPLE).max(1);
-    let tried = lines.len().div_ceil(step);
-    if tried < LINES_TOLD {
+fn settle(
+    kind: TimeoutKind,
+    stated: &[TimeLimit],
+    lines: &[&Timeout],
+    search: &Search<'_>,
+) -> Option<(SettledTimer, TimeLimit)> {
+    if lines.len() < LINES_TOLD {
         return None;
     }
-    let explained = |length: Span| {
-        lines.iter().step_by(step).filter(|line| explains(search, line, length)).count()
+    let usual = || {
+        let lengths = USUAL.iter().map(|&ms| Span::from_millis(ms));
+        lengths.map(|length| inferred(length, length)).collect()
     };
-    let mut votes: Vec<(usize, Span)> =
-        USUAL.iter().map(|&ms| Span::from_millis(ms)).map(|l| (explained(l), l)).collect();
-    votes.sort_unstable_by(|a, b| b.cmp(a));
-    let (most, length) = votes.first().copied()?;
-    let runner_up = votes.get(1).map(|&(lines, length)| (length, lines));
-    let left = tried - most;
-    let left_by_rival = tried - runner_up.map_or(0, |(_, lines)| lines);
-    let clear =
-        left * STRAY_ONE_IN <= tried && left_by_rival >= REFUTED_BY && left_by_rival >= left * 10;
-    clear.then_some(SettledTimer {
+    let limits: Vec<TimeLimit> = if stated.is_empty() { usual() } else { stated.to_vec() };
+    let pool = Pool::of(lines, search)?;
+    let mut votes: Vec<(usize, TimeLimit)> =
+        limits.iter().map(|limit| (pool.explained(limit), *limit)).collect();
+    votes.sort_by_key(|&(explained, limit)| (core::cmp::Reverse(explained), limit));
+    let (most, _) = votes.first().copied()?;
+    if (pool.tried() - most) * STRAY_ONE_IN > pool.tried() {
+        return None;
+    }
+    let left = pool.likely(&votes);
+    let at_least = left.iter().map(|limit| limit.at_least).min()?;
+    let at_most = left.iter().map(|limit| limit.at_most).max()?;
+    let one = left.len() == 1;
+    if !one && (!stated.is_empty() || at_most - at_least > RANGE) {
+        return None;
+    }
+    let limit = match left.first() {
+        Some(only) if one => *only,
+        _ => inferred(at_least, at_most),
+    };
+    let rival = votes.iter().find(|(_, limit)| !left.contains(limit));
+    let runner_up = rival.map(|&(explained, limit)| (limit.at_most, explained));
+    let acted_upon = if stated.is_empty() {
+        pool.tried() >= LINES_ACTED_UPON && pool::attempts_agree(search, lines, &limit)
+    } else {
+        pool.tried() >= OF_A_LOCATION
+    };
+    let timer = SettledTimer {
         kind,
-        length,
+        length: (at_least, at_most),
+        stated: !stated.is_empty(),
         lines: lines.len(),
         explained: most,
-        tried,
+        tried: pool.tried(),
         runner_up,
-        acted_upon: tried >= LINES_ACTED_UPON && attempts_agree(search, lines, length),
-    })
-}
-
-/// Whether an attempt fits a line under this length, within the precision of the timer itself.
-fn explains(search: &Search<'_>, line: &Timeout, length: Span) -> bool {
-    let mut probe = line.clone();
-    probe.limits = alloc::vec![inferred(length)];
-    let (edges, join) = search.of(&probe);
-    let logged = line.logged.widened(EARLY, EARLY);
-    join.clock == LogClock::SameHost
-        && edges.iter().any(|e| e.penalty == 0 && logged.contains(e.end.0))
-}
-
-/// Whether nearly all attempts that were never answered find a line under this length.
-fn attempts_agree(search: &Search<'_>, lines: &[&Timeout], length: Span) -> bool {
-    let second = |time: Timestamp| time.nanos().div_euclid(1_000_000_000);
-    let mut logged: BTreeSet<(Option<Endpoint>, i64)> = BTreeSet::new();
-    for line in lines {
-        logged.insert((line.peer, second(line.logged.start())));
-    }
-    let Some(span) = lines.iter().map(|line| line.logged).reduce(Interval::hull) else {
-        return false;
+        acted_upon,
     };
-    let peers: BTreeSet<Option<Endpoint>> = lines.iter().map(|line| line.peer).collect();
-    let (mut all, mut strays) = (0_usize, 0_usize);
-    for peer in peers {
-        for (_, attempt) in search.index.began(peer, span.shifted(-length)) {
-            let seen = attempt.nearest();
-            if seen.completed() || seen.refusal().is_some() || seen.icmp().is_some() {
-                continue;
-            }
-            let end = after(attempt.first_syn(), &inferred(length));
-            let has_line = [-EARLY, EARLY].into_iter().any(|slack| {
-                logged.contains(&(peer, second(attempt.first_syn() + length + slack)))
-            });
-            all += 1;
-            strays += usize::from(!(has_line && plausible(seen, end)));
-        }
-    }
-    strays * STRAY_ONE_IN <= all
+    Some((timer, limit))
 }

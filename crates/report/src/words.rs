@@ -5,7 +5,7 @@ use why504_correlate::{Basis, Mechanism, Verdict};
 use why504_model::{LimitSource, TimeoutKind};
 
 /// `kind` of the NDJSON contract.
-pub(crate) const fn kind(kind: TimeoutKind) -> &'static str {
+pub const fn kind(kind: TimeoutKind) -> &'static str {
     match kind {
         TimeoutKind::LuaConnectTimeout => "lua_connect_timeout",
         TimeoutKind::UpstreamConnectTimeout => "upstream_connect_timeout",

@@ -8,7 +8,7 @@ use why504_correlate::{
 };
 use why504_handshake::{Merged, Nat};
 use why504_model::{Damage, Interval, Location, Timeout};
-use why504_report::{ResetTotals, TunnelInfo};
+use why504_report::{LogText, ResetTotals, Texts, TunnelInfo};
 
 use crate::captures::{self, Captures, Keep};
 use crate::exit::Outcome;
@@ -100,7 +100,9 @@ pub(crate) fn analyse(
     let points = Points { path: &captures.path, coverage: &coverage, merged: &analysis.merged };
     let evidence = |timeouts: &[Timeout]| zone_evidence(timeouts, points);
     let unzoned = analysis.logs.settle_zones(evidence, &mut complaints);
-    for timer in settle_timers(&mut analysis.logs.timeouts, points) {
+    let texts = &analysis.logs.texts;
+    let location = |line: usize| texts.get(line).map(location).unwrap_or_default();
+    for timer in settle_timers(&mut analysis.logs.timeouts, location, points) {
         complaints.add(Damage::Note, worked_out(&timer));
     }
     analysis.correlation = correlate(&analysis.logs.timeouts, points, &unzoned);
@@ -112,21 +114,41 @@ pub(crate) fn analyse(
     analysis
 }
 
-/// In words: a timeout that nobody stated, and how well it is known.
+/// What a line's words tell of the location that it comes from: the server, and the directory of the
+/// request's path. Locations may be finer than that, by a rule that only the configuration shows.
+fn location(text: LogText) -> (String, String) {
+    let uri = text.request.split(' ').nth(1).unwrap_or_default();
+    let path = uri.split('?').next().unwrap_or_default();
+    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    (text.server, directory.to_owned())
+}
+
+/// In words: a timeout that nobody stated, or one of several, and how well it is known.
 fn worked_out(timer: &SettledTimer) -> String {
     let SettledTimer { lines, explained, tried, .. } = timer;
     let rival = timer.runner_up.map_or_else(String::new, |(length, lines)| {
         format!(", one of {} s {lines}", length.as_secs_f64())
     });
-    let consequence = if timer.acted_upon {
-        "it is taken for theirs"
-    } else {
-        "that is not clear enough to rest on; --connect-timeout says it"
+    let consequence = match (timer.acted_upon, timer.stated) {
+        (true, _) => "it is taken for theirs",
+        (false, true) => "that is not clear enough to rest on",
+        (false, false) => "that is not clear enough to rest on; --connect-timeout says it",
     };
+    let unknown = if timer.stated {
+        "of one location: several connect timeouts are stated for"
+    } else {
+        "nobody states the connect timeout of"
+    };
+    let (least, most) = timer.length;
+    let length = if least == most {
+        format!("{} s", most.as_secs_f64())
+    } else {
+        format!("{} to {} s", least.as_secs_f64(), most.as_secs_f64())
+    };
+    let kind = why504_report::kind_name(timer.kind);
     format!(
-        "nobody states the connect timeout of {lines} lines: {} s explains {explained} of {tried} \
-         that were tried{rival}; {consequence}",
-        timer.length.as_secs_f64()
+        "{unknown} {lines} lines of {kind}: {length} explains {explained} of {tried} that were \
+         tried{rival}; {consequence}"
     )
 }
 
