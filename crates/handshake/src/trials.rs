@@ -15,8 +15,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use why504_model::{Endpoint, Flow, Interval, Span, Timestamp};
 
-/// Cells kept, of some 250 octets each.
-const CELLS: usize = 1 << 14;
+/// Cells kept, of some 270 octets each: what a hash table of 2^14 places takes, 4.5 MB.
+const CELLS: usize = (1 << 14) / 8 * 7;
 /// Slices of 2^40 s and longer hold all of time: what does not fit then is only counted.
 const LONGEST: u32 = 40;
 
@@ -75,9 +75,29 @@ type Key = (i64, Endpoint, IpAddr);
 
 #[derive(Clone, Debug, Default)]
 struct Tally {
-    all: Count,
-    saved: u64,
-    by_port: [Count; RESIDUES],
+    all: Few,
+    saved: u32,
+    by_port: [Few; RESIDUES],
+}
+
+/// A [`Count`] of one cell, which is small: there are many of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Few {
+    trials: u32,
+    lost: u32,
+}
+
+impl Few {
+    fn add(&mut self, other: Self) {
+        self.trials = self.trials.saturating_add(other.trials);
+        self.lost = self.lost.saturating_add(other.lost);
+    }
+}
+
+impl From<Few> for Count {
+    fn from(few: Few) -> Self {
+        Self { trials: few.trials.into(), lost: few.lost.into() }
+    }
 }
 
 impl Count {
@@ -129,9 +149,9 @@ impl Cell {
 
 impl Tally {
     fn count(&mut self, port: u16, outcome: Outcome) {
-        let one = Count { trials: 1, lost: u64::from(outcome != Outcome::Arrived) };
+        let one = Few { trials: 1, lost: u32::from(outcome != Outcome::Arrived) };
         self.all.add(one);
-        self.saved += u64::from(outcome == Outcome::Saved);
+        self.saved = self.saved.saturating_add(u32::from(outcome == Outcome::Saved));
         let mut first = 0;
         for modulus in MODULI {
             if let Some(count) = self.by_port.get_mut(usize::from(first + port % modulus)) {
@@ -172,7 +192,7 @@ impl Trials {
             let slice = slice >> (self.exponent - other.exponent).min(63);
             match self.tally((slice, *server, *client)) {
                 Some(mine) => mine.absorb(tally),
-                None => self.beyond = self.beyond.saturating_add(tally.all.trials),
+                None => self.beyond = self.beyond.saturating_add(tally.all.trials.into()),
             }
         }
     }
@@ -186,9 +206,9 @@ impl Trials {
                 time: self.time_of(slice),
                 server,
                 client,
-                all: tally.all,
-                saved: tally.saved,
-                by_port: tally.by_port,
+                all: tally.all.into(),
+                saved: tally.saved.into(),
+                by_port: tally.by_port.map(Count::from),
             })
             .collect();
         cells.sort_unstable_by_key(|cell| (cell.time, cell.server, cell.client));
