@@ -134,13 +134,18 @@ pub(crate) fn widest(timeout: &Timeout) -> Interval {
     })
 }
 
+/// Where the first SYN lies that leaves at a start, on the log's clock.
+pub(crate) fn at_start(start: Interval, clock: LogClock) -> Interval {
+    match clock {
+        LogClock::SameHost => start,
+        LogClock::Aligned { .. } | LogClock::Unknown => start.widened(ALIGNED, ALIGNED),
+    }
+}
+
 /// From the narrowest to the widest.
 fn windows(timeout: &Timeout, clock: LogClock) -> Vec<Window> {
     let Some((start, basis)) = timeout.start else { return alloc::vec![by_second(timeout)] };
-    let start = match clock {
-        LogClock::SameHost => start,
-        LogClock::Aligned { .. } | LogClock::Unknown => start.widened(ALIGNED, ALIGNED),
-    };
+    let start = at_start(start, clock);
     let exact = Window { within: start, widened_by: Span::ZERO, basis: Basis::AccessLog };
     match basis {
         StartBasis::UpstreamTimes => alloc::vec![exact],

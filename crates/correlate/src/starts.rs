@@ -11,12 +11,13 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use why504_handshake::Attempt;
 use why504_model::{Interval, SourceId, Span, Timeout, Timestamp};
 
 use crate::LogClock;
 use crate::absence;
 use crate::assign::Lines;
-use crate::candidates::Basis;
+use crate::candidates::{self, Basis};
 use crate::classes::Classes;
 use crate::search::{Join, Search};
 
@@ -32,6 +33,12 @@ const IN_PLACE_FOR_ONE: usize = 25;
 /// has shown the clock.
 const IN_PLACE_FOR_ONE_AWAY: usize = 8;
 
+/// In a crowd every line finds some SYN at its moment, by whatever clock. So many lines before and
+/// after, taken together, then tell whether more lie there than directly beside.
+const CROWD: usize = 200;
+/// Windows beside that of the start, in its own lengths.
+const BESIDE: [i64; 4] = [-2, -1, 1, 2];
+
 /// Where a dated line found its SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
@@ -43,8 +50,19 @@ enum Found {
     Nowhere,
 }
 
+/// A dated line.
+#[derive(Clone, Copy, Debug)]
+struct Dated {
+    start: Timestamp,
+    found: Found,
+    /// SYNs at the start that the line may be about.
+    here: u64,
+    /// The same directly beside it.
+    beside: [u64; BESIDE.len()],
+}
+
 /// Lines by their starts.
-type ByTime = Vec<(Timestamp, Found)>;
+type ByTime = Vec<Dated>;
 
 /// The dated lines of each log, and the attempts that lie where one of them began.
 #[derive(Debug)]
@@ -77,14 +95,15 @@ impl Starts {
                 Found::Nowhere
             };
             let log = starts.by_log.entry(timeout.location.source).or_default();
-            let line = (start.start(), found);
+            let (here, beside) = starts_near(timeout, start, join.clock, search);
+            let line = Dated { start: start.start(), found, here, beside };
             match log.iter_mut().find(|(clock, _)| *clock == join.clock) {
                 Some((_, lines)) => lines.push(line),
                 None => log.push((join.clock, alloc::vec![line])),
             }
         }
         for (_, lines) in starts.by_log.values_mut().flatten() {
-            lines.sort_by_key(|(time, _)| *time);
+            lines.sort_by_key(|line| line.start);
         }
         starts
     }
@@ -115,15 +134,54 @@ impl Starts {
         let moment = timeout.start.map_or(timeout.logged, |(start, _)| start).start();
         let log = self.by_log.get(&timeout.location.source).into_iter().flatten();
         let Some((_, lines)) = log.into_iter().find(|(of, _)| *of == clock) else { return true };
-        let here = lines.partition_point(|(time, _)| *time < moment);
-        let near = lines.iter().skip(here.saturating_sub(NEIGHBOURS)).take(2 * NEIGHBOURS + 1);
-        let count = |which| near.clone().filter(|(_, found)| *found == which).count();
+        let here = lines.partition_point(|line| line.start < moment);
+        let around =
+            |count: usize| lines.iter().skip(here.saturating_sub(count)).take(2 * count + 1);
+        if !stands_out(around(CROWD)) {
+            return false;
+        }
+        let count = |which| around(NEIGHBOURS).filter(|line| line.found == which).count();
         let for_one = match clock {
             LogClock::SameHost => IN_PLACE_FOR_ONE,
             LogClock::Aligned { .. } | LogClock::Unknown => IN_PLACE_FOR_ONE_AWAY,
         };
         count(Found::Elsewhere) <= 1 + count(Found::InPlace) / for_one
     }
+}
+
+/// How many SYNs that a line may be about lie at its start, and in the windows beside it.
+fn starts_near(
+    timeout: &Timeout,
+    start: Interval,
+    clock: LogClock,
+    search: &Search<'_>,
+) -> (u64, [u64; BESIDE.len()]) {
+    let at = candidates::at_start(start, clock).shifted(clock.skew());
+    let count = |by: i64| {
+        let there = at.shifted(at.length().scaled(by, 1));
+        let began = search.index.began(timeout.peer, there);
+        let may_be = |attempt: &Attempt| {
+            search.clock_at(attempt.nearest().point) == Some(clock)
+                && !absence::was_answered(timeout, attempt)
+        };
+        began.filter(|(_, attempt)| may_be(attempt)).count() as u64
+    };
+    (count(0), BESIDE.map(count))
+}
+
+/// Whether the SYNs at the starts of some lines stand out from those beside them: by one for every other
+/// line. Where there are few beside, this is not asked: each line then speaks for itself.
+fn stands_out<'a>(lines: impl Iterator<Item = &'a Dated>) -> bool {
+    let (mut all, mut here, mut beside) = (0_u64, 0_u64, [0_u64; BESIDE.len()]);
+    for line in lines {
+        all += 1;
+        here = here.saturating_add(line.here);
+        for (sum, count) in beside.iter_mut().zip(line.beside) {
+            *sum = sum.saturating_add(count);
+        }
+    }
+    let beside = beside.into_iter().max().unwrap_or(0);
+    beside <= all / 4 || here >= beside.saturating_add(all / 2)
 }
 
 /// Whether the attempts of a line were found at the very start that its access line gives.

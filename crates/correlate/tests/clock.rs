@@ -125,3 +125,19 @@ fn a_line_without_a_syn_takes_nothing_from_others_and_is_told() {
         assert!(sure * 100 >= day.truth.len() * 95, "{basis:?}: {sure} of {}", day.truth.len());
     }
 }
+
+/// Where hundreds of connects fail in a second, every line finds some attempt at its moment.
+#[test]
+fn in_a_crowd_a_clock_that_differs_makes_no_verdict_wrong_and_sure() {
+    let clocks: [(&str, Ahead); 4] =
+        [("none", |_| 0), ("7 ms", |_| 7), ("12 ms", |_| 12), ("300 ms", |_| 300)];
+    for (what, ahead) in clocks {
+        for (seconds, rate) in [(6, 150), (3, 400)] {
+            let mut day = day(seconds, rate, StartBasis::RequestTime, false);
+            day.by_another_clock(ahead);
+            let (sure, wrong) = day.sure();
+            assert_eq!(wrong, [], "{what}, {rate} lines a second");
+            assert!(what != "none" || sure > 0, "{rate} lines a second");
+        }
+    }
+}
