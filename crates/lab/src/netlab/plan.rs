@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::namespaces::source_mark;
 use crate::random::Random;
-use crate::scenario::Scenario;
+use crate::scenario::{Behaviour, Scenario, Upstream};
 
 /// The first local port of marked proxy requests; below the kernel's ephemeral range.
 pub(crate) const FIRST_BIND_PORT: u16 = 20_000;
@@ -18,8 +18,29 @@ pub struct Request {
     pub target: String,
 }
 
-/// The requests of a scenario, in order of time.
+/// After the longest timer, and what a server repeats meanwhile.
+const AFTERWARDS: Duration = Duration::from_secs(3);
+
+/// The requests of a scenario, in order of time. A capture covers what lies between its first and its
+/// last packet, so the healthy upstream, where there is one, is asked first and last, as the users of a
+/// gateway would go on to.
 pub fn plan(scenario: &Scenario) -> Vec<Request> {
+    let mut requests = load(scenario);
+    let healthy = |up: &&Upstream| up.behaviour == Some(Behaviour::Healthy);
+    if let Some(port) = scenario.upstream.iter().find(healthy).map(|up| up.port) {
+        let longest = scenario.connect_timeouts_ms().last().copied().unwrap_or_default();
+        let end = Duration::from_secs_f64(scenario.seconds);
+        let last = end + Duration::from_millis(longest.into()) + AFTERWARDS;
+        let ask = |at, n| Request { at, target: format!("/pool/{port}?i={n}") };
+        let n = requests.len();
+        requests.insert(0, ask(Duration::ZERO, n));
+        requests.push(ask(last, n + 1));
+    }
+    requests
+}
+
+/// What is drawn.
+fn load(scenario: &Scenario) -> Vec<Request> {
     let mut random = Random::new(scenario.seed);
     let weights: Vec<u32> = scenario.upstream.iter().map(|up| up.weight).collect();
     let (kinds, shares): (Vec<&str>, Vec<u32>) = scenario.routes.weights().into_iter().unzip();
@@ -71,6 +92,9 @@ mod tests {
         let requests = plan(&scenario);
         assert_eq!(requests, plan(&scenario));
         assert!(requests.is_sorted_by_key(|request| request.at));
+        let [first, .., last] = &requests[..] else { panic!("two at least") };
+        assert_eq!(first.at, Duration::ZERO);
+        assert!(last.at >= Duration::from_secs(50 + 2), "longer than any timer");
         assert!((850..1150).contains(&requests.len()), "{}", requests.len());
         for kind in ["/proxy/8001?bind=2", "/pool/8001?i=", "/lua/8001?t="] {
             assert!(requests.iter().any(|request| request.target.starts_with(kind)), "{kind}");
