@@ -61,12 +61,18 @@ access_log() {
     ours=$(measure "$command >/dev/null")
     row '`why504 timeouts F --log-format ... --format ndjson`' "$ours" "$ours" "$size"
     if has goaccess; then
-        theirs="goaccess $file $goaccess_format --no-progress --no-global-config -o $folder/goaccess.json"
+        # It takes more than a minute for the whole: a tenth, and its time is scaled up. What it keeps
+        # grows with the log, so that is in its favour.
+        part="$folder/access-part.log"
+        tenth=$((access_lines / 10))
+        head -n "$tenth" "$file" >"$part"
+        theirs="goaccess $part $goaccess_format --no-progress --no-global-config -o $folder/goaccess.json"
         all=$runs runs=2
-        row '`goaccess F --log-format=... -o F.json`' "$(measure "$theirs")" "$ours" "$size"
+        theirs=$(measure "$theirs")
         runs=$all
+        row '`goaccess F --log-format=... -o F.json` (on a tenth, times 10)' "$theirs" "$ours" "$size" 10
         read=$(sed -n 's/.*"valid_requests": *\([0-9]*\).*/\1/p' "$folder/goaccess.json" | head -n1)
-        same 'lines that GoAccess reads' "$read" "$access_lines"
+        same 'lines that GoAccess reads' "$read" "$tenth"
     fi
     row '`cat F`, for comparison' "$(measure "cat $file >/dev/null")" "$ours" "$size"
     printf '\nPeak memory of why504: %s; 504s found: %s.\n' "$(peak "$command")" "$found"

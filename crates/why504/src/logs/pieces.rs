@@ -18,7 +18,7 @@ use input::{BLOCK, Buffer, Input};
 use queue::Queue;
 
 /// So many blocks for each thread may be scanned ahead of the reader.
-const AHEAD: usize = 16;
+const AHEAD: usize = 32;
 
 /// What understands the lines of a log, in order.
 pub(super) trait Reader {
