@@ -301,10 +301,12 @@ impl<'a> History<'a> {
 /// Whether the client had acknowledged another SYN+ACK before its SYN came to a further point: no
 /// client sends a SYN after that, so something between the two did, and had answered before.
 fn acked_before(points: Points<'_>, near: &Sighting, far: &Sighting) -> bool {
-    let Some(ack) = near.third_ack() else { return false };
+    if !answers::other_answer(near, far) {
+        return false;
+    }
+    let sent = near.third_ack().and_then(|e| points.moment_at(near.point, far.point, e.time));
     let asked = far.syns().next().map(|syn| syn.time);
-    let sent = points.moment_at(near.point, far.point, ack.time);
-    answers::other_answer(near, far) && sent.zip(asked).is_some_and(|(sent, asked)| sent <= asked)
+    sent.zip(asked).is_some_and(|(sent, asked)| sent <= asked)
 }
 
 /// The sequence number after a segment with FIN.

@@ -4,6 +4,7 @@
 
 mod advice;
 mod age;
+mod beside;
 mod checklist;
 mod joined;
 mod ladder;
@@ -69,16 +70,18 @@ fn explain(run: &Run<'_>, case: &Case, id: &str, page: &mut Page<'_>) -> io::Res
     joined::log_line(run, case, page)?;
     joined::join(run, case, page)?;
     joined::candidates(run, case, page)?;
+    let mut hint = None;
     if let Some(leading) = case.candidates.first()
         && let Some(attempt) = run.merged.attempts.get(leading.attempt)
     {
+        hint = beside::hint(run, case, attempt);
         let given_up = leading.deadline.within;
         ladder::print(run, attempt, given_up, page)?;
         page.heading("EACH PACKET AT EACH POINT")?;
         packet_list(run, attempt, Some(given_up), PACKETS_SHOWN, page)?;
         signs(run, attempt, given_up, page)?;
     }
-    meaning::print(case, page)?;
+    meaning::print(case, hint.as_deref(), page)?;
     advice::print(run, case, page)
 }
 

@@ -22,9 +22,12 @@ const NOT_5961: &str = "It is not the challenge ACK of RFC 5961, which is for sy
     exchange as a real bug: there a stack (Contiki µIP) sent the bare ACK to a repeated SYN with \
     the *same* ISN, where a SYN+ACK is due. Here the server is right, and the RST is not an attack.";
 
-pub(super) fn print(case: &Case, page: &mut Page<'_>) -> io::Result<()> {
+pub(super) fn print(case: &Case, hint: Option<&str>, page: &mut Page<'_>) -> io::Result<()> {
     page.heading("WHAT IT MEANS")?;
     page.wrapped(2, 0, meaning(case.verdict, case.mechanism), Ink::Plain)?;
+    if let Some(hint) = hint {
+        page.wrapped(2, 0, hint, Ink::Plain)?;
+    }
     if about_reuse(case) {
         page.blank()?;
         page.wrapped(2, 0, REUSE, Ink::Plain)?;

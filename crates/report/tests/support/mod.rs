@@ -144,6 +144,13 @@ impl Scene {
         }
     }
 
+    /// The last packet of the upstream was never there: something beside the gateway sent it.
+    pub(crate) fn move_last_to_gateway(&mut self) {
+        let packet = self.packets[1].pop().expect("a packet of the upstream");
+        let Packet::Tcp(segment) = packet else { return };
+        self.packets[0].push(Packet::Tcp(Segment { time: segment.time - BEHIND, ..segment }));
+    }
+
     /// A handshake that works, with an answer.
     pub(crate) fn healthy(&mut self, ms: i64, port: u16) {
         let (x, y) = (u32::from(port) * 1000, u32::from(port) * 1000 + 500);
@@ -183,7 +190,8 @@ impl Scene {
     /// answers it is lost too, so z is never answered.
     pub(crate) fn reuse(&mut self, ms: i64, port: u16) {
         let x = u32::from(port) * 1000;
-        let (y, z) = (x + 500, x + 900_000);
+        // Linux's ISN clock makes a step every 64 ns.
+        let (y, z) = (x + 500, x + 3_000_000_000 / 64);
         self.syn_ack_lost(ms, port);
         self.send(ms + 3000, port, ">S", z, 0, Way::There);
         self.send(ms + 3001, port, "<.", y + 1, x + 1, Way::There);
