@@ -167,10 +167,10 @@ impl<'a> History<'a> {
         let before =
             |other: &&Sighting| other.first_syn() < sighting.first_syn() && other.completed();
         let old = self.on_its_ports(sighting).filter(before).max_by_key(|s| s.first_syn());
+        // A full socket of Linux counts its IP identifications; a request and a TIME-WAIT entry answer
+        // with 0 (IPv4; NAT keeps it).
+        let counted = ack.ip_id.is_some_and(|id| id != 0);
         let Some(old) = old else {
-            // A full socket of Linux counts its IP identifications; a request and a TIME-WAIT entry
-            // answer with 0 (IPv4; NAT keeps it).
-            let counted = ack.ip_id.is_some_and(|id| id != 0);
             return if counted { Foreign::Established } else { Foreign::Unknown };
         };
         let fin = |side| {
@@ -179,7 +179,8 @@ impl<'a> History<'a> {
                 .filter(move |e| e.side == side && e.kind == EventKind::Fin && e.about.is_none())
         };
         if !fin(Side::Client).any(|e| after(e) == ack.ack) {
-            Foreign::Established
+            // A clean connection is not followed to its end.
+            if ack.ip_id == Some(0) { Foreign::TimeWait } else { Foreign::Established }
         } else if fin(Side::Server).next().is_some() {
             Foreign::TimeWait
         } else {

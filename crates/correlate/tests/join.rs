@@ -239,6 +239,36 @@ fn a_late_copy_of_another_syn_is_not_taken_for_the_one_that_was_lost() {
     assert_eq!(judged(777), [(Verdict::SynLost, Grade::Consistent)]);
 }
 
+/// A clean connection is forgotten before its end. What the server still holds of it then shows by the IP
+/// identification of its bare ACK: a full socket counts them, a TIME-WAIT entry does not.
+#[test]
+fn a_bare_ack_for_a_forgotten_connection_tells_a_full_socket_from_time_wait() {
+    for (ip_id, mechanism) in [(7, Mechanism::Established), (0, Mechanism::TimeWait)] {
+        let mut world = World::watched();
+        world.healthy(5_000, 40_000, upstream());
+        let seq_after = 5_000 + 40_000 + 12;
+        let client = gateway(40_000);
+        world.up(10_100, client, 0x02, 900_000, 0, Seen::Both);
+        world.down(10_101, client, 0x10, 89, seq_after, Seen::Both);
+        world.up(10_102, client, 0x04, seq_after, 0, Seen::Both);
+        world.timed_out(10_400, Some(300));
+        for point in BOTH {
+            world.change(point, |s| {
+                let bare = s.ack == why504_model::SeqNumber(seq_after);
+                Some(why504_model::Segment {
+                    ip_id: if bare { Some(ip_id) } else { s.ip_id },
+                    ..*s
+                })
+            });
+        }
+        let cases = world.judge(&BOTH);
+        assert_eq!(
+            (cases[0].verdict, cases[0].mechanism),
+            (Verdict::StaleConnection, Some(mechanism))
+        );
+    }
+}
+
 #[test]
 fn a_read_timeout_on_an_old_connection_has_no_handshake_to_blame() {
     let mut world = World::watched();
