@@ -10,6 +10,7 @@ use why504_model::{Endpoint, Interval, LinkAddress, Timeout};
 use crate::candidates::{self, Index};
 use crate::case::Case;
 use crate::facts::{End, Facts, Seen};
+use crate::history::History;
 use crate::judge::{Doubt, Judgement, judge};
 use crate::search::Join;
 use crate::view::Points;
@@ -18,6 +19,7 @@ use crate::{Settles, Verdict};
 /// What is known when a line found no attempt.
 pub(crate) struct Shown<'a, Taken> {
     pub(crate) points: Points<'a>,
+    pub(crate) history: &'a History<'a>,
     pub(crate) attempts: &'a Index<'a>,
     /// Whether an attempt is another line's, for sure.
     pub(crate) taken: Taken,
@@ -44,6 +46,10 @@ pub(crate) fn without_attempt(
         && began().all(|(i, attempt)| (shown.taken)(i) || was_answered(timeout, attempt));
     facts.unresolved = shown.unresolved && began().next().is_none();
     let mut judgement = judge(&facts);
+    let elsewhere = |peer| shown.history.seen_away_only(shown.points, peer, during);
+    if facts.no_syn_to_peer && timeout.peer.is_some_and(elsewhere) {
+        judgement = judgement.doubted(Doubt::Unpaired);
+    }
     if (facts.no_syn_to_peer || facts.unresolved) && !shown.anchored {
         judgement = judgement.doubted(Doubt::OtherHost);
     }

@@ -139,6 +139,7 @@ pub fn correlate(
             let anchored = dated && doubt.is_none() && classes.is_watched(timeout.location.source);
             let shown = absence::Shown {
                 points,
+                history: &history,
                 attempts: &search.index,
                 taken: |attempt| rounds.is_taken(attempt),
                 unresolved: class.in_vain,

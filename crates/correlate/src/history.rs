@@ -289,12 +289,33 @@ impl<'a> History<'a> {
         server: &Station<'_>,
         during: Interval,
     ) -> bool {
-        let there = points
-            .at_point(attempt.nearest().point, server.point, during)
-            .widened(SAME_MOMENT, SAME_MOMENT);
-        self.unpaired.get(&(server.point, attempt.flow().server)).is_some_and(|times| {
+        let there = points.at_point(attempt.nearest().point, server.point, during);
+        self.unpaired_within(server.point, attempt.flow().server, there)
+    }
+
+    fn unpaired_within(&self, point: PointId, server: Endpoint, there: Interval) -> bool {
+        let there = there.widened(SAME_MOMENT, SAME_MOMENT);
+        self.unpaired.get(&(point, server)).is_some_and(|times| {
             let from = times.partition_point(|t| *t < there.start());
             times.get(from).is_some_and(|t| there.contains(*t))
+        })
+    }
+
+    /// Whether a point saw, within `during` on the gateway's clock, an attempt to this upstream that no
+    /// point on the client's host did: what the gateway sends is not all in its capture.
+    pub(crate) fn seen_away_only(
+        &self,
+        points: Points<'_>,
+        upstream: Endpoint,
+        during: Interval,
+    ) -> bool {
+        let home = points.coverage.keys().find(|point| points.at_client(**point, upstream));
+        home.is_some_and(|&home| {
+            let mut away = points.coverage.keys().filter(|point| **point != home);
+            away.any(|&away| {
+                let there = points.at_point(home, away, during);
+                self.unpaired_within(away, upstream, there)
+            })
         })
     }
 }

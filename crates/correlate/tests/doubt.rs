@@ -17,6 +17,24 @@ fn sure(world: &World, given: &[u16]) -> Vec<Verdict> {
     sure.map(|(verdict, _)| verdict).collect()
 }
 
+/// The gateway sends by two cards and one was captured: a SYN that left by the other is not one that never
+/// left, and the upstream's capture shows it.
+#[test]
+fn a_syn_that_only_the_upstream_saw_keeps_no_syn_sent_from_being_sure() {
+    for (seen_there, grade) in [(false, Grade::Signature), (true, Grade::Consistent)] {
+        let mut world = World::watched();
+        for ms in [8_100, 20_100] {
+            world.answer_lost(ms, 40_000 + u16::try_from(ms / 100).expect("a port"), 5000);
+            world.timed_out(ms + 300, Some(300)).start = Some(world::start_at(ms));
+        }
+        world.timed_out(10_400, Some(300)).start = Some(world::start_at(10_100));
+        if seen_there {
+            world.up(10_100, gateway(50_000), 0x02, 7000, 0, Seen::ServerOnly);
+        }
+        assert_eq!(answers(&world, &BOTH)[2], (Verdict::NoSynSent, grade));
+    }
+}
+
 /// Nobody on the link has the upstream's address: the kernel holds the SYN back, asks once a second and
 /// drops it. Only the gateway's own questions say so, only if nobody answers, and only of a log that is
 /// of the same host: one that says itself that the upstream could not be reached, or found its attempts.
