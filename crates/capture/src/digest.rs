@@ -6,6 +6,7 @@
 //! and decodes the few frames that are wanted. What the rest show (who talked with whom in which
 //! minute) is gathered here, once for each pair of hosts and not for each packet.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 
@@ -15,6 +16,7 @@ use crate::block::{Block, Content, Frame};
 use crate::decode::packet;
 use crate::glance::{Glance, Hosts, plain_segment};
 use crate::tally::DecodeTally;
+use crate::tunnel::Envelope;
 
 /// Pairs of hosts that are remembered as gathered, by the place of their hash: 2^9 of 48 octets stay
 /// in the fastest cache.
@@ -33,6 +35,8 @@ pub struct Digest {
     notes: Vec<Note>,
     /// The packets that always matter, each with the number of notes before it.
     packets: Vec<(usize, Packet)>,
+    /// Those of them that came through a tunnel, by their frames' numbers.
+    envelopes: BTreeMap<u64, Envelope>,
     /// Time of the latest of both.
     latest: Option<Timestamp>,
     /// How many notes and packets were handed over.
@@ -67,6 +71,8 @@ pub trait Picker {
     fn wants(&self, mark: FlowMark) -> bool;
     /// A packet that always matters, or one that was wanted.
     fn packet(&mut self, packet: &Packet);
+    /// The packet that comes next came through a tunnel.
+    fn tunnelled(&mut self, _packet: &Packet, _envelope: &Envelope) {}
     /// So many plain segments that were not wanted.
     fn pass_over(&mut self, segments: u64);
 }
@@ -105,9 +111,16 @@ impl Digest {
                 self.tally.count_packet(&packet);
                 self.latest = self.latest.max(Some(time));
                 self.packets.push((self.notes.len(), packet));
+                self.envelopes.extend(self.envelope(frame).map(|envelope| (number, envelope)));
             }
             Err(unused) => self.tally.count(unused),
         }
+    }
+
+    /// The tunnel that a frame of this block came through.
+    fn envelope(&self, frame: &Frame<'_>) -> Option<Envelope> {
+        // Hardly any capture holds one, and decoding has counted those that do.
+        if self.tally.tunnelled.is_empty() { None } else { frame.envelope() }
     }
 
     #[inline]
@@ -175,7 +188,7 @@ impl Digest {
         let mut from = from;
         for (notes, packet) in self.packets.get(first..).unwrap_or_default() {
             self.segments(from..*notes, picker);
-            picker.packet(packet);
+            self.unusual_one(packet, picker);
             from = *notes;
         }
         self.segments(from..self.notes.len(), picker);
@@ -191,7 +204,7 @@ impl Digest {
         {
             match self.packets.get(self.done.1) {
                 Some((notes, packet)) if *notes <= self.done.0 => {
-                    picker.packet(packet);
+                    self.unusual_one(packet, picker);
                     self.done.1 += 1;
                 }
                 _ => {
@@ -214,8 +227,11 @@ impl Digest {
         let mut passed_over = 0;
         for note in self.notes.get(range).unwrap_or_default() {
             if picker.wants(note.mark)
-                && let Some(packet) = self.decoded(*note)
+                && let Some((packet, envelope)) = self.decoded(*note)
             {
+                if let Some(envelope) = envelope {
+                    picker.tunnelled(&packet, &envelope);
+                }
                 picker.packet(&packet);
             } else {
                 passed_over += 1;
@@ -225,11 +241,20 @@ impl Digest {
     }
 
     /// The segment, of which there was only a note.
-    fn decoded(&self, note: Note) -> Option<Packet> {
+    fn decoded(&self, note: Note) -> Option<(Packet, Option<Envelope>)> {
         let record = self.block.as_ref()?.record_at(note.at, note.index)?;
         let location = Location { source: self.source, record: record.number };
         let Content::Frame(frame) = record.content else { return None };
-        packet(&frame, frame.time?, location, &mut DecodeTally::default()).ok()
+        let packet = packet(&frame, frame.time?, location, &mut DecodeTally::default()).ok()?;
+        Some((packet, self.envelope(&frame)))
+    }
+
+    /// Hands over a packet that always matters.
+    fn unusual_one(&self, packet: &Packet, picker: &mut impl Picker) {
+        if let Some(envelope) = self.envelopes.get(&packet.location().record) {
+            picker.tunnelled(packet, envelope);
+        }
+        picker.packet(packet);
     }
 
     fn time(&self, note: Note) -> Option<Timestamp> {
@@ -246,6 +271,7 @@ impl Digest {
         (self.gathered.span, self.gathered.without_fin) = (None, false);
         self.notes.clear();
         self.packets.clear();
+        self.envelopes.clear();
         self.latest = None;
         self.done = (0, 0);
         self.block.take()

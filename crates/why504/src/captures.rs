@@ -6,7 +6,7 @@ mod stream;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use why504_capture::{CaptureSummary, DecodeTally, Gathered, Picker};
+use why504_capture::{CaptureSummary, DecodeTally, Envelope, Gathered, Picker};
 use why504_handshake::{
     Coverage, Merged, Nat, Outcome, Path, PointId, Reset, ResetTally, ResetWatch, Sample, Sighting,
     Tally, Tracker, Trials, merge_translated,
@@ -17,6 +17,7 @@ use why504_model::{FlowMark, Packet, SourceId, Timestamp};
 use crate::inputs::Kind;
 use crate::points::Point;
 use crate::progress::Complaints;
+use crate::tunnels::{Found, Noted};
 use stream::{Observer, PointStream};
 
 /// Clean handshakes kept of each point, to compare clocks and to measure reliability.
@@ -44,6 +45,8 @@ pub(crate) struct PointCapture {
     /// The RSTs, where they were asked for.
     pub(crate) resets: Vec<Reset>,
     pub(crate) reset_tally: ResetTally,
+    /// The tunnels of packets, where all attempts or RSTs were asked for.
+    pub(crate) tunnels: Noted,
 }
 
 /// All points.
@@ -73,6 +76,8 @@ pub(crate) trait Follower {
     }
     /// The next packet, in order of time.
     fn packet(&mut self, _packet: &Packet) {}
+    /// The packet that comes next came through a tunnel.
+    fn tunnelled(&mut self, _packet: &Packet, _envelope: &Envelope) {}
     /// Attempts that have closed, and the tracker as it then is.
     fn closed(&mut self, closed: Vec<Sighting>, tracker: &Tracker);
 }
@@ -121,9 +126,17 @@ struct Keeper {
     sample: Sample,
     kept: Vec<Sighting>,
     resets: ResetWatch,
+    tunnels: Noted,
 }
 
 impl Follower for Keeper {
+    fn tunnelled(&mut self, packet: &Packet, envelope: &Envelope) {
+        // A report asks for those of its few cases when it has them.
+        if self.keep != Keep::Remarkable {
+            self.tunnels.note(packet, envelope);
+        }
+    }
+
     fn wants_all(&self) -> bool {
         self.keep == Keep::Resets
     }
@@ -158,10 +171,12 @@ fn read_point(
         sample: Sample::new(SAMPLE),
         kept: Vec::new(),
         resets: ResetWatch::new(id),
+        tunnels: Noted::default(),
     };
     let mut point = follow(id, sources, &mut complaints, &mut keeper);
     keeper.kept.extend(keeper.sample.into_sightings());
     point.sightings = keeper.kept;
+    point.tunnels = keeper.tunnels;
     point.resets = keeper.resets.take();
     point.reset_tally = keeper.resets.tally();
     (point, keeper.path, complaints)
@@ -208,6 +223,10 @@ impl<F: Follower> Picker for Tracking<'_, F> {
         self.since += 1;
         self.follower.packet(packet);
         self.tracker.push(packet);
+    }
+
+    fn tunnelled(&mut self, packet: &Packet, envelope: &Envelope) {
+        self.follower.tunnelled(packet, envelope);
     }
 
     fn pass_over(&mut self, segments: u64) {
@@ -257,6 +276,11 @@ impl Captures {
     pub(crate) fn take_healthy(&mut self) -> BTreeMap<PointId, Trials> {
         let points = self.points.iter_mut().enumerate();
         points.map(|(i, point)| (point_id(i), std::mem::take(&mut point.healthy))).collect()
+    }
+
+    /// The tunnels that all points noted, taken out.
+    pub(crate) fn take_tunnels(&mut self) -> Found {
+        Noted::all(self.points.iter_mut().map(|point| std::mem::take(&mut point.tunnels)))
     }
 
     /// What all points saw, taken out and put together.

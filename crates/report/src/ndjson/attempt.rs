@@ -12,7 +12,7 @@ use super::prepared::Prepared;
 use crate::flight::{EVIDENCE_KEPT, Proof, proofs};
 use crate::moment::{Rfc3339, rfc3339};
 use crate::reason;
-use crate::run::Captures;
+use crate::run::{Captures, TunnelInfo};
 
 /// What is known of an attempt wherever it is shown. There is one for each attempt of a capture, so it
 /// is written from what is there: nothing is copied together first.
@@ -156,12 +156,16 @@ pub(super) fn evidence<'a>(captures: &Captures<'a>, proof: &Proof<'_>) -> Eviden
         ack: event.ack.0,
         note: proof.note.clone(),
         client_port: proof.client_port,
-        tunnel: proof.tunnel.map(|tunnel| Tunnel {
-            kind: tunnel.kind,
-            id: tunnel.id.map(|(_, id)| id),
-            source: tunnel.source.to_string(),
-            destination: tunnel.destination.to_string(),
-        }),
+        tunnel: proof.tunnel.as_ref().map(tunnel),
+    }
+}
+
+pub(super) fn tunnel(tunnel: &TunnelInfo) -> Tunnel {
+    Tunnel {
+        kind: tunnel.kind,
+        id: tunnel.id.map(|(_, id)| id),
+        source: tunnel.source.to_string(),
+        destination: tunnel.destination.to_string(),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::reset::{ResetTotals, SentReset};
 use crate::run::Captures;
 use crate::words;
 
-use super::attempt::Evidence;
+use super::attempt::{Evidence, tunnel};
 
 #[derive(Serialize)]
 pub(super) struct ResetLine<'a> {
@@ -62,21 +62,24 @@ impl From<Endpoint> for End {
 
 pub(super) fn line<'a>(captures: &Captures<'a>, sent: &SentReset) -> ResetLine<'a> {
     let reset = &sent.reset;
-    let packet = |point: PointId, event: &Event, note: &str| Evidence {
-        point: captures.point(point),
-        file: captures.file(event.location),
-        frame: event.location.record,
-        time: rfc3339(event.time),
-        direction: match event.side {
-            Side::Client => "client",
-            Side::Server => "server",
-        },
-        flags: words::flags(event),
-        seq: event.seq.0,
-        ack: event.ack.0,
-        note: note.to_owned(),
-        client_port: reset.flow.client.port,
-        tunnel: None,
+    let packet = |point: PointId, event: &Event, note: &str| {
+        let carried = captures.tunnels.get(&event.location);
+        Evidence {
+            point: captures.point(point),
+            file: captures.file(event.location),
+            frame: event.location.record,
+            time: rfc3339(event.time),
+            direction: match event.side {
+                Side::Client => "client",
+                Side::Server => "server",
+            },
+            flags: words::flags(event),
+            seq: event.seq.0,
+            ack: event.ack.0,
+            note: carried.map_or_else(|| note.to_owned(), |by| format!("{note}; inside {by}")),
+            client_port: reset.flow.client.port,
+            tunnel: carried.map(tunnel),
+        }
     };
     let trigger = reset.provoked_by.iter().map(|e| packet(reset.point, e, "provoked the RST"));
     let own = std::iter::once(packet(reset.point, &reset.packet, "the RST"));

@@ -7,19 +7,22 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use rayon::prelude::*;
+use why504_capture::Envelope;
 use why504_correlate::{History, Judgement, Losses, Points, Rates, Verdict, judge_attempt};
 use why504_handshake::{Attempt, Coverage, Merged, Nat, PointId, Sighting, Tracker};
+use why504_model::Packet;
 use why504_report::{Captures as Rendering, Style, ndjson, text};
 
 use super::from_captures;
 use super::live::Live;
 use crate::args::{Format, Handshakes};
-use crate::captures::{self, Captures, Keep};
+use crate::captures::{self, Captures, Follower, Keep};
 use crate::exit::Outcome;
 use crate::inputs::Kind;
 use crate::progress::Complaints;
 use crate::run::Analysis;
 use crate::shown::{Shown, point_names};
+use crate::tunnels::{Found, Noted};
 
 /// Attempts of several points that are rendered at once.
 const AT_ONCE: usize = 4096;
@@ -73,7 +76,7 @@ fn whole(
     nat: &Nat,
     printer: &mut Printer<'_>,
 ) -> io::Result<(Captures, Merged, Vec<Losses>)> {
-    let healthy = all.take_healthy();
+    let (healthy, tunnels) = (all.take_healthy(), all.take_tunnels());
     let merged = all.merge(nat);
     let coverage = all.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
     let points = Points { path: &all.path, coverage: &coverage, merged: &merged };
@@ -82,7 +85,7 @@ fn whole(
     for attempts in merged.attempts.chunks(AT_ONCE) {
         let render = |attempt: &Attempt| {
             let judgement = judge_attempt(points, &history, attempt);
-            renderer.render(points, &all.coverage, attempt, &judgement)
+            renderer.render(points, (&all.coverage, &tunnels), attempt, &judgement)
         };
         let lines: Vec<Line> = attempts.par_iter().with_min_len(FOR_ONE_CORE).map(render).collect();
         lines.into_iter().try_for_each(|line| printer.print(line))?;
@@ -99,26 +102,15 @@ fn stream(
     printer: &mut Printer<'_>,
 ) -> io::Result<(Captures, Vec<Losses>)> {
     let id = captures::point_id(0);
-    let mut live = Live::new();
-    let mut rates = Rates::default();
-    let mut result = Ok(());
-    let mut follower = |closed: Vec<Sighting>, tracker: &Tracker| {
-        if result.is_ok() {
-            let renderer = printer.renderer;
-            // The only point saw it: what else that point covers does not matter here.
-            let render = |points: Points<'_>, attempt: &Attempt, judgement: &Judgement| {
-                renderer.render(points, &BTreeMap::new(), attempt, judgement)
-            };
-            let judged = live.go_on(closed, tracker, render, |doubtful, line| {
-                if let Some(attempt) = doubtful {
-                    rates.count_at_one_point(attempt);
-                }
-                printer.print(line)
-            });
-            result = judged.map(|_| ());
-        }
+    let mut one = OnePoint {
+        live: Live::new(),
+        rates: Rates::default(),
+        tunnels: Noted::default(),
+        printer,
+        result: Ok(()),
     };
-    let point = captures::follow(id, files.to_vec(), complaints, &mut follower);
+    let point = captures::follow(id, files.to_vec(), complaints, &mut one);
+    let OnePoint { live, mut rates, result, .. } = one;
     result?;
     let mut captures = Captures::of_one(id, point, live.path);
     let healthy = captures.take_healthy();
@@ -130,6 +122,49 @@ fn stream(
     }
     let losses = rates.losses(points);
     Ok((captures, losses))
+}
+
+/// The only capture point.
+struct OnePoint<'a, 'b> {
+    live: Live<Line>,
+    rates: Rates,
+    tunnels: Noted,
+    printer: &'a mut Printer<'b>,
+    result: io::Result<()>,
+}
+
+impl Follower for OnePoint<'_, '_> {
+    fn tunnelled(&mut self, packet: &Packet, envelope: &Envelope) {
+        self.tunnels.note(packet, envelope);
+    }
+
+    fn closed(&mut self, closed: Vec<Sighting>, tracker: &Tracker) {
+        if self.result.is_ok() {
+            self.result = self.go_on(closed, tracker);
+        }
+    }
+}
+
+impl OnePoint<'_, '_> {
+    fn go_on(&mut self, closed: Vec<Sighting>, tracker: &Tracker) -> io::Result<()> {
+        let Self { live, rates, tunnels, printer, .. } = self;
+        let renderer = printer.renderer;
+        // The only point saw it: what else that point covers does not matter here.
+        let covered = BTreeMap::new();
+        let render = |points: Points<'_>, attempt: &Attempt, judgement: &Judgement| {
+            renderer.render(points, (&covered, tunnels.found()), attempt, judgement)
+        };
+        let judged = live.go_on(closed, tracker, render, |doubtful, line| {
+            if let Some(attempt) = doubtful {
+                rates.count_at_one_point(attempt);
+            }
+            printer.print(line)
+        })?;
+        if let Some(until) = judged {
+            tunnels.forget(until);
+        }
+        Ok(())
+    }
 }
 
 /// Prints attempts and counts how they ended.
@@ -173,7 +208,7 @@ impl Renderer<'_> {
     fn render(
         &self,
         points: Points<'_>,
-        coverage: &BTreeMap<PointId, Coverage>,
+        (coverage, tunnels): (&BTreeMap<PointId, Coverage>, &Found),
         attempt: &Attempt,
         judgement: &Judgement,
     ) -> Line {
@@ -183,7 +218,7 @@ impl Renderer<'_> {
             path: points.path,
             coverage,
             offsets: &points.merged.offsets,
-            tunnels: &BTreeMap::new(),
+            tunnels,
         };
         let mut text = Vec::with_capacity(LINE_BYTES);
         let written = match self.format {

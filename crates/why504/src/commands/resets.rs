@@ -10,6 +10,7 @@ mod several;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 
+use why504_capture::Envelope;
 use why504_correlate::{Judgement, Points};
 use why504_handshake::{Attempt, Path, Reset, ResetWatch, Sighting, Tracker};
 use why504_model::{Endpoint, Packet, Timestamp};
@@ -26,6 +27,7 @@ use crate::inputs::Kind;
 use crate::progress::Complaints;
 use crate::run::Analysis;
 use crate::shown::{Shown, point_names};
+use crate::tunnels::{Found, Noted};
 
 /// RSTs that wait for the fate of an attempt; beyond that the oldest is printed without.
 const WAITING: usize = 1 << 16;
@@ -76,7 +78,7 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    fn print(&mut self, sent: &SentReset) -> io::Result<()> {
+    fn print(&mut self, sent: &SentReset, tunnels: &Found) -> io::Result<()> {
         self.totals.add(sent);
         if self.format == Format::Text {
             return Ok(());
@@ -87,7 +89,7 @@ impl Printer<'_> {
             path: &Path::default(),
             coverage: &BTreeMap::new(),
             offsets: &BTreeMap::new(),
-            tunnels: &BTreeMap::new(),
+            tunnels,
         };
         ndjson::reset(&rendering, sent, self.out)
     }
@@ -135,6 +137,7 @@ fn stream(
     let mut stream = Stream {
         live: Live::new(),
         watch: ResetWatch::new(id),
+        tunnels: Noted::default(),
         waiting: VecDeque::new(),
         fates: Fates::default(),
         printer,
@@ -150,6 +153,7 @@ fn stream(
 struct Stream<'a, 'b> {
     live: Live<Fate>,
     watch: ResetWatch,
+    tunnels: Noted,
     /// In the order in which they were captured.
     waiting: VecDeque<Reset>,
     fates: Fates,
@@ -160,6 +164,10 @@ struct Stream<'a, 'b> {
 impl Follower for Stream<'_, '_> {
     fn wants_all(&self) -> bool {
         true
+    }
+
+    fn tunnelled(&mut self, packet: &Packet, envelope: &Envelope) {
+        self.tunnels.note(packet, envelope);
     }
 
     fn packet(&mut self, packet: &Packet) {
@@ -191,8 +199,11 @@ impl Stream<'_, '_> {
             self.fates.forget(reset.time() - REMEMBERED - REMEMBERED);
             let Some(reset) = self.waiting.pop_front() else { break };
             let fate = self.fates.of(&reset);
-            self.printer.print(&SentReset { reset, further: Vec::new(), fate })?;
+            let sent = SentReset { reset, further: Vec::new(), fate };
+            self.printer.print(&sent, self.tunnels.found())?;
         }
+        // What provoked a RST came within a second before it.
+        self.tunnels.forget(until - REMEMBERED);
         Ok(())
     }
 }

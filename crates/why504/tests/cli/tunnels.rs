@@ -71,3 +71,44 @@ fn the_evidence_says_what_carried_a_packet() {
     }
     assert!(carried > 100, "{carried} packets of the evidence came through the tunnel");
 }
+
+/// Lines of a kind that `handshakes` or `resets` prints of some captures.
+fn listed(command: &str, captures: &[&Path], kind: &str) -> Vec<serde_json::Value> {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_why504"))
+        .args([command, "--format", "ndjson"])
+        .args(captures)
+        .output()
+        .expect("it starts");
+    let lines = String::from_utf8(output.stdout).expect("text");
+    let lines = lines.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    lines.filter(|line: &serde_json::Value| line["type"] == kind).collect()
+}
+
+/// Attempts and RSTs of one point are printed while the capture is read, of several at its end.
+#[test]
+fn attempts_and_resets_say_what_carried_their_packets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("upstream.pcap");
+    fs::write(&path, wrapped(&demo("upstream.pcap"))).expect("the folder is writable");
+    let (bare, gateway) = (demo("upstream.pcap"), demo("gateway.pcap"));
+    for (command, kind) in [("handshakes", "attempt"), ("resets", "reset")] {
+        for beside in [None, Some(gateway.as_path())] {
+            let captures = |one| -> Vec<&Path> { beside.into_iter().chain([one]).collect() };
+            let through = listed(command, &captures(path.as_path()), kind);
+            let without = listed(command, &captures(bare.as_path()), kind);
+            assert_eq!(through.len(), without.len(), "{command}");
+            let mut carried = 0;
+            let packets =
+                |line: &serde_json::Value| line["evidence"].as_array().expect("evidence").clone();
+            for packet in through.iter().flat_map(packets) {
+                let note = packet["note"].as_str().expect("a note");
+                let told = note.ends_with("; inside VXLAN vni 42, 192.0.2.1 > 192.0.2.9");
+                let outer = packet["file"].as_str() == path.to_str();
+                assert_eq!((told, packet["tunnel"]["id"] == 42), (outer, outer), "{packet}");
+                carried += usize::from(told);
+            }
+            assert!(carried > 10, "{command}: {carried} packets");
+            assert!(without.iter().flat_map(packets).all(|packet| packet["tunnel"].is_null()));
+        }
+    }
+}

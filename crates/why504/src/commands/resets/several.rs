@@ -36,6 +36,7 @@ pub(super) fn read(
     for attempt in &merged.attempts {
         fates.learn(attempt, (&judge_attempt(points, &history, attempt)).into());
     }
+    let tunnels = all.take_tunnels();
     let mut resets = Vec::new();
     for point in &mut all.points {
         printer.totals.captured_twice += point.reset_tally.captured_twice;
@@ -44,7 +45,7 @@ pub(super) fn read(
     for (reset, further) in once_each(resets, &merged, &all.path) {
         let fate = fates.of(&reset);
         let further = further.into_iter().map(|r| (r.point, r.packet)).collect();
-        printer.print(&SentReset { reset, further, fate })?;
+        printer.print(&SentReset { reset, further, fate }, &tunnels)?;
     }
     Ok((all, merged))
 }
