@@ -43,7 +43,7 @@ const COUNTED_WHOLE: usize = 2000;
 /// States that may be met in counting, over all lines: what it costs at most. A small log gets
 /// [`STATES_A_LINE`](sweep::STATES_A_LINE) for each line, a very large one less, so that fewer of its
 /// dense parts are counted.
-const STATES_IN_ALL: usize = 4_000_000;
+const STATES_IN_ALL: usize = 1_000_000;
 /// At least so many for each line.
 const STATES_A_LINE_LEAST: usize = 16;
 /// Fewer lines than this are not halved.
@@ -240,7 +240,7 @@ pub fn assign(lines: &Lines) -> Vec<Assignment> {
 /// Small components are counted as they are. A large one is narrowed first, and what that leaves
 /// open is counted piece by piece.
 fn of_component(part: Part, effort: usize) -> Vec<Assignment> {
-    let few = part.lines.len() <= COUNTED_WHOLE && is_sparse(&part);
+    let few = part.lines.len() <= COUNTED_WHOLE && is_sparse(&part, effort);
     few.then(|| Sweep::new(&part.listed()).run(effort))
         .flatten()
         .unwrap_or_else(|| by_halves(part, effort))
@@ -251,8 +251,9 @@ fn effort(lines: usize) -> usize {
     (STATES_IN_ALL / lines.max(1)).clamp(STATES_A_LINE_LEAST, sweep::STATES_A_LINE)
 }
 
-fn is_sparse(part: &Part) -> bool {
-    part.pairings() <= DENSE * part.lines.len()
+/// Whether counting may succeed: a line meets more states than it has pairings.
+fn is_sparse(part: &Part, effort: usize) -> bool {
+    part.pairings() <= DENSE.min(effort / 4) * part.lines.len()
 }
 
 /// A line whose attempt was not captured, or whose timer is not among those that were stated, shows
@@ -302,7 +303,7 @@ fn complete(part: &Part, effort: usize) -> Result<Vec<Assignment>, Vec<usize>> {
     let mut open = Vec::new();
     for piece in narrowed.components() {
         let few = narrowed.part(&piece);
-        if !is_sparse(&few) {
+        if !is_sparse(&few, effort) {
             fill(&mut answers, &piece, uncounted(&few));
             continue;
         }
