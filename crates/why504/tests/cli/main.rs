@@ -11,6 +11,7 @@ mod contract;
 mod counts;
 mod incident;
 mod logs;
+mod rates;
 mod recipe;
 mod resets;
 mod same_bytes;

@@ -9,14 +9,20 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A captured frame: microseconds into the test, and its octets.
-type Shot = (u64, Vec<u8>);
+pub(super) type Shot = (u64, Vec<u8>);
 
 const BEGIN: u64 = 1_790_000_000_000_000;
 const CLIENT: [u8; 4] = [10, 0, 0, 5];
 const SERVER: [u8; 4] = [10, 0, 0, 9];
 
 /// A TCP segment of the connection from `port`, with a time stamp that counts milliseconds.
-fn segment(at: u64, from_client: bool, port: u16, flags: u8, (seq, ack): (u32, u32)) -> Shot {
+pub(super) fn segment(
+    at: u64,
+    from_client: bool,
+    port: u16,
+    flags: u8,
+    (seq, ack): (u32, u32),
+) -> Shot {
     let (source, target) = if from_client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
     let ports = if from_client { [port, 80] } else { [80, port] };
     let payload: &[u8] = if flags & 8 == 0 { b"" } else { b"GET /" };
@@ -58,7 +64,7 @@ fn handshakes(from_ms: u64, ports: std::ops::Range<u16>) -> Vec<Shot> {
     ports.flat_map(|port| handshake(from_ms + u64::from(port - first) * 100, port)).collect()
 }
 
-fn pcap(shots: &[Shot]) -> Vec<u8> {
+pub(super) fn pcap(shots: &[Shot]) -> Vec<u8> {
     let mut file = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\xff\xff\0\0\x01\0\0\0".to_vec();
     for (at, frame) in shots {
         let (at, length) = (BEGIN + at, frame.len() as u64);
@@ -98,7 +104,7 @@ fn mirrored(shots: &[Shot], ms: u64) -> Vec<Shot> {
     in_order(shots.iter().cloned().chain(copies).collect())
 }
 
-fn in_order(mut shots: Vec<Shot>) -> Vec<Shot> {
+pub(super) fn in_order(mut shots: Vec<Shot>) -> Vec<Shot> {
     shots.sort_by_key(|(at, _)| *at);
     shots
 }
