@@ -109,6 +109,7 @@ pub fn correlate(
         let join = class.join;
         let doubt = match join.clock {
             LogClock::Unknown => Some(Doubt::Clock),
+            _ if by_second_alone(timeout) => Some(Doubt::Address),
             clock => (!starts.agree_near(timeout, clock)).then_some(Doubt::Displaced),
         };
         let case = match answer {
@@ -156,6 +157,12 @@ pub fn correlate(
         }
     }
     found
+}
+
+/// Nothing but the second in which it was logged ties a connect timeout to its attempt: an older
+/// cosocket's line, a message of the user's own.
+fn by_second_alone(timeout: &Timeout) -> bool {
+    timeout.peer.is_none() && timeout.start.is_none() && timeout.kind.is_connect_timeout()
 }
 
 /// What the times of a line say of the attempts that were found for it.

@@ -84,6 +84,8 @@ pub enum Doubt {
     OtherHost,
     /// More lines than attempts: some attempt is not in the captures.
     Unmatched,
+    /// The line names no address: it may be about an upstream that was not captured.
+    Address,
 }
 
 impl Judgement {
@@ -132,6 +134,7 @@ impl Doubt {
                 "hardly any line of this log found an attempt: it may be the log of another host or time"
             }
             Self::Unmatched => "there are more log lines than attempts",
+            Self::Address => "the line names no address, and is matched by its second alone",
         }
     }
 }

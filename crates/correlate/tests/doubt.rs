@@ -2,7 +2,7 @@
 
 mod world;
 
-use why504_correlate::{Grade, Verdict};
+use why504_correlate::{Doubt, Grade, Verdict};
 use why504_model::{Endpoint, Interval, Segment, Span, StartBasis, TcpFlags, TimeoutKind};
 use world::{CLIENT_POINT, SERVER_POINT, Seen, World, at, gateway, upstream};
 
@@ -492,4 +492,20 @@ fn a_server_capture_that_began_late_does_not_show_the_first_answer() {
     let began = at(11_000);
     world.filter(SERVER_POINT, |segment| segment.time >= began);
     assert_eq!(sure(&world, &BOTH), []);
+}
+
+#[test]
+fn a_line_without_an_address_is_matched_by_time_and_never_sure() {
+    for (named, grade, doubt) in
+        [(true, Grade::Proven, None), (false, Grade::Consistent, Some(Doubt::Address))]
+    {
+        let mut world = World::watched();
+        world.answer_lost(5100, 20_000, 5000);
+        let line = world.timed_out(5400, Some(300));
+        if !named {
+            line.peer = None;
+        }
+        let case = &world.judge(&[CLIENT_POINT, SERVER_POINT])[0];
+        assert_eq!((case.verdict, case.grade, case.doubt), (Verdict::SynAckLost, grade, doubt));
+    }
 }
