@@ -45,7 +45,7 @@ enum Closed<T> {
     /// It was clean, and this was made of it.
     Clean(T),
     /// It is to be judged when everything before it is known.
-    Doubtful(Attempt),
+    Doubtful(Box<Attempt>),
 }
 
 impl<T> Live<T> {
@@ -116,7 +116,7 @@ impl<T> Live<T> {
                 let judgement = judge_attempt(points, &history, &attempt);
                 Closed::Clean(render(points, &attempt, &judgement))
             } else {
-                Closed::Doubtful(attempt)
+                Closed::Doubtful(Box::new(attempt))
             };
             self.closed.insert(key, closed);
         }
@@ -162,7 +162,7 @@ impl<T> Live<T> {
             made.push(match closed {
                 Closed::Clean(made) => Some(made),
                 Closed::Doubtful(attempt) => {
-                    self.remembered.push_back(attempt);
+                    self.remembered.push_back(*attempt);
                     None
                 }
             });
