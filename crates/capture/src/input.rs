@@ -36,7 +36,7 @@ pub(crate) struct Input<R> {
     error: Option<io::Error>,
 }
 
-/// The next [`BLOCK_BYTES`](crate::BLOCK_BYTES) of a file, read by whoever had nothing else to do and
+/// The next [`BLOCK_BYTES`] of a file, read by whoever had nothing else to do and
 /// handed to the reader in order: see [`CaptureReader::supply`](crate::CaptureReader::supply). There is
 /// room in front for the record that the bytes before end in, so nothing is copied but that.
 #[derive(Debug)]
