@@ -44,10 +44,10 @@ impl Rounds {
         }
         // Where a line without a start may want the same attempt, nothing is settled beforehand.
         let mut wanted: BTreeSet<usize> = BTreeSet::new();
-        let mut looked_at: BTreeSet<usize> = BTreeSet::new();
+        let mut looked_at: BTreeSet<(usize, usize)> = BTreeSet::new();
         for run in claimed(Claim::Loose).flat_map(|(i, _)| lines.runs_of(i)) {
             // Lines of one second share their runs.
-            if looked_at.insert(run.from) {
+            if looked_at.insert((run.from, run.to)) {
                 wanted.extend(lines.run(run).iter().map(|place| place.attempt));
             }
         }
