@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 use why504_correlate::{Judgement, Mechanism, Verdict};
-use why504_handshake::{Attempt, Side, Sighting};
+use why504_handshake::{Attempt, Event, PointId, Side, Sighting};
 use why504_model::Span;
 
 use super::prepared::Prepared;
@@ -141,9 +141,22 @@ impl Serialize for History<'_> {
 }
 
 pub(super) fn evidence<'a>(captures: &Captures<'a>, proof: &Proof<'_>) -> Evidence<'a> {
-    let event = proof.seen.event;
+    let tunnel = proof.tunnel.as_ref();
+    let (point, event) = (proof.point(), proof.seen.event);
+    packet(captures, point, event, proof.note.clone(), proof.client_port, tunnel)
+}
+
+/// One packet as evidence.
+pub(super) fn packet<'a>(
+    captures: &Captures<'a>,
+    point: PointId,
+    event: &Event,
+    note: String,
+    client_port: u16,
+    carried: Option<&TunnelInfo>,
+) -> Evidence<'a> {
     Evidence {
-        point: captures.point(proof.point()),
+        point: captures.point(point),
         file: captures.file(event.location),
         frame: event.location.record,
         time: rfc3339(event.time),
@@ -154,9 +167,9 @@ pub(super) fn evidence<'a>(captures: &Captures<'a>, proof: &Proof<'_>) -> Eviden
         flags: crate::words::flags(event),
         seq: event.seq.0,
         ack: event.ack.0,
-        note: proof.note.clone(),
-        client_port: proof.client_port,
-        tunnel: proof.tunnel.as_ref().map(tunnel),
+        note,
+        client_port,
+        tunnel: carried.map(tunnel),
     }
 }
 

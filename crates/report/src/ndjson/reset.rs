@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use why504_handshake::{Event, PointId, Side};
+use why504_handshake::{Event, PointId};
 use why504_model::Endpoint;
 
 use crate::moment::rfc3339;
@@ -11,7 +11,7 @@ use crate::reset::{ResetTotals, SentReset};
 use crate::run::Captures;
 use crate::words;
 
-use super::attempt::{Evidence, tunnel};
+use super::attempt::{self, Evidence};
 
 #[derive(Serialize)]
 pub(super) struct ResetLine<'a> {
@@ -62,24 +62,11 @@ impl From<Endpoint> for End {
 
 pub(super) fn line<'a>(captures: &Captures<'a>, sent: &SentReset) -> ResetLine<'a> {
     let reset = &sent.reset;
+    let port = reset.flow.client.port;
     let packet = |point: PointId, event: &Event, note: &str| {
         let carried = captures.tunnels.get(&event.location);
-        Evidence {
-            point: captures.point(point),
-            file: captures.file(event.location),
-            frame: event.location.record,
-            time: rfc3339(event.time),
-            direction: match event.side {
-                Side::Client => "client",
-                Side::Server => "server",
-            },
-            flags: words::flags(event),
-            seq: event.seq.0,
-            ack: event.ack.0,
-            note: carried.map_or_else(|| note.to_owned(), |by| format!("{note}; inside {by}")),
-            client_port: reset.flow.client.port,
-            tunnel: carried.map(tunnel),
-        }
+        let note = carried.map_or_else(|| note.to_owned(), |by| format!("{note}; inside {by}"));
+        attempt::packet(captures, point, event, note, port, carried)
     };
     let trigger = reset.provoked_by.iter().map(|e| packet(reset.point, e, "provoked the RST"));
     let own = std::iter::once(packet(reset.point, &reset.packet, "the RST"));
