@@ -20,6 +20,7 @@ mod sweep;
 mod taken;
 #[cfg(test)]
 mod tests;
+mod tied;
 
 use alloc::vec::Vec;
 
@@ -27,6 +28,7 @@ use why504_model::{Span, Timestamp};
 
 use part::Part;
 use sweep::Sweep;
+pub(crate) use tied::Tied;
 
 /// Timers of one worker that fire in one loop iteration are logged in the order of the timer tree;
 /// their SYNs may have been sent in the other order within the staleness of its clock (23 ms
@@ -218,6 +220,24 @@ impl Lines {
                 line.runs = runs;
             }
         }
+    }
+
+    /// What of some runs is of attempts that are kept.
+    pub(crate) fn narrowed(&self, runs: &[Run], keep: impl Fn(usize) -> bool) -> Vec<Run> {
+        let mut narrowed: Vec<Run> = Vec::new();
+        for run in runs {
+            let mut before = false;
+            for (at, place) in (run.from..).zip(self.run(run)) {
+                let kept = keep(place.attempt);
+                match narrowed.last_mut() {
+                    Some(last) if kept && before => last.to = at + 1,
+                    _ if kept => narrowed.push(Run { from: at, to: at + 1, ..*run }),
+                    _ => {}
+                }
+                before = kept;
+            }
+        }
+        narrowed
     }
 
     /// The places that a run stands for.

@@ -9,16 +9,18 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use why504_handshake::PointId;
 use why504_model::Timeout;
 
-use crate::LogClock;
 use crate::assign::{Lines, Run};
-use crate::case::{Candidate, Case, candidate};
+use crate::case::{Candidate, Case};
 use crate::fates::{self, Party};
+use crate::groups::Ties;
 use crate::history::History;
 use crate::judge::{Doubt, Judgement};
 use crate::search::Join;
 use crate::view::Points;
+use crate::{LogClock, Verdict};
 
 /// So many of a line's attempts are named.
 const NAMED: usize = 12;
@@ -45,8 +47,11 @@ struct Crowd {
     number: Vec<usize>,
     first: usize,
     /// Judgements, and whose they are (indices of `attempts`, in order).
-    judged: Vec<(Judgement, Vec<usize>)>,
+    judged: Vec<(Judged, Vec<usize>)>,
 }
+
+/// What became of an attempt, and between which points.
+type Judged = (Judgement, Option<(PointId, PointId)>);
 
 /// A line, and which of its class's attempts are left to it.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +71,14 @@ impl<'a> Crowds<'a> {
         Self { lines, points, history, known: BTreeMap::new(), met: Vec::new() }
     }
 
-    /// The case of a line; `number` is that of its class, and `all` is what fits the class.
-    pub(crate) fn case(&mut self, member: Member<'_>, number: usize, all: &[Run]) -> Case {
+    /// The case of a line; `number` is that of its class, and `all` is what fits the class. The fates of
+    /// its attempts become known to `ties`.
+    pub(crate) fn case(
+        &mut self,
+        member: Member<'_>,
+        (number, all): (usize, &[Run]),
+        ties: &mut Ties,
+    ) -> Case {
         let Member { timeout, join, doubt, .. } = member;
         if !self.known.contains_key(&number) {
             if self.met.len() == REMEMBERED {
@@ -75,6 +86,7 @@ impl<'a> Crowds<'a> {
             }
             self.met.push(number);
             let crowd = self.judge(timeout, join.clock, all);
+            ties.know(crowd.fates());
             self.known.insert(number, crowd);
         }
         let nobody = Crowd::default();
@@ -83,26 +95,32 @@ impl<'a> Crowds<'a> {
         let fitting: usize = stretches.iter().map(|(from, to)| to - from).sum();
         #[expect(clippy::cast_precision_loss, reason = "a number of attempts")]
         let share = 1.0 / (fitting + usize::from(member.contradicted)).max(1) as f64;
-        let parties = crowd.judged.iter().map(|(judgement, who)| {
+        let parties = crowd.judged.iter().map(|((judgement, between), who)| {
             let members = stretches.iter().map(|&(from, to)| {
                 who.partition_point(|&i| i < to) - who.partition_point(|&i| i < from)
             });
             let attempts = members.sum();
             let judgement = doubt.map_or(*judgement, |doubt| judgement.doubted(doubt));
             #[expect(clippy::cast_precision_loss, reason = "a number of attempts")]
-            Party { judgement, attempts, share: share * attempts as f64 }
+            let share = share * attempts as f64;
+            (Party { judgement, attempts, share }, *between)
         });
         let named = stretches.iter().flat_map(|&(from, to)| from..to).take(NAMED);
         let candidates: Vec<Candidate> = named
             .filter_map(|i| crowd.attempts.get(i))
             .filter_map(|&attempt| {
-                candidate(self.points, self.history, timeout, (attempt, share), join.clock)
+                Candidate::judged(self.points, self.history, timeout, (attempt, share), join.clock)
             })
             .map(|candidate| doubt.map_or(candidate, |doubt| candidate.doubted(doubt)))
             .collect();
         let unmatched = if member.contradicted { share } else { 0.0 };
-        let parties: Vec<Party> = parties.filter(|party| party.attempts > 0).collect();
-        fates::of_parties(member.line, join, candidates, &parties, unmatched, self.points)
+        let (parties, between): (Vec<Party>, Vec<_>) =
+            parties.filter(|(party, _)| party.attempts > 0).unzip();
+        let sure = parties.iter().all(|party| party.judgement.grade.is_sure());
+        let between = |_| fates::shared(between.into_iter()).flatten();
+        let case = fates::of_parties(member.line, join, candidates, &parties, unmatched, between);
+        ties.uncounted(&case, member.runs, member.contradicted, sure);
+        case
     }
 
     /// Judges each attempt of a class once; `timeout` is one of its lines.
@@ -126,11 +144,14 @@ impl<'a> Crowds<'a> {
         };
         let mut crowd = Crowd { attempts, number, first, judged: Vec::new() };
         for (i, &attempt) in crowd.attempts.iter().enumerate() {
-            let judged = candidate(self.points, self.history, timeout, (attempt, 0.0), clock);
-            let Some(judgement) = judged.map(|candidate| candidate.judgement) else { continue };
-            match crowd.judged.iter_mut().find(|(known, _)| *known == judgement) {
+            let judged =
+                Candidate::judged(self.points, self.history, timeout, (attempt, 0.0), clock);
+            let Some(Candidate { judgement, deadline, .. }) = judged else { continue };
+            let way = |a| self.points.lost_between(a, judgement.verdict(), deadline);
+            let between = self.points.merged.attempts.get(attempt).and_then(way);
+            match crowd.judged.iter_mut().find(|(known, _)| *known == (judgement, between)) {
                 Some((_, who)) => who.push(i),
-                None => crowd.judged.push((judgement, alloc::vec![i])),
+                None => crowd.judged.push(((judgement, between), alloc::vec![i])),
             }
         }
         crowd
@@ -138,6 +159,21 @@ impl<'a> Crowds<'a> {
 }
 
 impl Crowd {
+    /// The verdicts of its places.
+    fn fates(&self) -> impl Iterator<Item = (usize, Verdict)> {
+        let mut verdicts: Vec<Option<Verdict>> = alloc::vec![None; self.attempts.len()];
+        for ((judgement, _), who) in &self.judged {
+            for &i in who {
+                if let Some(slot) = verdicts.get_mut(i) {
+                    *slot = Some(judgement.verdict());
+                }
+            }
+        }
+        let of = move |&i: &usize| verdicts.get(i).copied().flatten();
+        let places = (self.first..).zip(&self.number);
+        places.filter_map(move |(place, i)| Some((place, of(i)?)))
+    }
+
     /// The stretches of attempts that runs stand for, none twice.
     fn stretches(&self, runs: &[Run]) -> Vec<(usize, usize)> {
         let number = |place: usize| self.number.get(place.checked_sub(self.first)?).copied();

@@ -3,7 +3,10 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use why504_handshake::PointId;
+
 use crate::case::{Candidate, Case};
+use crate::deadline::Deadline;
 use crate::judge::{Doubt, Judgement};
 use crate::search::Join;
 use crate::view::Points;
@@ -41,18 +44,27 @@ pub(crate) fn together(
     candidates.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.attempt.cmp(&b.attempt)));
     let party = |c: &Candidate| Party { judgement: c.judgement, attempts: 1, share: c.share };
     let parties: Vec<Party> = candidates.iter().map(party).collect();
-    of_parties(timeout, join, candidates, &parties, unmatched, points)
+    let deadlines: Vec<(usize, Deadline)> =
+        candidates.iter().map(|c| (c.attempt, c.deadline)).collect();
+    let between = |verdict| {
+        let ways = deadlines.into_iter().map(|(attempt, deadline)| {
+            points.lost_between(points.merged.attempts.get(attempt)?, verdict, deadline)
+        });
+        shared(ways).flatten()
+    };
+    of_parties(timeout, join, candidates, &parties, unmatched, between)
 }
 
 /// The case of a line that has candidates, some of whom are named: their verdict where they share
-/// one, `ambiguous` where they do not.
+/// one, `ambiguous` where they do not. `between` says between which points they all lost what the
+/// verdict says is lost, if they share that.
 pub(crate) fn of_parties(
     timeout: usize,
     join: Join,
     candidates: Vec<Candidate>,
     parties: &[Party],
     unmatched: f64,
-    points: Points<'_>,
+    between: impl FnOnce(Verdict) -> Option<(PointId, PointId)>,
 ) -> Case {
     let fates = fates(parties);
     let case = Case {
@@ -70,7 +82,7 @@ pub(crate) fn of_parties(
         lost_between: None,
     };
     match fates.as_slice() {
-        [only] => unanimous(case, only, unmatched, points),
+        [only] => unanimous(case, only, unmatched, between(only.verdict)),
         _ => divided(case, &fates),
     }
 }
@@ -96,7 +108,12 @@ fn fates(parties: &[Party]) -> Vec<Fate> {
     fates
 }
 
-fn unanimous(mut case: Case, fate: &Fate, unmatched: f64, points: Points<'_>) -> Case {
+fn unanimous(
+    mut case: Case,
+    fate: &Fate,
+    unmatched: f64,
+    lost_between: Option<(PointId, PointId)>,
+) -> Case {
     let mut judgement = fate.least;
     if unmatched > 0.0 {
         judgement = judgement.doubted(Doubt::Unmatched);
@@ -108,13 +125,7 @@ fn unanimous(mut case: Case, fate: &Fate, unmatched: f64, points: Points<'_>) ->
     case.reason = row.reason;
     case.doubt = judgement.doubt;
     case.mechanism = fate.mechanism;
-    // Those that are not named may have been lost elsewhere.
-    let all_named = case.candidates.len() == case.fitting;
-    case.lost_between = shared(case.candidates.iter().filter(|_| all_named).map(|c| {
-        let attempt = points.merged.attempts.get(c.attempt)?;
-        points.lost_between(attempt, fate.verdict, c.deadline)
-    }))
-    .flatten();
+    case.lost_between = lost_between;
     case.alternatives =
         row.alternatives.iter().map(|&(v, settles)| (v, fate.attempts, settles)).collect();
     if case.alternatives.is_empty() && judgement.doubt.is_some() {
@@ -130,7 +141,7 @@ fn divided(mut case: Case, fates: &[Fate]) -> Case {
 }
 
 /// The value that all share; `None` when they differ or there are none.
-fn shared<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
+pub(crate) fn shared<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
     let first = values.next()?;
     values.all(|value| value == first).then_some(first)
 }

@@ -3,7 +3,8 @@
 
 mod world;
 
-use why504_correlate::{Case, Doubt, Grade, Verdict};
+use why504_correlate::{Case, Correlation, Doubt, Grade, Verdict};
+use why504_handshake::PointId;
 use world::{CLIENT_POINT, SERVER_POINT, World};
 
 /// More than are counted.
@@ -11,6 +12,10 @@ const MANY: u16 = 120;
 
 /// As many connects, a millisecond apart, and a line for each of the first so many.
 fn burst(lines: u16, answered: impl Fn(u16) -> bool) -> Vec<Case> {
+    correlated(lines, answered).cases
+}
+
+fn correlated(lines: u16, answered: impl Fn(u16) -> bool) -> Correlation {
     let mut world = World::watched();
     for i in 0..MANY {
         let (ms, isn) = (5100 + i64::from(i), 5000 + u32::from(i) * 10_000);
@@ -23,7 +28,14 @@ fn burst(lines: u16, answered: impl Fn(u16) -> bool) -> Vec<Case> {
     for i in 0..lines {
         world.timed_out(5400 + i64::from(i % MANY), Some(300)).worker = Some(u32::from(i % 4));
     }
-    world.judge(&[CLIENT_POINT, SERVER_POINT])
+    world.correlate(&[CLIENT_POINT, SERVER_POINT])
+}
+
+/// The only group's bounds, whether they are sure, and the lines that are counted.
+fn counted(found: &Correlation) -> (Vec<(Verdict, usize, usize)>, bool, usize) {
+    let [group] = found.groups.as_slice() else { panic!("one group: {:?}", found.groups) };
+    let counts = group.counts.iter().map(|c| (c.verdict, c.least, c.most)).collect();
+    (counts, group.sure, group.lines.len())
 }
 
 #[test]
@@ -34,6 +46,8 @@ fn attempts_that_share_their_fate_settle_it_for_all_lines() {
         assert_eq!((case.verdict, case.grade), (Verdict::SynAckLost, Grade::Proven));
         assert_eq!(case.fitting, usize::from(MANY), "which of them it is stays open");
         assert!(case.candidates.len() < case.fitting, "they are not all named");
+        let way = (PointId(SERVER_POINT), PointId(CLIENT_POINT));
+        assert_eq!(case.lost_between, Some(way), "all of them were lost on this way");
     }
 }
 
@@ -54,4 +68,67 @@ fn more_lines_than_attempts_leave_none_of_them_sure() {
         assert_eq!(case.doubt, Some(Doubt::Unmatched));
         assert!(case.probability < 1.0);
     }
+}
+
+#[test]
+fn as_many_lines_as_attempts_make_the_number_of_each_fate_exact() {
+    let found = correlated(MANY, |i| i % 3 == 0);
+    assert!(found.cases.iter().all(|case| case.verdict == Verdict::Ambiguous));
+    let exact = vec![(Verdict::SynAckLost, 40, 40), (Verdict::SynLost, 80, 80)];
+    assert_eq!(counted(&found), (exact, true, 120));
+    assert!(found.groups[0].is_exact());
+    assert_eq!(found.groups[0].counts[0].expected, Some(40.0));
+}
+
+#[test]
+fn fewer_lines_than_attempts_leave_bounds() {
+    // Twenty attempts are nobody's: they may be of one kind, or of the other.
+    let found = correlated(MANY - 20, |i| i % 3 == 0);
+    let bounds = vec![(Verdict::SynAckLost, 20, 40), (Verdict::SynLost, 60, 80)];
+    assert_eq!(counted(&found), (bounds, true, 100));
+    assert_eq!(found.groups[0].counts[0].expected, None, "the assignments were not counted");
+}
+
+#[test]
+fn lines_that_contradict_each_other_are_not_counted() {
+    let found = correlated(MANY + 1, |i| i % 3 == 0);
+    assert_eq!(counted(&found), (vec![], false, 121));
+    assert!(correlated(MANY, |_| true).groups.is_empty(), "nothing is open");
+}
+
+/// Three connects in one second and two lines of two workers: with counted assignments the number that is
+/// to be expected is said, and it lies where the shares put it.
+#[test]
+fn where_assignments_are_counted_the_expected_number_is_said() {
+    let mut world = World::watched();
+    world.answer_lost(5100, 20_000, 5000);
+    world.answer_lost(5110, 20_001, 6000);
+    world.unanswered(5120, 20_002, 7000);
+    for worker in [1, 2] {
+        world.timed_out(5400, Some(300)).worker = Some(worker);
+    }
+    let found = world.correlate(&[CLIENT_POINT, SERVER_POINT]);
+    let bounds = vec![(Verdict::SynAckLost, 1, 2), (Verdict::SynLost, 0, 1)];
+    assert_eq!(counted(&found), (bounds, true, 2));
+    // Two of the three, in any order, for two lines.
+    let expected: Vec<f64> = found.groups[0].counts.iter().filter_map(|c| c.expected).collect();
+    assert!((expected[0] - 4.0 / 3.0).abs() < 1e-9 && (expected[1] - 2.0 / 3.0).abs() < 1e-9);
+}
+
+/// A capture that does not show both directions makes the same numbers, and none of them sure.
+#[test]
+fn numbers_are_as_sure_as_the_verdicts() {
+    let mut world = World::watched();
+    world.answer_lost(5100, 20_000, 5000);
+    world.unanswered(5110, 20_001, 6000);
+    for worker in [1, 2] {
+        world.timed_out(5400, Some(300)).worker = Some(worker);
+    }
+    let both = vec![(Verdict::SynAckLost, 1, 1), (Verdict::SynLost, 1, 1)];
+    let given = [CLIENT_POINT, SERVER_POINT];
+    assert_eq!(counted(&world.correlate(&given)), (both.clone(), true, 2));
+    world.filter(SERVER_POINT, |segment| segment.flags.0 & 0x02 != 0);
+    world.filter(CLIENT_POINT, |segment| segment.flags.0 & 0x10 == 0);
+    let (counts, sure, _) = counted(&world.correlate(&given));
+    assert_eq!((counts, sure), (both, false));
 }

@@ -62,6 +62,27 @@ impl<'a> Matching<'a> {
     /// Where there is none, or none was found: the lines of which one or the other must go without
     /// (those that the lines without attempt could push on; Dulmage and Mendelsohn, 1958).
     pub(super) fn complete(part: &'a Part) -> Result<Self, Vec<usize>> {
+        let mut matching = Self::started(part);
+        for _ in 0..ROUNDS {
+            if matching.taken.iter().all(Option::is_some) {
+                return Ok(matching);
+            }
+            if !matching.push_on() {
+                break;
+            }
+        }
+        Err(matching.too_many())
+    }
+
+    /// How many lines can have an attempt at once; `None` where the rounds did not suffice to tell.
+    pub(super) fn most(part: &'a Part) -> Option<usize> {
+        let mut matching = Self::started(part);
+        let done = (0..ROUNDS).any(|_| !matching.push_on());
+        done.then(|| matching.taken.iter().flatten().count())
+    }
+
+    /// Each line has the first attempt that is left.
+    fn started(part: &'a Part) -> Self {
         let mut matching = Self {
             part,
             taken: alloc::vec![None; part.lines.len()],
@@ -79,15 +100,7 @@ impl<'a> Matching<'a> {
                 matching.pair(line, attempt);
             }
         }
-        for _ in 0..ROUNDS {
-            if matching.taken.iter().all(Option::is_some) {
-                return Ok(matching);
-            }
-            if !matching.push_on() {
-                break;
-            }
-        }
-        Err(matching.too_many())
+        matching
     }
 
     /// All lines that those without attempt compete with, these included.

@@ -125,12 +125,53 @@ impl Part {
         self.lines.iter().map(|l| Listed { writer: l.writer, edges: edges(l) }).collect()
     }
 
+    /// The places of the whole that its own places are.
+    pub(super) fn origins(&self) -> impl Iterator<Item = usize> {
+        self.origin.iter().copied()
+    }
+
+    /// The same lines with those of their places alone that are kept.
+    pub(super) fn filtered(&self, keep: impl Fn(usize) -> bool) -> Self {
+        let mut kept = Self { attempts: self.attempts.clone(), ..Self::default() };
+        // Place -> how many are kept before it.
+        let mut before = Vec::with_capacity(self.places.len() + 1);
+        before.push(0);
+        for (i, place) in self.places.iter().enumerate() {
+            if keep(i) {
+                kept.places.push(*place);
+                kept.origin.extend(self.origin.get(i));
+            }
+            before.push(kept.places.len());
+        }
+        let moved = |run: &Run| {
+            let (from, to) = (*before.get(run.from)?, *before.get(run.to)?);
+            (from < to).then_some(Run { from, to, ..*run })
+        };
+        let lines = self.lines.iter();
+        kept.lines = lines
+            .map(|l| Line { writer: l.writer, runs: l.runs.iter().filter_map(moved).collect() })
+            .collect();
+        kept
+    }
+
+    /// Lines that share attempts, directly or by others. In the order of the log; lines without attempts
+    /// are left out.
+    pub(super) fn sharers(&self) -> Vec<Vec<usize>> {
+        let mut parent: Vec<usize> = (0..self.lines.len()).collect();
+        self.unite_sharers(&mut parent);
+        self.groups(parent)
+    }
+
     /// Lines that bear on each other: they share attempts, or an attempt of one would put it out of
     /// order with the other. In the order of the log; lines without attempts are left out.
     pub(super) fn components(&self) -> Vec<Vec<usize>> {
         let mut parent: Vec<usize> = (0..self.lines.len()).collect();
         self.unite_sharers(&mut parent);
         self.unite_neighbours(&mut parent);
+        self.groups(parent)
+    }
+
+    fn groups(&self, mut parent: Vec<usize>) -> Vec<Vec<usize>> {
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (i, line) in self.lines.iter().enumerate() {
             if !line.runs.is_empty() {

@@ -30,11 +30,11 @@ type Score = (u32, i64);
 
 /// What later lines can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct State {
+pub(super) struct State {
     /// How far the workers have come.
-    order: u32,
+    pub(super) order: u32,
     /// Attempts that are taken and that a later line could want.
-    taken: Taken,
+    pub(super) taken: Taken,
 }
 
 /// Best score over the lines on one side of a state, and in how many ways it is reached.
@@ -172,7 +172,7 @@ impl<'a> Sweep<'a> {
 }
 
 /// What line `i` can do in a state: take an attempt, or none.
-fn moves_of<'s>(
+pub(super) fn moves_of<'s>(
     i: usize,
     line: &'s Listed,
     places: &'s Places,

@@ -23,7 +23,7 @@ fn line(worker: u32, edges: &[(usize, i64, u32)]) -> Listed {
 }
 
 /// Enters lines whose pairings are written out.
-fn entered(listed: &[Listed]) -> Lines {
+pub(super) fn entered(listed: &[Listed]) -> Lines {
     let mut lines = Lines::default();
     for line in listed {
         let runs = lines.hold(line.edges.clone());
@@ -111,19 +111,19 @@ fn a_line_without_attempts_stays_without() {
     assert!(answers[0].attempts.is_empty());
 }
 
-/// A whole assignment and its score.
-type Choice = ((u32, i64), Vec<Option<usize>>);
+/// Every one-to-one assignment that keeps the order of lines, by brute force: the attempt of each line.
+pub(super) fn every_assignment(lines: &[Listed]) -> Vec<Vec<Option<usize>>> {
+    let attempts = |chosen: Vec<Option<Edge>>| {
+        chosen.into_iter().map(|edge| edge.map(|edge| edge.attempt)).collect()
+    };
+    every_choice(lines).into_iter().map(attempts).collect()
+}
 
-/// Every one-to-one assignment by brute force, under the same constraints.
-fn brute_force(lines: &[Listed]) -> Vec<BTreeMap<Option<usize>, f64>> {
-    fn extend(lines: &[Listed], chosen: &mut Vec<Option<Edge>>, all: &mut Vec<Choice>) {
+fn every_choice(lines: &[Listed]) -> Vec<Vec<Option<Edge>>> {
+    fn extend(lines: &[Listed], chosen: &mut Vec<Option<Edge>>, all: &mut Vec<Vec<Option<Edge>>>) {
         let i = chosen.len();
         if i == lines.len() {
-            let score = (
-                u32::try_from(chosen.iter().flatten().count()).unwrap(),
-                -chosen.iter().flatten().map(|e| i64::from(e.penalty)).sum::<i64>(),
-            );
-            all.push((score, chosen.iter().map(|c| c.map(|e| e.attempt)).collect()));
+            all.push(chosen.clone());
             return;
         }
         for option in lines[i].edges.iter().copied().map(Some).chain([None]) {
@@ -147,15 +147,25 @@ fn brute_force(lines: &[Listed]) -> Vec<BTreeMap<Option<usize>, f64>> {
     }
     let mut all = Vec::new();
     extend(lines, &mut Vec::new(), &mut all);
-    let best = all.iter().map(|(score, _)| *score).max().unwrap();
-    let best: Vec<_> = all.into_iter().filter(|(score, _)| *score == best).collect();
+    all
+}
+
+/// The best of them, as the shares of each line.
+fn brute_force(lines: &[Listed]) -> Vec<BTreeMap<Option<usize>, f64>> {
+    let score = |chosen: &Vec<Option<Edge>>| {
+        let penalties = chosen.iter().flatten().map(|e| i64::from(e.penalty)).sum::<i64>();
+        (chosen.iter().flatten().count(), -penalties)
+    };
+    let all = every_choice(lines);
+    let most = all.iter().map(score).max().unwrap();
+    let best: Vec<_> = all.into_iter().filter(|chosen| score(chosen) == most).collect();
     #[expect(clippy::cast_precision_loss, reason = "a handful")]
     let share = 1.0 / best.len() as f64;
     (0..lines.len())
         .map(|i| {
             let mut shares = BTreeMap::new();
-            for (_, choice) in &best {
-                *shares.entry(choice[i]).or_insert(0.0) += share;
+            for chosen in &best {
+                *shares.entry(chosen[i].map(|edge| edge.attempt)).or_insert(0.0) += share;
             }
             shares
         })

@@ -1,0 +1,64 @@
+//! The zone of an error log, held against the captures.
+//!
+//! A log says local times and not where: lines are looked for under every zone there is, and one under
+//! which they find attempts, and nowhere else, is the log's. Finer differences are of the clock
+//! ([`LogClock`]).
+
+use alloc::vec::Vec;
+
+use why504_model::{Span, Timeout};
+
+use crate::LogClock;
+use crate::candidates::{self, Index};
+use crate::view::Points;
+
+/// Lines that are tried under other zones; more do not make the answer surer.
+const ZONE_SAMPLE: usize = 500;
+/// Real zones differ by multiples of a quarter of an hour, by 14 hours to both sides of UTC.
+const QUARTER: Span = Span::from_secs(900);
+const QUARTERS: i64 = 2 * 14 * 4;
+
+/// What the captures say about the zone in which an error log was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZoneEvidence {
+    /// Nothing rests on the zone: every line has an absolute time.
+    NotNeeded,
+    /// The zone is right: lines find attempts, and under any other offset at most half as many do.
+    Shown,
+    /// The lines find attempts when this is added to their times, and nowhere else.
+    Elsewhere(Span),
+    /// No offset stands out.
+    Unclear,
+}
+
+/// Holds the lines that have no absolute time against the attempts under every zone there is.
+pub fn zone_evidence(timeouts: &[Timeout], points: Points<'_>) -> ZoneEvidence {
+    let index = Index::new(&points.merged.attempts, |attempt| points.is_home(attempt));
+    let rests_on_zone = |t: &&Timeout| t.start.is_none() && !t.kind.is_read_timeout();
+    let undated: Vec<&Timeout> = timeouts.iter().filter(rests_on_zone).collect();
+    if undated.is_empty() {
+        return ZoneEvidence::NotNeeded;
+    }
+    let step = undated.len().div_ceil(ZONE_SAMPLE).max(1);
+    let fit = |quarter: i64| {
+        let skew = Span::from_nanos(QUARTER.nanos().saturating_mul(quarter));
+        let clock = LogClock::Aligned { skew, votes: 0 };
+        let sample = undated.iter().step_by(step);
+        sample.filter(|t| !candidates::candidates(&index, t, clock).0.is_empty()).count()
+    };
+    let mut fits: Vec<(usize, i64)> = (-QUARTERS..=QUARTERS).map(|q| (fit(q), q)).collect();
+    fits.sort_by_key(|&(count, quarter)| (core::cmp::Reverse(count), quarter.abs()));
+    let sampled = undated.len().div_ceil(step);
+    match fits.as_slice() {
+        [(best, quarter), (second, _), ..]
+            if *best > 0 && best * 2 >= sampled && second * 2 <= *best =>
+        {
+            if *quarter == 0 {
+                ZoneEvidence::Shown
+            } else {
+                ZoneEvidence::Elsewhere(Span::from_nanos(QUARTER.nanos().saturating_mul(*quarter)))
+            }
+        }
+        _ => ZoneEvidence::Unclear,
+    }
+}
