@@ -33,7 +33,8 @@ fn correlated(lines: u16, answered: impl Fn(u16) -> bool) -> Correlation {
 
 /// The only group's bounds, whether they are sure, and the lines that are counted.
 fn counted(found: &Correlation) -> (Vec<(Verdict, usize, usize)>, bool, usize) {
-    let [group] = found.groups.as_slice() else { panic!("one group: {:?}", found.groups) };
+    assert_eq!(found.groups.len(), 1, "{:?}", found.groups);
+    let group = &found.groups[0];
     let counts = group.counts.iter().map(|c| (c.verdict, c.least, c.most)).collect();
     (counts, group.sure, group.lines.len())
 }
