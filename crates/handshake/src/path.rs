@@ -11,7 +11,7 @@ use core::net::IpAddr;
 
 use why504_model::Span;
 
-use crate::{EventKind, Side, Sighting};
+use crate::{Event, EventKind, Side, Sighting};
 
 /// A capture point, by its place in the sorted list of points.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +28,9 @@ pub struct Place {
     pub to_server: Option<Span>,
     /// Shortest time from a SYN+ACK to its ACK: the way to the client and back.
     pub to_client: Option<Span>,
+    /// Packets of one client came from two distances: something on the way writes in its name, and
+    /// a SYN from next door may be that thing's.
+    pub relayed: bool,
 }
 
 /// The order of the capture points on the way to each server.
@@ -124,7 +127,9 @@ impl Place {
     pub fn at_client(self) -> bool {
         match (self.client_hops, self.server_hops) {
             // One wire to both: only delays tell, and where no handshake completed nothing does.
-            (Some(0), Some(0)) => self.to_client.is_some() && self.to_client < self.to_server,
+            (Some(0), Some(0)) => {
+                !self.relayed && self.to_client.is_some() && self.to_client < self.to_server
+            }
             (Some(0), _) => true,
             _ => false,
         }
@@ -155,6 +160,7 @@ impl Place {
         self.server_hops = least(self.server_hops, seen.server_hops);
         self.to_server = least(self.to_server, seen.to_server);
         self.to_client = least(self.to_client, seen.to_client);
+        self.relayed |= seen.relayed;
     }
 }
 
@@ -172,8 +178,16 @@ impl From<&Sighting> for Place {
             let there = answer.time.since(sighting.first_syn());
             (there, sighting.third_ack().map(|ack| ack.time.since(answer.time)))
         });
+        // A host's SYN echoes nothing (RFC 7323 section 3.2). The SYN of Linux's SYN proxy echoes what
+        // the client's ACK did (nf_synproxy_core.c, synproxy_send_server_syn), and comes from there.
+        let own = |e: &&Event| e.timestamps.is_none_or(|stamps| stamps.echo == 0);
+        let syn = sighting.syns().next().map(|e| hops(e.ttl));
+        let later = sighting.events.iter().filter(|e| e.side == Side::Client);
+        // A stack may give its RSTs another time to live than its connections.
+        let mut later = later.filter(|e| !matches!(e.kind, EventKind::Syn | EventKind::Rst));
         Self {
-            client_hops: sighting.syns().next().map(|e| hops(e.ttl)),
+            client_hops: sighting.syns().next().filter(own).map(|e| hops(e.ttl)),
+            relayed: syn.is_some_and(|syn| later.any(|e| hops(e.ttl) != syn)),
             server_hops: from_server,
             to_server: gaps.map(|(there, _)| there),
             to_client: gaps.and_then(|(_, back)| back),

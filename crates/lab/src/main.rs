@@ -84,8 +84,7 @@ enum Task {
     /// Answer on some addresses (started by `run`, inside the upstream's namespace)
     #[command(hide = true)]
     Server {
-        #[arg(long)]
-        never_accept: bool,
+        manner: netlab::server::Manner,
         listen: Vec<SocketAddr>,
     },
     /// Give back packets of a TUN device later or changed (started by `run`)
@@ -134,8 +133,8 @@ fn perform(task: Task) -> Result<ExitCode> {
             println!("{}", serde_json::to_string(&load)?);
         }
         Task::Reach { address } => netlab::client::reach(address)?,
-        Task::Server { never_accept, listen } => {
-            netlab::server::server(&listen, never_accept, || println!("listening"))?;
+        Task::Server { manner, listen } => {
+            netlab::server::server(&listen, manner, || println!("listening"))?;
         }
         Task::Forward { device, delay_ms, rewrite_for } => {
             let delay = Duration::from_millis(delay_ms);

@@ -304,6 +304,47 @@ fn points_are_in_order_of_hops_and_each_flow_has_its_own_roles() {
     }
 }
 
+/// A SYN proxy beside the server writes SYN and ACK anew, in the client's name, and passes on what
+/// follows. Linux's proxy leaves the echo of the client's ACK in its SYN; another may not.
+#[test]
+fn what_a_proxy_wrote_does_not_bring_the_client_near() {
+    for echo in [777, 0] {
+        let packets = handshakes(&[1, 2, 3], |segment| {
+            let up = segment.destination == Wire::default().server;
+            let syn = segment.flags == TcpFlags::SYN;
+            if syn && let Some(stamps) = &mut segment.timestamps {
+                stamps.echo = echo;
+            }
+            if segment.payload_len == 0 && up && !syn {
+                // Sooner than the server answers: the proxy is next door.
+                segment.time = segment.time - Span::from_micros(900);
+            }
+        });
+        let wire = Wire::default();
+        let mut all = Vec::new();
+        for packet in packets {
+            if let Packet::Tcp(answer) = packet
+                && answer.payload_len > 0
+            {
+                let (from, to) = (answer.destination, answer.source);
+                let (seq, ack) = (answer.ack.0, answer.seq.0);
+                let mut request = segment(answer.time, from, to, TcpFlags::ACK, seq, ack);
+                (request.ttl, request.payload_len) = (63, 10);
+                all.push(Packet::Tcp(request));
+            }
+            all.push(packet);
+        }
+        let mut path = Path::new([PointId(0)]);
+        for sighting in &track(0, &all) {
+            path.learn(sighting);
+        }
+        let place = path.place(PointId(0), wire.server.ip);
+        assert!(!place.at_client(), "echo {echo}: {place:?}");
+        // With a SYN that tells nothing, the server's own packets tell where the point is.
+        assert_eq!(place.at_server(), echo != 0, "echo {echo}: {place:?}");
+    }
+}
+
 /// A capture of ten minutes beside one of an hour: what passed before it began is not missing in it.
 #[test]
 fn handshakes_count_while_both_points_captured() {

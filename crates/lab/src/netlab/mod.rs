@@ -10,11 +10,14 @@ pub mod leftovers;
 mod namespaces;
 mod plan;
 mod processes;
+mod proxy;
 mod rules;
 mod run;
 pub mod server;
+mod translation;
 
 pub use install::{install, missing_programs};
 pub use namespaces::{janitor, remove_leftovers};
 pub use plan::{Request, plan};
+pub(crate) use rules::BROKEN_MEMBER;
 pub use run::{Outcome, run};

@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::command;
-use crate::scenario::Scenario;
+use crate::scenario::{Dnat, Scenario};
 
 const PREFIX: &str = "w504-";
 
@@ -24,6 +24,8 @@ const PREFIX: &str = "w504-";
 pub(super) struct Addresses {
     pub(super) gateway: &'static str,
     pub(super) upstream: &'static str,
+    /// The servers beside the upstream where connections are shared out among three.
+    others: [&'static str; 2],
     /// An address that nobody has and that is turned into the upstream's, where that is asked for.
     pub(super) virtual_upstream: &'static str,
     /// An address of the gateway's own link that nobody has.
@@ -41,6 +43,7 @@ impl Addresses {
             Self {
                 gateway: "fd77:1::2",
                 upstream: "fd77:2::2",
+                others: ["fd77:2::3", "fd77:2::4"],
                 virtual_upstream: "fd77:9::9",
                 absent: "fd77:1::1:250",
                 gateway_router: "fd77:1::1",
@@ -52,6 +55,7 @@ impl Addresses {
             Self {
                 gateway: "10.77.1.2",
                 upstream: "10.77.2.2",
+                others: ["10.77.2.3", "10.77.2.4"],
                 virtual_upstream: "10.77.9.9",
                 absent: "10.77.1.250",
                 gateway_router: "10.77.1.1",
@@ -60,6 +64,14 @@ impl Addresses {
                 prefix_length: 24,
             }
         }
+    }
+}
+
+impl Addresses {
+    /// The three servers among which connections are shared out.
+    pub(super) fn servers(&self) -> [&'static str; 3] {
+        let [second, third] = self.others;
+        [self.upstream, second, third]
     }
 }
 
@@ -211,6 +223,10 @@ impl Namespaces {
             ends.push(end(rt, "mid0", MID[0], (last, "mid1"), to.middle[0].to_owned()));
             ends.push(end(last, "mid1", MID[1], (rt, "mid0"), to.middle[1].to_owned()));
         }
+        if scenario.dnat == Some(Dnat::Servers) {
+            let more = to.others.map(|server| end(up, "eth0", UP, (last, "up0"), server.to_owned()));
+            ends.extend(more);
+        }
         if scenario.lua_source_mark {
             ends.extend((0..SOURCE_MARKS).map(|n| {
                 let address = source_mark(scenario.ipv6, n);
@@ -235,6 +251,10 @@ impl Namespaces {
             let timeout = "net.netfilter.nf_conntrack_tcp_timeout";
             sysctl(&self.router, &format!("{timeout}_syn_sent=3"))?;
             sysctl(&self.router, &format!("{timeout}_syn_recv=3"))?;
+        }
+        if scenario.upstream.iter().any(|up| up.syn_proxy) {
+            // An ACK that belongs to nothing is the proxy's to judge (nft(8), synproxy).
+            sysctl(&self.router, "net.netfilter.nf_conntrack_tcp_loose=0")?;
         }
         for setting in &scenario.upstream_sysctl {
             sysctl(&self.upstream, setting)?;

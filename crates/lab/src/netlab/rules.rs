@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::namespaces::Addresses;
+use super::{proxy, translation};
 use crate::scenario::{Behaviour, Dnat, Scenario, Upstream};
 
 /// The NFLOG group that dropped packets are logged to.
@@ -17,15 +17,16 @@ pub(super) const SYNACK: &str = "tcp flags & (syn|ack|rst) == syn|ack";
 const RST: &str = "tcp flags & rst == rst";
 const NOT_SYN: &str = "tcp flags & syn == 0x0";
 
-/// The first public port where the masquerade has few.
-const NAT_PORT: u16 = 30_000;
+/// How many members the link of a `broken_member` has, a power of two, and which one is broken: it
+/// gets the source ports that leave this remainder.
+pub(crate) const BROKEN_MEMBER: [u16; 2] = [4, 2];
 
 /// What a rule does with a packet.
 fn drop_it() -> String {
     format!("log group {NFLOG_GROUP} snaplen 128 queue-threshold 1 drop")
 }
 
-fn family(scenario: &Scenario) -> (&'static str, &'static str) {
+pub(super) fn family(scenario: &Scenario) -> (&'static str, &'static str) {
     if scenario.ipv6 { ("ip6", "ipv6_addr") } else { ("ip", "ipv4_addr") }
 }
 
@@ -72,7 +73,8 @@ pub(super) fn router(scenario: &Scenario, firewall: u32) -> String {
         icmp_lost(scenario),
     );
     if firewall == 1 {
-        script.push_str(&translation(scenario));
+        script.push_str(&translation::chains(scenario));
+        script.push_str(&proxy::chains(scenario));
     }
     script.push_str("}\n");
     script
@@ -86,38 +88,6 @@ fn icmp_lost(scenario: &Scenario) -> String {
     } else {
         String::new()
     }
-}
-
-fn translation(scenario: &Scenario) -> String {
-    let mut chains = String::new();
-    if scenario.nat {
-        // Port by port in turn would hide the reuse that few ports are there for.
-        let ports = match scenario.nat_ports {
-            0 => String::new(),
-            count => format!("to :{NAT_PORT}-{}", u32::from(NAT_PORT) + u32::from(count) - 1),
-        };
-        let _ = writeln!(
-            chains,
-            " chain source {{ type nat hook postrouting priority 100; oifname {} meta l4proto tcp \
-             masquerade {ports}; }}",
-            outside(scenario)
-        );
-    }
-    if scenario.dnat == Some(Dnat::Router) {
-        let _ = writeln!(
-            chains,
-            " chain destination {{ type nat hook prerouting priority -100; {} }}",
-            virtual_address(scenario)
-        );
-    }
-    chains
-}
-
-/// The rule that turns the virtual address into the upstream's.
-fn virtual_address(scenario: &Scenario) -> String {
-    let (ip, _) = family(scenario);
-    let to = Addresses::of(scenario);
-    format!("{ip} daddr {} meta l4proto tcp dnat {ip} to {};", to.virtual_upstream, to.upstream)
 }
 
 /// Every port's behaviours, each with its share of the port's connections.
@@ -180,7 +150,14 @@ fn towards_upstream(s: &Scenario, up: &Upstream, behaviour: Behaviour, share: Sh
         Behaviour::SynLost => format!("{port} {SYN} {} {drop}\n", share.by_packet()),
         Behaviour::MixedDrop => format!("{port} {SYN} {} {drop}\n", share.both_ways()),
         Behaviour::AckLost => format!("{port} {NOT_SYN} {} {drop}\n", share.by_connection()),
-        Behaviour::StaleConnection => format!("{port} {RST} {} {drop}\n", share.by_connection()),
+        Behaviour::StaleConnection | Behaviour::ChallengeLost | Behaviour::HalfOpen => {
+            format!("{port} {RST} {} {drop}\n", share.by_connection())
+        }
+        Behaviour::BrokenMember => {
+            let [members, broken] = BROKEN_MEMBER;
+            let last = members - 1;
+            format!("{port} tcp sport & {last} == {broken} {SYN} {} {drop}\n", share.by_packet())
+        }
         Behaviour::IcmpProhibited => {
             let kind = if s.ipv6 { "icmpv6" } else { "icmp" };
             format!("{port} {} reject with {kind} type admin-prohibited\n", share.by_connection())
@@ -196,6 +173,8 @@ fn towards_client(s: &Scenario, up: &Upstream, behaviour: Behaviour, share: Shar
         Behaviour::SynackLost => format!("{port} {SYNACK} {} {drop}\n", share.by_packet()),
         Behaviour::MixedDrop => format!("{port} {SYNACK} {} {drop}\n", share.both_ways()),
         Behaviour::ReplyLost => format!("{port} {RST} {} {drop}\n", share.by_packet()),
+        Behaviour::HalfOpen => format!("{port} {SYNACK} {} {drop}\n", share.by_connection()),
+        Behaviour::ChallengeLost => format!("{port} {NOT_SYN} {} {drop}\n", share.by_connection()),
         // Any number that the client cannot have asked for.
         Behaviour::WrongAck => {
             format!("{port} {SYNACK} {} tcp ackseq set 12345\n", share.by_connection())
@@ -263,7 +242,7 @@ pub(super) fn gateway(scenario: &Scenario) -> String {
     let output = chain(scenario, "output", "source", &output);
     let mut nat = String::new();
     if scenario.dnat == Some(Dnat::Gateway) {
-        let rule = virtual_address(scenario);
+        let rule = translation::virtual_address(scenario);
         let _ = writeln!(nat, " chain nat {{ type nat hook output priority -100; {rule} }}");
     }
     format!("table inet lab {{\n{input}{output}{nat}}}\n")

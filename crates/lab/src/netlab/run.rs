@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::namespaces::{Addresses, Namespaces, sysctl};
 use super::processes::Process;
 use super::{command, conf, detour, rules};
-use crate::scenario::{Behaviour, ClockError, Scenario};
+use crate::scenario::{Behaviour, ClockError, Dnat, Scenario};
 use crate::{pcap, truth};
 
 /// What a run made.
@@ -71,10 +71,14 @@ fn play(scenario: &Scenario, at: &Namespaces, folder: &Path, work: &Path) -> Res
     let closed = SocketAddr::from((upstream, 1)).to_string();
     command::run(&["ip", "netns", "exec", &at.gateway, &me, "reach", &closed])?;
     let leftovers = || {
-        if scenario.behaviours_met().any(|behaviour| behaviour == Behaviour::StaleConnection) {
+        if scenario.behaviours_met().any(Behaviour::needs_leftovers) {
             let words = [me.as_str(), "leftovers", "scenario.toml"];
             let leftovers = Process::start(&at.gateway, "leftovers", &words, work, &[])?;
             leftovers.finish(Duration::from_mins(2))?;
+            if scenario.leftovers_closed {
+                // Without the random offset that the kernel gives each 4-tuple.
+                sysctl(&at.gateway, "net.ipv4.tcp_timestamps=2")?;
+            }
         }
         Ok::<_, anyhow::Error>(())
     };
@@ -112,31 +116,34 @@ fn play(scenario: &Scenario, at: &Namespaces, folder: &Path, work: &Path) -> Res
 
 fn start_servers(scenario: &Scenario, at: &Namespaces, work: &Path) -> Result<Vec<Process>> {
     let me = std::env::current_exe()?.display().to_string();
-    let address = Addresses::of(scenario).upstream;
-    let host = if scenario.ipv6 { format!("[{address}]") } else { address.to_owned() };
-    let mut serving = vec![me.clone(), "server".to_owned()];
-    let mut holding = vec![me, "server".to_owned(), "--never-accept".to_owned()];
-    let mut deferred = Vec::new();
+    let to = Addresses::of(scenario);
+    let [mut serving, mut mute, mut holding, mut deferred] = [const { Vec::new() }; 4];
     for up in &scenario.upstream {
-        let listen = format!("{host}:{}", up.port);
+        let listen = |address: &str| match scenario.ipv6 {
+            true => format!("[{address}]:{}", up.port),
+            false => format!("{address}:{}", up.port),
+        };
         match up.behaviour {
             Some(Behaviour::Refused | Behaviour::ReplyLost | Behaviour::ArpFailure) => {}
-            Some(Behaviour::AcceptOverflow) => holding.push(listen),
-            Some(Behaviour::DeferAccept) => deferred.push(listen),
-            _ => serving.push(listen),
+            Some(Behaviour::AcceptOverflow) => holding.push(listen(to.upstream)),
+            Some(Behaviour::DeferAccept) => deferred.push(listen(to.upstream)),
+            Some(Behaviour::Mute) => mute.push(listen(to.upstream)),
+            _ if scenario.dnat == Some(Dnat::Servers) => serving.extend(to.servers().map(listen)),
+            _ => serving.push(listen(to.upstream)),
         }
     }
     let mut servers = Vec::new();
-    for (name, words, fixed) in [("server", serving, 2), ("holder", holding, 3)] {
-        if words.len() == fixed {
+    for (manner, addresses) in [("answers", serving), ("mute", mute), ("holds", holding)] {
+        if addresses.is_empty() {
             continue;
         }
-        if name == "holder" {
+        if manner == "holds" {
             // `listen()` takes the smaller of its backlog and this; the others listen already.
             sysctl(&at.upstream, "net.core.somaxconn=1")?;
         }
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let mut server = Process::start(&at.upstream, name, &words, work, &[])?;
+        let mut words = vec![me.as_str(), "server", manner];
+        words.extend(addresses.iter().map(String::as_str));
+        let mut server = Process::start(&at.upstream, manner, &words, work, &[])?;
         server.wait_for("listening", Duration::from_secs(5))?;
         servers.push(server);
     }

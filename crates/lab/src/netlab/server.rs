@@ -1,5 +1,5 @@
-//! The upstream servers: one process that answers on several ports, or holds them without ever
-//! accepting.
+//! The upstream servers: a process that answers on several ports, or that takes requests without a
+//! word, or that never accepts.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -7,17 +7,26 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// Serves on every address of `listen` for ever; with `never_accept` the listeners only exist.
-///
-/// Calls `ready` once all of them listen.
-pub fn server(listen: &[SocketAddr], never_accept: bool, ready: impl FnOnce()) -> Result<()> {
+/// What a server does with its clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Manner {
+    /// Answers each request and closes.
+    Answers,
+    /// Takes each request and says nothing.
+    Mute,
+    /// Listens and never accepts.
+    Holds,
+}
+
+/// Serves on every address of `listen` for ever. Calls `ready` once all of them listen.
+pub fn server(listen: &[SocketAddr], manner: Manner, ready: impl FnOnce()) -> Result<()> {
     let mut listeners = Vec::new();
     for address in listen {
         let listener = TcpListener::bind(address);
         listeners.push(listener.with_context(|| format!("cannot listen on {address}"))?);
     }
     ready();
-    if never_accept {
+    if manner == Manner::Holds {
         loop {
             std::thread::park();
         }
@@ -26,7 +35,7 @@ pub fn server(listen: &[SocketAddr], never_accept: bool, ready: impl FnOnce()) -
         for listener in &listeners {
             scope.spawn(move || {
                 for stream in listener.incoming().flatten() {
-                    std::thread::spawn(move || answer(stream));
+                    std::thread::spawn(move || answer(stream, manner));
                 }
             });
         }
@@ -37,7 +46,7 @@ pub fn server(listen: &[SocketAddr], never_accept: bool, ready: impl FnOnce()) -
 /// Longer than any run: a server that never gives up on a silent client.
 const PATIENCE: Duration = Duration::from_mins(30);
 
-fn answer(mut stream: TcpStream) -> std::io::Result<()> {
+fn answer(mut stream: TcpStream, manner: Manner) -> std::io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut request: Vec<u8> = Vec::new();
     let mut piece = [0; 2048];
@@ -51,6 +60,11 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
             return Ok(());
         }
         request.extend(piece.iter().take(length));
+    }
+    if manner == Manner::Mute {
+        // Until the client goes.
+        stream.read(&mut piece)?;
+        return Ok(());
     }
     stream.write_all(
         b"HTTP/1.0 200 OK\r\nServer: shop\r\nContent-Type: text/plain\r\n\

@@ -69,13 +69,34 @@ pub enum Behaviour {
     ClientOutputDrop,
     /// The peer is an address on the gateway's own link that nobody has: no SYN is ever sent.
     ArpFailure,
+    /// The router drops SYN+ACKs and the client's RSTs, for chosen connections: the upstream keeps the
+    /// half-open attempt, and a later one from the same port gets a bare ACK.
+    HalfOpen,
+    /// As `stale_connection`, and the router drops the upstream's bare ACKs as well.
+    ChallengeLost,
+    /// Of four members of a link, shared out by source port, one loses SYNs.
+    BrokenMember,
+    /// The upstream takes the connection and the request, and never answers.
+    Mute,
 }
 
 impl Behaviour {
     /// Whether it can be one of several on a port: those that the listening socket, the address or
     /// the state of the whole host decides cannot.
     pub fn can_be_mixed(self) -> bool {
-        !matches!(self, Self::AcceptOverflow | Self::DeferAccept | Self::ArpFailure)
+        !matches!(
+            self,
+            Self::AcceptOverflow
+                | Self::DeferAccept
+                | Self::ArpFailure
+                | Self::BrokenMember
+                | Self::Mute
+        )
+    }
+
+    /// Whether an older connection must hold the port.
+    pub fn needs_leftovers(self) -> bool {
+        matches!(self, Self::StaleConnection | Self::ChallengeLost)
     }
 
     /// Whether the upstream host's filter chooses the connections.

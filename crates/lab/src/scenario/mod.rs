@@ -92,6 +92,10 @@ pub struct Scenario {
     /// Whether the connections that `stale_connection` leaves behind are older than the captures.
     #[serde(default)]
     pub leftovers_before_capture: bool,
+    /// Whether these connections ended in order, the upstream first, which then waits (TIME_WAIT); and
+    /// the gateway's TCP timestamps begin anew, as those of a host that takes an address over.
+    #[serde(default)]
+    pub leftovers_closed: bool,
     /// The upstream ports and what goes wrong on each.
     pub upstream: Vec<Upstream>,
 }
@@ -138,6 +142,9 @@ pub enum Dnat {
     Router,
     /// The gateway's own filter: only the logs show it.
     Gateway,
+    /// The router, which shares the connections out among three servers: the first gets those with a
+    /// hash of 0 to 32, the second 33 to 65, the third the rest. The shares of a `mix` count alike.
+    Servers,
 }
 
 impl Default for Routes {
@@ -206,6 +213,10 @@ pub struct Upstream {
     /// How long the behaviours that delay a packet hold it back, milliseconds.
     #[serde(default = "default_delay")]
     pub delay_ms: u32,
+    /// Whether the router answers SYNs in the upstream's place, and asks it only when the client has
+    /// acknowledged (`nft synproxy`); what else happens to the port happens behind it.
+    #[serde(default)]
+    pub syn_proxy: bool,
     /// Percent of the connections for each of several behaviours; the rest is healthy.
     #[serde(default)]
     pub mix: BTreeMap<Behaviour, u32>,
@@ -302,6 +313,9 @@ impl Scenario {
         if up.behaviour.is_some() != up.mix.is_empty() {
             bail!("exactly one of `behaviour` and `mix` is needed");
         }
+        if up.syn_proxy && (self.nat || self.dnat.is_some() || self.ipv6 || self.firewalls == 2) {
+            bail!("syn_proxy is for one router, IPv4 and no NAT");
+        }
         if up.mix.values().sum::<u32>() > 100 {
             bail!("the shares of `mix` add up to more than 100");
         }
@@ -361,6 +375,7 @@ mod tests {
             "[[upstream]]\nport = 8001\nmix = { accept_overflow = 10 }\n",
             "nat = true\n[[upstream]]\nport = 8001\nbehaviour = 'syn_delayed'\n",
             "[[upstream]]\nport = 8001\nbehaviour = 'no_such'\n",
+            "nat = true\n[[upstream]]\nport = 8001\nbehaviour = 'healthy'\nsyn_proxy = true\n",
             "nonsense = 1\n[[upstream]]\nport = 8001\nbehaviour = 'healthy'\n",
         ] {
             assert!(Scenario::parse(&format!("{HEAD}{bad}")).is_err(), "{bad}");

@@ -1,7 +1,7 @@
 //! What happened to a known attempt: counts of its packets on both sides, and the cause that
 //! follows from them with perfect knowledge.
 
-use super::Attempt;
+use super::{Attempt, Settings};
 use super::gateway::GatewayAttempt;
 use super::logs::ErrorLine;
 use super::packets::Packets;
@@ -20,6 +20,7 @@ pub(super) fn describe(
     error: &ErrorLine,
     attempt: &GatewayAttempt,
     packets: &Packets,
+    settings: &Settings,
 ) -> Option<(Attempt, Losses)> {
     let deadline = deadline(error, attempt);
     let before = |times: &[i64]| times.iter().filter(|time| **time <= deadline).count();
@@ -46,6 +47,7 @@ pub(super) fn describe(
         refusal_sent: before(&upstream.refusals) > 0,
         ack_arrived: upstream.acks.first().copied(),
         last_synack_sent: upstream.synacks.last().copied(),
+        proxied: settings.proxied.contains(&attempt.dport),
     };
     let cause = cause(error.what, &facts)?;
     // At which firewalls the direction that failed lost something of this attempt.
@@ -124,6 +126,8 @@ struct Facts {
     refusal_sent: bool,
     ack_arrived: Option<i64>,
     last_synack_sent: Option<i64>,
+    /// A SYN proxy answered in the server's place.
+    proxied: bool,
 }
 
 /// The cause, in the product's words (product.md section 3).
@@ -162,6 +166,7 @@ fn mechanism(
     packets: &Packets,
 ) -> Option<&'static str> {
     match cause {
+        "connected" if facts.proxied => Some("syn_proxy"),
         "synack_late" if facts.syn_arrived == 0 => Some("syn_delayed"),
         "synack_late" if facts.synack_sent == 0 => Some("server_slow"),
         "synack_late" => Some("late_path"),
@@ -192,10 +197,14 @@ fn held_by(attempt: &UpstreamAttempt, packets: &Packets) -> Option<&'static str>
     })
 }
 
+/// What the gateway shook hands with a proxy about was no handshake of the server's: that one is fine,
+/// and what is lost behind the proxy is not the gateway's.
+///
 /// A SYN+ACK that is sent well after the client's ACK had arrived was not waiting for it: 100 ms is
 /// far above the delay of the lab's links and far below the first repetition (1 s).
 fn after_connect(facts: &Facts) -> &'static str {
     match (facts.ack_arrived, facts.last_synack_sent) {
+        _ if facts.proxied => "connected",
         (None, _) => "ack_lost",
         (Some(ack), Some(synack)) if synack > ack + 100_000_000 => "ack_ignored",
         _ => "connected",
@@ -221,6 +230,7 @@ mod tests {
         refusal_sent: false,
         ack_arrived: None,
         last_synack_sent: None,
+        proxied: false,
     };
 
     #[test]
@@ -254,6 +264,11 @@ mod tests {
             ("synack_lost", connect, Facts { synack_arrived_late: 1, ..facts(1, 2, false) }),
             ("synack_late", connect, Facts { synack_sent_late: 1, ..facts(1, 0, false) }),
             ("ack_lost", "lua tcp socket read timed out", facts(1, 2, false)),
+            (
+                "connected",
+                "lua tcp socket read timed out",
+                Facts { proxied: true, ..facts(1, 2, false) },
+            ),
         ] {
             assert_eq!(cause(what, &facts), Some(expected), "{what} {facts:?}");
         }

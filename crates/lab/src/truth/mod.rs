@@ -114,7 +114,7 @@ pub fn derive(folder: &Path, settings: &Settings) -> Result<(Vec<Row>, Summary)>
         let found = identify::attempt(error, &access, &packets, settings);
         let found = found.and_then(|(found, how)| {
             let described = match found {
-                Found::Sent(attempt) => cause::describe(error, attempt, &packets)?,
+                Found::Sent(attempt) => cause::describe(error, attempt, &packets, settings)?,
                 Found::Unsent(attempt) => (*attempt, cause::Losses::default()),
             };
             // What nobody logged may have been lost elsewhere, or not at all.

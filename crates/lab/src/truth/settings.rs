@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::scenario::{Behaviour, ClockError, Scenario};
+use crate::netlab::BROKEN_MEMBER;
+use crate::scenario::{Behaviour, ClockError, Scenario, Upstream};
 
 /// What must be known about a set to find its truth; from `truth.json`.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +30,10 @@ pub struct Settings {
     pub stalls: bool,
     /// Upstream ports whose address nobody has.
     pub absent: Vec<u16>,
+    /// Upstream ports that a SYN proxy answers for.
+    pub proxied: Vec<u16>,
+    /// Modulus and remainder of the source ports whose SYNs alone are lost, where one class does.
+    pub broken_ports: Option<[u16; 2]>,
     /// Whether every loss of the set is in the router's capture of what it dropped, so that one
     /// which is not there is not certain.
     pub losses_logged: bool,
@@ -61,18 +66,20 @@ struct Arguments {
     #[serde(default)]
     absent: Vec<u16>,
     #[serde(default)]
+    proxied: Vec<u16>,
+    #[serde(default)]
+    broken_ports: Option<[u16; 2]>,
+    #[serde(default)]
     losses_logged: bool,
 }
 
 impl Settings {
     /// Those of a scenario.
     pub fn of(scenario: &Scenario) -> Self {
-        let absent = scenario
-            .upstream
-            .iter()
-            .filter(|up| up.behaviour == Some(Behaviour::ArpFailure))
-            .map(|up| up.port)
-            .collect();
+        let ports = |is: fn(&Upstream) -> bool| {
+            scenario.upstream.iter().filter(|up| is(up)).map(|up| up.port).collect()
+        };
+        let broken = scenario.behaviours_met().any(|behaviour| behaviour == Behaviour::BrokenMember);
         Self {
             timezone: scenario.timezone.clone(),
             ipv6: scenario.ipv6,
@@ -82,7 +89,9 @@ impl Settings {
             isn_rewrite: scenario.isn_rewrite,
             translated: scenario.nat || scenario.dnat.is_some(),
             stalls: scenario.routes.stalled > 0,
-            absent,
+            absent: ports(|up| up.behaviour == Some(Behaviour::ArpFailure)),
+            proxied: ports(|up| up.syn_proxy),
+            broken_ports: broken.then_some(BROKEN_MEMBER),
             losses_logged: true,
         }
     }
@@ -105,6 +114,8 @@ impl Settings {
             translated: args.nat || args.dnat,
             stalls: args.stalls,
             absent: args.absent,
+            proxied: args.proxied,
+            broken_ports: args.broken_ports,
             losses_logged: args.losses_logged,
         })
     }
@@ -131,7 +142,8 @@ pub fn write_settings(folder: &Path, scenario: &Scenario, settings: &Settings) -
             "mix": mixed, "proxy_connect_timeout": settings.proxy_connect_timeout,
             "gateway_clock": settings.gateway_clock, "upstream_clock": settings.upstream_clock,
             "isn_rewrite": settings.isn_rewrite, "stalls": settings.stalls,
-            "absent": settings.absent, "losses_logged": settings.losses_logged,
+            "absent": settings.absent, "proxied": settings.proxied,
+            "broken_ports": settings.broken_ports, "losses_logged": settings.losses_logged,
         },
         "description": scenario.description,
         "ports": ports,
@@ -150,12 +162,14 @@ mod tests {
     fn what_is_written_is_read() {
         let text = "description = 'x'\nseconds = 1\nrate = 1\nisn_rewrite = true\n\
                     upstream_clock = { offset_seconds = 3600.5, drift_ppm = 400.0 }\n\
-                    [[upstream]]\nport = 8001\nbehaviour = 'arp_failure'\n";
+                    [[upstream]]\nport = 8001\nbehaviour = 'arp_failure'\n\
+                    [[upstream]]\nport = 8002\nbehaviour = 'broken_member'\n";
         let scenario = Scenario::parse(text).unwrap();
         let settings = Settings::of(&scenario);
         let folder = tempfile::tempdir().unwrap();
         write_settings(folder.path(), &scenario, &settings).unwrap();
         assert_eq!(Settings::read(folder.path()).unwrap(), settings);
         assert_eq!(settings.absent, [8001]);
+        assert_eq!(settings.broken_ports, Some([4, 2]));
     }
 }
