@@ -37,7 +37,7 @@ pub(crate) fn without_attempt(
     join: Join,
     shown: &Shown<'_, impl Fn(usize) -> bool>,
 ) -> Case {
-    let during = candidates::widest(timeout).shifted(join.clock.skew());
+    let during = candidates::widest(timeout).shifted(join.clock.skew(timeout));
     let (client, server) = ends(shown.points, timeout.peer, during);
     let mut facts = Facts::without_attempt(timeout, client, server);
     let began = || shown.attempts.began(timeout.peer, during);
@@ -90,7 +90,7 @@ impl ClientHosts {
     /// Whether one of these hosts asked its link for the upstream of a line, again, and had no answer.
     pub(crate) fn asked_in_vain(&self, points: Points<'_>, timeout: &Timeout, join: &Join) -> bool {
         let Some(peer) = timeout.peer else { return false };
-        let during = candidates::widest(timeout).shifted(join.clock.skew());
+        let during = candidates::widest(timeout).shifted(join.clock.skew(timeout));
         self.0.iter().any(|(point, cards)| {
             let coverage = points.coverage.get(point);
             coverage.is_some_and(|coverage| coverage.unresolved(peer.ip, during, cards))

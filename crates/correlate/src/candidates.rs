@@ -108,7 +108,7 @@ pub(crate) fn candidates(
     timeout: &Timeout,
     clock: LogClock,
 ) -> (Vec<Edge>, Window) {
-    let (skew, complete) = (clock.skew(), clock == LogClock::SameHost);
+    let (skew, complete) = (clock.skew(timeout), clock == LogClock::SameHost);
     let mut windows = windows(timeout, clock).into_iter().take(if complete { 2 } else { 1 });
     let mut last = windows.next().unwrap_or_else(|| by_second(timeout));
     loop {

@@ -69,7 +69,7 @@ impl Candidate {
         clock: LogClock,
     ) -> Option<Self> {
         let attempt = points.merged.attempts.get(index)?;
-        let deadline = candidates::deadline(timeout, attempt, clock.skew());
+        let deadline = candidates::deadline(timeout, attempt, clock.skew(timeout));
         let end = deadline.within.end().max(attempt.first_syn() + Span::from_nanos(1));
         let during = Interval::new(attempt.first_syn(), end);
         let asked = Asked::by(timeout.kind);

@@ -59,7 +59,7 @@ pub use outcome::judge_attempt;
 pub use peers::{unseen_peers, virtual_peers};
 pub use rates::{Class, Concentration, Counted, Losses, Rates};
 pub use search::Join;
-pub use skew::LogClock;
+pub use skew::{Drift, LogClock};
 pub use timers::{SettledTimer, settle_timers};
 pub use verdict::{Grade, LostPacket, Mechanism, Settles, Verdict};
 pub use view::{Points, Station, ends};

@@ -117,8 +117,8 @@ impl Starts {
         clock: LogClock,
         search: &Search<'_>,
     ) -> bool {
-        let near = start.shifted(clock.skew()).widened(NEAR, NEAR);
-        let reported = timeout.logged.shifted(clock.skew()).end();
+        let near = start.shifted(clock.skew(timeout)).widened(NEAR, NEAR);
+        let reported = timeout.logged.shifted(clock.skew(timeout)).end();
         timeout.kind.is_connect_timeout()
             && search.index.began(timeout.peer, near).any(|(i, attempt)| {
                 !self.held.contains(&i)
@@ -156,7 +156,7 @@ fn starts_near(
     clock: LogClock,
     search: &Search<'_>,
 ) -> (u64, [u64; BESIDE.len()]) {
-    let at = candidates::at_start(start, clock).shifted(clock.skew());
+    let at = candidates::at_start(start, clock).shifted(clock.skew(timeout));
     let count = |by: i64| {
         let there = at.shifted(at.length().scaled(by, 1));
         let began = search.index.began(timeout.peer, there);

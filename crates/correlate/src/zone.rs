@@ -8,9 +8,9 @@ use alloc::vec::Vec;
 
 use why504_model::{Span, Timeout};
 
-use crate::LogClock;
 use crate::candidates::{self, Index};
 use crate::view::Points;
+use crate::{Drift, LogClock};
 
 /// Lines that are tried under other zones; more do not make the answer surer.
 const ZONE_SAMPLE: usize = 500;
@@ -42,7 +42,7 @@ pub fn zone_evidence(timeouts: &[Timeout], points: Points<'_>) -> ZoneEvidence {
     let step = undated.len().div_ceil(ZONE_SAMPLE).max(1);
     let fit = |quarter: i64| {
         let skew = Span::from_nanos(QUARTER.nanos().saturating_mul(quarter));
-        let clock = LogClock::Aligned { skew, votes: 0 };
+        let clock = LogClock::Aligned { skew, drift: Drift::NONE, votes: 0 };
         let sample = undated.iter().step_by(step);
         sample.filter(|t| !candidates::candidates(&index, t, clock).0.is_empty()).count()
     };

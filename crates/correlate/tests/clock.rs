@@ -141,3 +141,20 @@ fn in_a_crowd_a_clock_that_differs_makes_no_verdict_wrong_and_sure() {
         }
     }
 }
+
+/// A rate is learnt like a skew: evenly wrong clocks cost no verdict.
+#[test]
+fn a_clock_that_drifts_evenly_from_the_log_is_followed() {
+    let clocks: [(&str, Ahead); 3] = [
+        ("-1.3 s and -300 ppm", |t| -1300 - t * 300 / 1_000_000),
+        ("5 s and 500 ppm", |t| 5000 + t * 500 / 1_000_000),
+        ("2 s and -500 ppm", |t| 2000 - t * 500 / 1_000_000),
+    ];
+    for (what, ahead) in clocks {
+        let mut day = day(600, 1, StartBasis::UpstreamTimes, false);
+        day.by_another_clock(ahead);
+        let (sure, wrong) = day.sure();
+        assert_eq!(wrong, [], "{what}");
+        assert!(sure * 100 >= day.truth.len() * 95, "{what}: {sure} of {}", day.truth.len());
+    }
+}

@@ -83,10 +83,7 @@ enum Task {
     Reach { address: SocketAddr },
     /// Answer on some addresses (started by `run`, inside the upstream's namespace)
     #[command(hide = true)]
-    Server {
-        manner: netlab::server::Manner,
-        listen: Vec<SocketAddr>,
-    },
+    Server { manner: netlab::server::Manner, listen: Vec<SocketAddr> },
     /// Give back packets of a TUN device later or changed (started by `run`)
     #[command(hide = true)]
     Forward {

@@ -224,7 +224,8 @@ impl Namespaces {
             ends.push(end(last, "mid1", MID[1], (rt, "mid0"), to.middle[1].to_owned()));
         }
         if scenario.dnat == Some(Dnat::Servers) {
-            let more = to.others.map(|server| end(up, "eth0", UP, (last, "up0"), server.to_owned()));
+            let more =
+                to.others.map(|server| end(up, "eth0", UP, (last, "up0"), server.to_owned()));
             ends.extend(more);
         }
         if scenario.lua_source_mark {

@@ -9,12 +9,8 @@ use crate::scenario::Scenario;
 /// Their SYNs are not tracked, so that the kernel's connection tracking starts with the client's ACK
 /// (nft(8), synproxy). What the upstream answers is dropped or not before the proxy hears it.
 pub(super) fn chains(scenario: &Scenario) -> String {
-    let ports: Vec<String> = scenario
-        .upstream
-        .iter()
-        .filter(|up| up.syn_proxy)
-        .map(|up| up.port.to_string())
-        .collect();
+    let ports: Vec<String> =
+        scenario.upstream.iter().filter(|up| up.syn_proxy).map(|up| up.port.to_string()).collect();
     if ports.is_empty() {
         return String::new();
     }

@@ -31,10 +31,8 @@ pub(super) fn chains(scenario: &Scenario) -> String {
         Some(Dnat::Servers) => shared_out(scenario),
         Some(Dnat::Gateway) | None => return chains,
     };
-    let _ = writeln!(
-        chains,
-        " chain destination {{ type nat hook prerouting priority -100; {rule} }}"
-    );
+    let _ =
+        writeln!(chains, " chain destination {{ type nat hook prerouting priority -100; {rule} }}");
     chains
 }
 
@@ -70,7 +68,8 @@ mod tests {
         let text = "description = 'x'\nseconds = 1\nrate = 1\ndnat = 'servers'\n\
                     [[upstream]]\nport = 8001\nbehaviour = 'healthy'\n";
         let rules = chains(&Scenario::parse(text).unwrap());
-        for (server, share) in [("10.77.2.2", "0-32"), ("10.77.2.3", "33-65"), ("10.77.2.4", "66-99")]
+        for (server, share) in
+            [("10.77.2.2", "0-32"), ("10.77.2.3", "33-65"), ("10.77.2.4", "66-99")]
         {
             let rule = format!("mark {share} dnat ip to {server};");
             assert_eq!(rules.matches(&rule).count(), 1, "{rule} in {rules}");

@@ -1,11 +1,11 @@
 //! What happened to a known attempt: counts of its packets on both sides, and the cause that
 //! follows from them with perfect knowledge.
 
-use super::{Attempt, Settings};
 use super::gateway::GatewayAttempt;
 use super::logs::ErrorLine;
 use super::packets::Packets;
 use super::upstream::UpstreamAttempt;
+use super::{Attempt, Settings};
 
 /// How many losses of an attempt the router's own capture confirms.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -79,7 +79,8 @@ impl Settings {
         let ports = |is: fn(&Upstream) -> bool| {
             scenario.upstream.iter().filter(|up| is(up)).map(|up| up.port).collect()
         };
-        let broken = scenario.behaviours_met().any(|behaviour| behaviour == Behaviour::BrokenMember);
+        let broken =
+            scenario.behaviours_met().any(|behaviour| behaviour == Behaviour::BrokenMember);
         Self {
             timezone: scenario.timezone.clone(),
             ipv6: scenario.ipv6,

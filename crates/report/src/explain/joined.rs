@@ -88,8 +88,8 @@ pub(super) fn join(run: &Run<'_>, case: &Case, page: &mut Page<'_>) -> io::Resul
     page.field(2, "first SYN", &sought)?;
     let clocks = match case.join.clock {
         LogClock::SameHost => "log and gateway's capture come from one host".to_owned(),
-        LogClock::Aligned { skew, votes } => {
-            format!("capture minus log is {}, by {votes} pairs", duration(skew))
+        aligned @ LogClock::Aligned { votes, .. } => {
+            format!("capture minus log is {}, by {votes} pairs", duration(aligned.skew(timeout)))
         }
         LogClock::Unknown => "log and capture were not shown to agree; taken as equal".to_owned(),
     };

@@ -128,16 +128,19 @@ pub(super) fn clocks(run: &Run<'_>) -> Vec<String> {
     let of_log: BTreeSet<&str> =
         run.correlation.cases.iter().map(|c| log_clock(c.join.clock)).collect();
     lines.extend(of_log.into_iter().map(str::to_owned));
-    let skews: BTreeSet<Span> = run
+    let skews: BTreeSet<(Span, i64)> = run
         .correlation
         .cases
         .iter()
         .filter_map(|c| match c.join.clock {
-            LogClock::Aligned { skew, .. } => Some(skew),
+            LogClock::Aligned { skew, drift, .. } => Some((skew, drift.rate)),
             LogClock::SameHost | LogClock::Unknown => None,
         })
         .collect();
-    lines.extend(skews.into_iter().map(|s| format!("capture minus log: {}", signed(s))));
+    lines.extend(skews.into_iter().map(|(skew, rate)| match rate {
+        0 => format!("capture minus log: {}", signed(skew)),
+        _ => format!("capture minus log: {}, drifting by {} ppm", signed(skew), rate / 1000),
+    }));
     lines
 }
 
