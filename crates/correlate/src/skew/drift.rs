@@ -138,19 +138,20 @@ fn along(pairs: &[Pair], drift: Drift) -> BTreeMap<i64, Votes> {
 /// are milliseconds, and the sums then stay far below 2^127.
 fn fitted(pairs: &[Pair], line: Span, drift: Drift) -> (Span, Drift) {
     let mut count = 0;
-    let (mut sum_t, mut sum_d, mut sum_tt, mut sum_td) = (0_i128, 0_i128, 0_i128, 0_i128);
+    let (mut times, mut squares) = (0_i128, 0_i128);
+    let (mut leads, mut products) = (0_i128, 0_i128);
     for pair in pairs.iter().filter(|pair| near(pair, line, drift)) {
-        let t = i128::from(pair.start.since(drift.since).nanos() / 1000);
-        let d = i128::from(pair.ahead.nanos() / 1000);
-        count += 1;
-        (sum_t, sum_d, sum_tt, sum_td) = (sum_t + t, sum_d + d, sum_tt + t * t, sum_td + t * d);
+        let time = i128::from(pair.start.since(drift.since).nanos() / 1000);
+        let lead = i128::from(pair.ahead.nanos() / 1000);
+        (count, times, leads) = (count + 1, times + time, leads + lead);
+        (squares, products) = (squares + time * time, products + time * lead);
     }
-    let under = count * sum_tt - sum_t * sum_t;
+    let under = count * squares - times * times;
     if under == 0 {
         return (line, drift);
     }
-    let rate = (count * sum_td - sum_t * sum_d) * i128::from(BILLION) / under;
-    let skew = (sum_d - sum_t * rate / i128::from(BILLION)) / count;
+    let rate = (count * products - times * leads) * i128::from(BILLION) / under;
+    let skew = (leads - times * rate / i128::from(BILLION)) / count;
     match (i64::try_from(rate), i64::try_from(skew)) {
         (Ok(rate), Ok(skew)) => (Span::from_micros(skew), Drift { rate, ..drift }),
         _ => (line, drift),
