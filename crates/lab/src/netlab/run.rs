@@ -119,9 +119,9 @@ fn start_servers(scenario: &Scenario, at: &Namespaces, work: &Path) -> Result<Ve
     let to = Addresses::of(scenario);
     let [mut serving, mut mute, mut holding, mut deferred] = [const { Vec::new() }; 4];
     for up in &scenario.upstream {
-        let listen = |address: &str| match scenario.ipv6 {
-            true => format!("[{address}]:{}", up.port),
-            false => format!("{address}:{}", up.port),
+        let listen = |address: &str| {
+            let host = if scenario.ipv6 { format!("[{address}]") } else { address.to_owned() };
+            format!("{host}:{}", up.port)
         };
         match up.behaviour {
             Some(Behaviour::Refused | Behaviour::ReplyLost | Behaviour::ArpFailure) => {}

@@ -63,8 +63,7 @@ fn answer(mut stream: TcpStream, manner: Manner) -> std::io::Result<()> {
     }
     if manner == Manner::Mute {
         // Until the client goes.
-        stream.read(&mut piece)?;
-        return Ok(());
+        return stream.read_to_end(&mut request).map(|_| ());
     }
     stream.write_all(
         b"HTTP/1.0 200 OK\r\nServer: shop\r\nContent-Type: text/plain\r\n\
