@@ -19,6 +19,7 @@
 )]
 
 mod case_id;
+mod counted;
 mod flight;
 mod limit;
 mod moment;

@@ -137,6 +137,12 @@ pub(crate) fn grouped(count: u64) -> String {
     text
 }
 
+/// `1 file`, `3 files`.
+pub(crate) fn plural(count: u64, noun: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", grouped(count))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 mod attempt;
 mod case;
 mod check;
+mod group;
 mod log;
 mod prepared;
 mod rates;
@@ -12,6 +13,7 @@ mod reset;
 mod summary;
 mod timeout_line;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -40,14 +42,21 @@ struct RunLine<'a> {
     inputs: &'a [String],
 }
 
-/// The whole report: the run, the cases, the summary.
+/// The whole report: the run, the cases, groups of ambiguous ones, the summary.
 pub fn report(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
     header(run.tool, run.inputs, out)?;
     let ids = case_ids(run);
+    let groups = || (1..).zip(&run.correlation.groups);
+    let numbers: BTreeMap<usize, usize> =
+        groups().flat_map(|(number, g)| g.lines.iter().map(move |&line| (line, number))).collect();
     for case in &run.correlation.cases {
-        if let Some(line) = case::line(run, case, &ids) {
+        let number = numbers.get(&case.timeout).copied();
+        if let Some(line) = case::line(run, case, &ids, number) {
             write_line(&line, out)?;
         }
+    }
+    for (number, group) in groups() {
+        write_line(&group::line(run, number, group), out)?;
     }
     summary(run, out)
 }

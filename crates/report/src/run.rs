@@ -291,6 +291,12 @@ impl<'a> Run<'a> {
             tunnels: self.tunnels,
         }
     }
+
+    /// A line of a log, by the name of its file alone: `error.log.2.gz:88213`.
+    pub(crate) fn log_place(&self, location: Location) -> String {
+        let path = self.captures().file(location);
+        format!("{}:{}", path.rsplit('/').next().unwrap_or(path), location.record)
+    }
 }
 
 impl<'a> Captures<'a> {

@@ -20,7 +20,7 @@ use crate::flight::{Proof, proofs};
 use crate::moment::duration;
 use crate::pcapng::{self, Interface};
 use crate::run::Run;
-use crate::text::{log_place, way};
+use crate::text::way;
 use crate::visible::visible;
 use crate::{reason, words};
 
@@ -176,7 +176,7 @@ fn headline(run: &Run<'_>, case: &Case, id: &str) -> String {
     }
     if let Some(timeout) = run.timeouts.get(case.timeout) {
         let message = run.texts.get(case.timeout).unwrap_or_default().message;
-        lines.push(format!("{}: {message}", log_place(run, timeout.location)));
+        lines.push(format!("{}: {message}", run.log_place(timeout.location)));
     }
     if case.candidates.len() > 1 {
         let shown = case.candidates.len().min(CANDIDATES);

@@ -27,7 +27,6 @@ use classes::classes;
 
 pub use check::check;
 pub(crate) use classes::way;
-pub(crate) use ending::log_place;
 pub use handshakes::{handshake, handshakes_header, handshakes_summary};
 pub(crate) use headline::surety_of;
 pub(crate) use packets::packet_list;

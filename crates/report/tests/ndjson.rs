@@ -84,6 +84,31 @@ fn assert_evidence(list: &Value) {
     }
 }
 
+const COUNT: [(&str, &str); 4] =
+    [("verdict", "s"), ("least", "n"), ("most", "n"), ("expected", "?n")];
+
+fn assert_group(group: &Value) {
+    assert_eq!(group["type"], "group");
+    assert_types(
+        group,
+        &[
+            ("group", "n"),
+            ("peer", "?o"),
+            ("start", "?s"),
+            ("end", "?s"),
+            ("cases", "n"),
+            ("decided", "n"),
+            ("attempts", "n"),
+            ("exact", "b"),
+            ("sure", "b"),
+            ("counts", "a"),
+        ],
+    );
+    for count in group["counts"].as_array().expect("checked") {
+        assert_types(count, &COUNT);
+    }
+}
+
 fn assert_case(case: &Value) {
     assert_types(
         case,
@@ -104,8 +129,10 @@ fn assert_case(case: &Value) {
             ("candidate_attempts", "a"),
             ("evidence", "a"),
             ("reason", "s"),
+            ("group", "?n"),
         ],
     );
+    assert_eq!(case["group"].is_null(), case["verdict"] != "ambiguous", "{case}");
     assert_log(&case["log"]);
     assert_types(&case["timeout"], &[("seconds", "?n"), ("source", "s")]);
     assert_types(
@@ -173,12 +200,16 @@ fn the_report_keeps_the_contract() {
             &[("type", "s"), ("schema_version", "n"), ("tool", "s"), ("inputs", "a")],
         );
         assert_eq!(first["type"], "run");
-        let (summary, cases) = rest.split_last().expect("a summary line");
+        let (summary, rest) = rest.split_last().expect("a summary line");
         assert_eq!(summary["type"], "summary");
-        assert_eq!(cases.len(), run.correlation.cases.len());
+        let (cases, groups) = rest.split_at(run.correlation.cases.len());
         for case in cases {
             assert_eq!(case["type"], "case");
             assert_case(case);
+        }
+        assert_eq!(groups.len(), run.correlation.groups.len());
+        for group in groups {
+            assert_group(group);
         }
     }
 }
@@ -187,8 +218,9 @@ fn the_report_keeps_the_contract() {
 fn tallies_add_up() {
     for scene in scenes() {
         let found = report(&scene.run());
-        let (summary, cases) = found.split_last().expect("a summary line");
-        let cases = &cases[1..];
+        let (summary, rest) = found.split_last().expect("a summary line");
+        let of = |kind| rest.iter().filter(move |line| line["type"] == kind);
+        let cases: Vec<&Value> = of("case").collect();
         let n = |value: &Value| value.as_u64().expect("a count");
         let lines = &summary["log_lines"];
         assert_eq!(
@@ -203,6 +235,15 @@ fn tallies_add_up() {
                 let printed = cases.iter().filter(|c| c[field] == word.as_str()).count();
                 assert_eq!(n(count), printed as u64, "{tally} {word}");
             }
+        }
+        let ambiguous = &summary["cases"]["ambiguous"];
+        let of_groups = of("group").map(|group| n(&group["cases"])).sum::<u64>();
+        assert_eq!(n(&ambiguous["counted"]) + n(&ambiguous["uncounted"]), of_groups);
+        let by_verdict = &summary["cases"]["by_verdict"];
+        assert_eq!(of_groups, by_verdict.get("ambiguous").map_or(0, n), "each is in a group");
+        for group in of("group") {
+            let named = cases.iter().filter(|case| case["group"] == group["group"]).count();
+            assert_eq!(n(&group["cases"]), named as u64);
         }
         let seen = &summary["http_504"];
         assert_eq!(

@@ -67,6 +67,7 @@ impl Limits {
                     evidence.without
                 ));
             }
+            violations.extend(score.counted.wrong.iter().map(|what| format!("{at}: {what}")));
             violations.extend(score.tally_problems.iter().map(|what| format!("{at}: {what}")));
             violations.extend(score.unstable.iter().map(|run| format!("{at}: {run} differs")));
             if score.exit_status != 0 {

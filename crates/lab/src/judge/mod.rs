@@ -5,6 +5,7 @@
 //! `truth.jsonl`, evidence against the capture files, tallies against themselves, and the bytes of
 //! one run against those of another.
 
+mod counted;
 mod evidence;
 mod limits;
 mod output;
@@ -91,6 +92,7 @@ pub fn judge(folder: &Path, mode: Mode, why504: &Path) -> Result<Judgement> {
     let mut score = score::score(&rows, &output, differs, &decidable);
     score.exit_status = answer.status;
     score.seconds = answer.seconds;
+    score.counted = counted::check(&rows, &output);
     score.evidence = evidence::check(folder, &output.cases);
     score.tally_problems = tallies::check(&output);
     score.unstable = call.instabilities(&answer.stdout)?;

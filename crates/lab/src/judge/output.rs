@@ -19,6 +19,27 @@ pub(super) struct Case {
     pub(super) evidence: Vec<Evidence>,
     #[serde(default)]
     pub(super) reason: String,
+    /// The group in which it is counted with others.
+    #[serde(default)]
+    pub(super) group: Option<u64>,
+}
+
+/// Ambiguous cases that are counted together.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Group {
+    #[serde(rename = "group")]
+    pub(super) number: u64,
+    pub(super) exact: bool,
+    pub(super) sure: bool,
+    pub(super) counts: Vec<GroupCount>,
+}
+
+/// How many of them have a verdict.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct GroupCount {
+    pub(super) verdict: String,
+    pub(super) least: usize,
+    pub(super) most: usize,
 }
 
 /// The capture points around a loss.
@@ -78,13 +99,15 @@ pub(super) struct CaseCounts {
 #[derive(Debug, Clone)]
 pub(super) struct Output {
     pub(super) cases: Vec<Case>,
+    pub(super) groups: Vec<Group>,
     pub(super) summary: Summary,
 }
 
-/// Parses the NDJSON: a run line, cases, a summary line (product.md section 4).
+/// Parses the NDJSON: a run line, cases, groups of them, a summary line (product.md section 4).
 pub(super) fn parse(bytes: &[u8]) -> Result<Output> {
     let text = std::str::from_utf8(bytes).context("the output is not UTF-8")?;
     let mut cases = Vec::new();
+    let mut groups = Vec::new();
     let mut summary = None;
     for (number, line) in (1..).zip(text.lines()) {
         let value: Value = serde_json::from_str(line)
@@ -98,6 +121,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Output> {
                 serde_json::from_value(value)
                     .with_context(|| format!("output line {number}: {line}"))?,
             ),
+            "group" => groups.push(
+                serde_json::from_value(value)
+                    .with_context(|| format!("output line {number}: {line}"))?,
+            ),
             "summary" => {
                 summary = Some(
                     serde_json::from_value(value)
@@ -107,7 +134,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Output> {
             _ => {}
         }
     }
-    Ok(Output { cases, summary: summary.context("the output has no summary line")? })
+    Ok(Output { cases, groups, summary: summary.context("the output has no summary line")? })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::counted::CountedCheck;
 use super::evidence::EvidenceCheck;
 use super::output::{Case, Output};
 use crate::truth::{Attempt, Row};
@@ -99,6 +100,8 @@ pub struct Score {
     pub confusion: BTreeMap<String, BTreeMap<String, usize>>,
     /// The frames that the tool cites.
     pub evidence: EvidenceCheck,
+    /// Ambiguous cases that the tool counts together.
+    pub counted: CountedCheck,
     /// Tallies that do not add up.
     pub tally_problems: Vec<String>,
     /// Runs whose bytes differ from the first.
@@ -152,6 +155,7 @@ impl Score {
             }
         }
         self.evidence.add(&other.evidence);
+        self.counted.add(&other.counted);
         self.tally_problems.extend(other.tally_problems.iter().cloned());
         self.unstable.extend(other.unstable.iter().cloned());
         self.seconds += other.seconds;

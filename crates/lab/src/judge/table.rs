@@ -47,6 +47,7 @@ pub fn render(judgements: &[Judgement], limits: &Limits) -> String {
         all.add(&apart);
         grades(&mut text, &all);
         decided(&mut text, &all);
+        counted(&mut text, &all);
         if mode == Mode::Both {
             placed(&mut text, &all);
         }
@@ -100,6 +101,26 @@ fn decided(text: &mut String, score: &Score) {
             score.decidable,
             score.decided,
             share(score.decided, score.decidable) * 100.0
+        );
+    }
+}
+
+fn counted(text: &mut String, score: &Score) {
+    let found = &score.counted;
+    if found.groups > 0 {
+        let _ = writeln!(
+            text,
+            "  {} ambiguous cases in {} groups: {} in {} exact ones, {} in {} with bounds, the rest not sure; \
+             {} numbers are WRONG, {} where not sure; {} groups of unknown truth",
+            found.cases,
+            found.groups,
+            found.exact_cases,
+            found.exact,
+            found.bounded_cases,
+            found.bounded,
+            found.wrong.len(),
+            found.wrong_unsure.len(),
+            found.unknown
         );
     }
 }
@@ -176,6 +197,8 @@ fn faults(text: &mut String, judgement: &Judgement) {
     }
     let lists = [
         ("EVIDENCE", &score.evidence.problems),
+        ("COUNTS", &score.counted.wrong),
+        ("COUNTS, NOT SURE", &score.counted.wrong_unsure),
         ("TALLIES", &score.tally_problems),
         ("UNSTABLE", &score.unstable),
     ];

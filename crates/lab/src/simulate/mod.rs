@@ -6,6 +6,7 @@
 //! capture point saw, and what the workers wrote, in whole seconds.
 
 mod calibration;
+mod counts;
 mod identity;
 mod inference;
 mod nearest;
@@ -23,6 +24,8 @@ pub enum Part {
     Identity,
     /// Stated probability against truth
     Calibration,
+    /// Numbers of ambiguous lines that are counted together, against truth
+    Counts,
     /// Unknown timers and zones
     Inference,
     /// Time and memory against the number of lines
@@ -38,7 +41,7 @@ pub struct Simulate {
     /// The same seed makes the same incidents
     #[arg(long, default_value_t = 504)]
     seed: u64,
-    /// Lines of each rate (identity), in all (calibration), of the largest incident (scale)
+    /// Lines of each rate (identity), of each kind (calibration, counts), of the largest incident (scale)
     #[arg(long, default_value_t = 20_000)]
     lines: usize,
     /// Incidents of each kind (inference)
@@ -48,13 +51,14 @@ pub struct Simulate {
 
 /// Prints what was measured; an error when a bound is broken.
 pub fn simulate(asked: &Simulate, mut print: impl FnMut(&str)) -> Result<()> {
-    let all = [Part::Identity, Part::Calibration, Part::Inference, Part::Scale];
+    let all = [Part::Identity, Part::Calibration, Part::Counts, Part::Inference, Part::Scale];
     let parts = if asked.parts.is_empty() { &all[..] } else { &asked.parts };
     let mut broken = Vec::new();
     for part in parts {
         let (text, sound) = match part {
             Part::Identity => identity::table(asked.seed, asked.lines),
             Part::Calibration => calibration::table(asked.seed, asked.lines),
+            Part::Counts => counts::table(asked.seed, asked.lines),
             Part::Inference => inference::table(asked.seed, asked.sets),
             Part::Scale => (scale::table(asked.seed, asked.lines), true),
         };

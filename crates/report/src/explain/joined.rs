@@ -5,6 +5,7 @@ use std::io;
 use why504_correlate::{Basis, Case, LogClock, Verdict};
 use why504_model::Span;
 
+use crate::counted::{Counted, group_of};
 use crate::moment::{LocalClock, duration};
 use crate::page::{Page, inked, plain};
 use crate::run::Run;
@@ -99,7 +100,16 @@ pub(super) fn join(run: &Run<'_>, case: &Case, page: &mut Page<'_>) -> io::Resul
         1 => "exactly one attempt".to_owned(),
         n => format!("{n} attempts; probability of the verdict {:.2}", case.probability),
     };
-    page.field(2, "fits", &fit)
+    page.field(2, "fits", &fit)?;
+    let group = group_of(run, case.timeout).filter(|group| !group.counts.is_empty());
+    let Some(counted) = group.map(|group| Counted::of(std::iter::once(group))) else {
+        return Ok(());
+    };
+    page.field(2, "together", &counted.words(None))?;
+    for note in counted.notes() {
+        page.field(2, "", note)?;
+    }
+    Ok(())
 }
 
 /// The candidates side by side, where there are several.

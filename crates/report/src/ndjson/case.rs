@@ -36,6 +36,7 @@ pub(super) struct CaseLine<'a> {
     candidate_attempts: Vec<AttemptObject<'a>>,
     evidence: Vec<Evidence<'a>>,
     reason: String,
+    group: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -59,7 +60,13 @@ struct LostBetween<'a> {
     to: &'a str,
 }
 
-pub(super) fn line<'a>(run: &Run<'a>, case: &Case, ids: &'a [String]) -> Option<CaseLine<'a>> {
+/// A case; `group` is the number of the group in which it is counted.
+pub(super) fn line<'a>(
+    run: &Run<'a>,
+    case: &Case,
+    ids: &'a [String],
+    group: Option<usize>,
+) -> Option<CaseLine<'a>> {
     let captures = run.captures();
     let mut attempts = attempts(run, case);
     // Where another line competes for the only attempt that fits, it may be the other's.
@@ -86,6 +93,7 @@ pub(super) fn line<'a>(run: &Run<'a>, case: &Case, ids: &'a [String]) -> Option<
         candidate_attempts: attempts,
         evidence: evidence_of(run, case),
         reason: reason::of_case(case),
+        group,
     })
 }
 

@@ -27,7 +27,7 @@ pub(super) struct Log<'a> {
 }
 
 #[derive(Serialize)]
-struct Peer {
+pub(super) struct Peer {
     ip: String,
     port: u16,
 }

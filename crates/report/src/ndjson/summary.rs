@@ -6,7 +6,9 @@ use serde::Serialize;
 use why504_handshake::PointId;
 use why504_model::Endpoint;
 
+use super::group::Bounds;
 use super::rates::{self, LossConcentration, LossRate};
+use crate::counted::Counted;
 use crate::moment::rfc3339;
 use crate::run::Run;
 
@@ -49,6 +51,16 @@ struct Cases {
     total: usize,
     by_verdict: BTreeMap<&'static str, u64>,
     by_grade: BTreeMap<&'static str, u64>,
+    /// The ambiguous ones, as far as they are counted together.
+    ambiguous: Ambiguous,
+}
+
+#[derive(Serialize)]
+struct Ambiguous {
+    counted: usize,
+    uncounted: usize,
+    sure: bool,
+    counts: Vec<Bounds>,
 }
 
 #[derive(Serialize)]
@@ -235,12 +247,23 @@ fn tally(run: &Run<'_>) -> Cases {
         total: run.correlation.cases.len(),
         by_verdict: BTreeMap::new(),
         by_grade: BTreeMap::new(),
+        ambiguous: ambiguous(run),
     };
     for case in &run.correlation.cases {
         *cases.by_verdict.entry(case.verdict.name()).or_default() += 1;
         *cases.by_grade.entry(case.grade.name()).or_default() += 1;
     }
     cases
+}
+
+fn ambiguous(run: &Run<'_>) -> Ambiguous {
+    let all = Counted::of(run.correlation.groups.iter());
+    Ambiguous {
+        counted: all.lines,
+        uncounted: all.uncounted,
+        sure: all.sure,
+        counts: all.counts.iter().map(Bounds::from).collect(),
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people and dashboards")]

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use why504_handshake::{Coverage, PointId};
 use why504_model::Interval;
 
-use super::header::{clocks, coverage, plural, span};
+use super::header::{clocks, coverage, span};
 use crate::check::{Check, LogFile, PointFacts, findings};
-use crate::moment::{LocalClock, grouped};
+use crate::moment::{LocalClock, grouped, plural};
 use crate::page::{Page, inked, plain};
 use crate::run::{PointInfo, Run};
 use crate::style::{Ink, Style};

@@ -2,14 +2,11 @@
 
 use std::io;
 
-use why504_model::Location;
-
 use super::classes::Class;
 use super::example::example;
-use super::header::plural;
 use super::losses::percent;
 use super::rates;
-use crate::moment::grouped;
+use crate::moment::{grouped, plural};
 use crate::page::{Page, inked};
 use crate::run::{Logged504, Run};
 use crate::style::Ink;
@@ -161,12 +158,6 @@ fn quoted(path: &str) -> String {
     } else {
         format!("'{}'", safe.replace('\'', "'\\''"))
     }
-}
-
-/// `error.log.2.gz:88213`.
-pub(crate) fn log_place(run: &Run<'_>, location: Location) -> String {
-    let path = run.captures().file(location);
-    format!("{}:{}", path.rsplit('/').next().unwrap_or(path), location.record)
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::io;
 use why504_correlate::{Candidate, Case};
 
 use super::classes::Class;
-use super::ending::log_place;
 use super::packets::packet_list;
 use crate::limit;
 use crate::moment::{LocalClock, duration};
@@ -39,7 +38,7 @@ pub(super) fn print(
     ])?;
     let clock = LocalClock { offset_seconds: run.zone.offset_seconds };
     let message = run.texts.get(case.timeout).unwrap_or_default().message;
-    let place = log_place(run, timeout.location);
+    let place = run.log_place(timeout.location);
     let time = clock.time(timeout.logged.start());
     let message = cut(&message, MESSAGE_MAX);
     page.wrapped(2, 2, &format!("{place}  {time}  {message}"), Ink::Plain)?;

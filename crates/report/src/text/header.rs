@@ -7,7 +7,7 @@ use why504_correlate::LogClock;
 use why504_handshake::{ClockOffset, Coverage, PointId};
 use why504_model::{Interval, Span, Timeout};
 
-use crate::moment::{LocalClock, duration, grouped};
+use crate::moment::{LocalClock, duration, grouped, plural};
 use crate::page::Page;
 use crate::run::{PointInfo, Run};
 
@@ -252,10 +252,4 @@ fn on_nearest_clock(run: &Run<'_>, point: PointId, span: Interval) -> Interval {
             captures.on_near_clock(near, point, span.end()),
         )
     })
-}
-
-/// `1 file`, `3 files`.
-pub(super) fn plural(count: u64, noun: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", grouped(count))
 }

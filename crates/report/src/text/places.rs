@@ -7,8 +7,8 @@ use std::io;
 use why504_correlate::{Case, Verdict};
 use why504_model::{Endpoint, Interval, Span};
 
-use super::header::{period, plural};
-use crate::moment::{LocalClock, grouped};
+use super::header::period;
+use crate::moment::{LocalClock, grouped, plural};
 use crate::page::{Page, inked, plain, wrap};
 use crate::run::Run;
 use crate::style::Ink;

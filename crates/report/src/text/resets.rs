@@ -8,9 +8,8 @@ use why504_correlate::Grade;
 use why504_handshake::{Side, Trigger};
 
 use super::ending::not_used;
-use super::header::plural;
 use super::losses::percent;
-use crate::moment::{LocalClock, grouped};
+use crate::moment::{LocalClock, grouped, plural};
 use crate::page::{Page, inked, plain};
 use crate::reset::{ResetGroup, ResetKey, ResetTotals, label};
 use crate::run::{Captures, Run};

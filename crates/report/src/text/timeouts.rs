@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::ending::{by_log, log_place};
+use super::ending::by_log;
 use crate::limit;
 use crate::moment::{LocalClock, duration, grouped};
 use crate::page::{Page, inked, plain};
@@ -25,7 +25,7 @@ pub fn timeouts(run: &Run<'_>, style: &Style, out: &mut dyn Write) -> io::Result
             plain(clock.date_time(timeout.logged.start())),
             plain(format!("  {peer:<21}  {limit:>8}  ")),
             inked(format!("{:<24}", words::kind(timeout.kind)), Ink::Strong),
-            inked(format!("  {}  ", log_place(run, timeout.location)), Ink::Faint),
+            inked(format!("  {}  ", run.log_place(timeout.location)), Ink::Faint),
             plain(run.texts.get(i).unwrap_or_default().message),
         ])?;
     }

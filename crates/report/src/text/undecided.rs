@@ -6,10 +6,14 @@ use std::io;
 
 use why504_correlate::{Case, Doubt, Settles};
 
-use crate::moment::grouped;
+use crate::counted::{Counted, by_upstream};
+use crate::moment::{grouped, plural};
 use crate::page::Page;
 use crate::run::Run;
 use crate::style::Ink;
+
+/// Upstreams that are listed with their own counts.
+const UPSTREAMS: usize = 8;
 
 pub(super) fn print(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
     let unsure: Vec<&Case> = run.correlation.cases.iter().filter(|c| !c.grade.is_sure()).collect();
@@ -30,12 +34,37 @@ pub(super) fn print(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
         ),
         Ink::Unsure,
     )?;
+    counted_together(run, page)?;
     for (settles, count) in ranked(unsure.iter().flat_map(|c| settled_by(c))) {
         page.wrapped(2, 10, &row(count, settles.words()), Ink::Plain)?;
     }
     let doubts = unsure.iter().filter_map(|c| c.doubt).map(Doubt::words);
     for (words, count) in ranked(doubts) {
         page.wrapped(2, 10, &row(count, &format!("less sure because {words}")), Ink::Faint)?;
+    }
+    Ok(())
+}
+
+/// Lines that cannot be told apart are counted all the same.
+fn counted_together(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
+    let upstreams = by_upstream(run);
+    let all = Counted::of(run.correlation.groups.iter());
+    if all.lines > 0 {
+        page.wrapped(2, 2, "Lines that cannot be told apart, counted together:", Ink::Plain)?;
+    }
+    for (peer, counted) in upstreams.iter().filter(|(_, c)| c.lines > 0).take(UPSTREAMS) {
+        page.wrapped(4, 4, &counted.words(*peer), Ink::Plain)?;
+    }
+    if upstreams.len() > UPSTREAMS {
+        page.wrapped(4, 4, &format!("in all {}", all.words(None)), Ink::Plain)?;
+    }
+    if all.uncounted > 0 {
+        let text =
+            format!("{} more, which contradict each other", plural(all.uncounted as u64, "line"));
+        page.wrapped(4, 4, &text, Ink::Plain)?;
+    }
+    for note in all.notes() {
+        page.wrapped(4, 2, note, Ink::Faint)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::incident::{Run, WHOLE, report, why504};
 
 /// `/` leads into an object; a type with `?` may be null.
-const CASE: [(&str, &str); 36] = [
+const CASE: [(&str, &str); 37] = [
     ("id", "string"),
     ("log/file", "string"),
     ("log/line", "integer"),
@@ -42,7 +42,24 @@ const CASE: [(&str, &str); 36] = [
     ("candidate_attempts", "array"),
     ("evidence", "array"),
     ("reason", "string"),
+    ("group", "integer?"),
 ];
+
+const GROUP: [(&str, &str); 10] = [
+    ("group", "integer"),
+    ("peer", "object?"),
+    ("start", "time?"),
+    ("end", "time?"),
+    ("cases", "integer"),
+    ("decided", "integer"),
+    ("attempts", "integer"),
+    ("exact", "bool"),
+    ("sure", "bool"),
+    ("counts", "array"),
+];
+
+const COUNT: [(&str, &str); 4] =
+    [("verdict", "string"), ("least", "integer"), ("most", "integer"), ("expected", "number?")];
 
 const EVIDENCE: [(&str, &str); 9] = [
     ("point", "string"),
@@ -127,6 +144,31 @@ fn cases_have_the_fields_of_the_contract() {
             check(evidence, &EVIDENCE);
         }
     }
+}
+
+/// Of one capture and the error log alone some lines are ambiguous, and counted by groups.
+#[test]
+fn groups_have_the_fields_of_the_contract_and_hold_every_ambiguous_case() {
+    let run = report(&[WHOLE[0], WHOLE[1], WHOLE[4]]);
+    let (groups, cases) = (run.of_type("group"), run.of_type("case"));
+    assert!(!groups.is_empty());
+    let number = |value: &Value| value.as_u64().expect("a number");
+    for group in &groups {
+        check(group, &GROUP);
+        let counts = group["counts"].as_array().expect("checked");
+        counts.iter().for_each(|count| check(count, &COUNT));
+        let (least, most) = counts.iter().fold((0, 0), |(least, most), count| {
+            assert!(number(&count["least"]) <= number(&count["most"]), "{count}");
+            (least + number(&count["least"]), most + number(&count["most"]))
+        });
+        let cases = number(&group["cases"]);
+        assert!(counts.is_empty() || (least..=most).contains(&cases), "{group}");
+    }
+    let ambiguous = cases.iter().filter(|case| case["verdict"] == "ambiguous");
+    let of_groups: u64 = groups.iter().map(|group| number(&group["cases"])).sum();
+    assert_eq!(ambiguous.count() as u64, of_groups);
+    let said = &run.summary()["cases"]["ambiguous"];
+    assert_eq!(number(&said["counted"]) + number(&said["uncounted"]), of_groups);
 }
 
 #[test]

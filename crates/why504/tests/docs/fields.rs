@@ -11,6 +11,9 @@ const DEMO: &str = "--format ndjson --tz Asia/Shanghai --nginx-conf testdata/dem
                     --at gateway=testdata/demo/gateway.pcap --at upstream=testdata/demo/upstream.pcap \
                     testdata/demo/error.log testdata/demo/access.log";
 
+const ALONE: &str = "--quiet --format ndjson --tz Asia/Shanghai --at gateway=testdata/demo/gateway.pcap \
+                     testdata/demo/error.log";
+
 /// Objects whose keys are names from the input or verdicts, not fields.
 const NAMED_BY_INPUT: [&str; 5] = ["history", "by_verdict", "by_grade", "by_trigger", "tally"];
 
@@ -19,6 +22,8 @@ pub(crate) fn printed(root: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for command in [
         format!("why504 {DEMO}"),
+        // One capture and one log, for groups of ambiguous cases.
+        format!("why504 {ALONE}"),
         format!("why504 check {DEMO}"),
         "why504 handshakes --format ndjson testdata/demo/gateway.pcap".to_owned(),
         "why504 resets --format ndjson testdata/demo/gateway.pcap".to_owned(),
