@@ -3,9 +3,9 @@
 //! Only a literal address with a port is an [`Endpoint`]; names of `upstream` groups and unix
 //! sockets are not, and nothing is looked up.
 
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use memchr::{memchr, memmem, memrchr};
+use memchr::{memchr, memrchr};
 use nom::IResult;
 use nom::Parser;
 use nom::bytes::complete::{tag, take_till, take_while1};
@@ -21,11 +21,9 @@ use why504_model::Endpoint;
 /// `complete` says that the field was closed: in a line that nginx cut, `:80` may once have been
 /// `:8080`, so digits that run into the cut are not a port.
 pub fn upstream_endpoint(value: &[u8], complete: bool) -> Option<Endpoint> {
-    let authority = match memmem::find(value, b"://") {
-        // A scheme is letters (`fastcgi`, `grpcs`); anything else before `://` is part of a URI.
-        Some(at) if value.iter().take(at).all(u8::is_ascii_lowercase) => value.get(at + 3..)?,
-        _ => value,
-    };
+    // A scheme is letters (`fastcgi`, `grpcs`); anything else before `://` is part of a URI.
+    let letters = value.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
+    let authority = value.get(letters..)?.strip_prefix(b"://").unwrap_or(value);
     let (rest, (ip, port)) = bracketed_or_v4(authority).ok()?;
     if rest.is_empty() && !complete {
         return None;
@@ -65,7 +63,11 @@ fn bracketed_or_v4(input: &[u8]) -> IResult<&[u8], (IpAddr, &[u8])> {
         return separated_pair(address.map_opt(ipv6), char(':'), digits).parse(input);
     }
     let address = take_while1(|b: u8| b.is_ascii_digit() || b == b'.');
-    separated_pair(address.map_opt(ip_address), tag(":"), digits).parse(input)
+    separated_pair(address.map_opt(ipv4), tag(":"), digits).parse(input)
+}
+
+fn ipv4(text: &[u8]) -> Option<IpAddr> {
+    core::str::from_utf8(text).ok()?.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
 }
 
 fn ipv6(text: &[u8]) -> Option<IpAddr> {
@@ -74,8 +76,11 @@ fn ipv6(text: &[u8]) -> Option<IpAddr> {
 
 /// A port from 1 to 65535; nginx prints no leading zeros.
 fn decimal_port(digits: &[u8]) -> Option<u16> {
-    let port: u16 = core::str::from_utf8(digits).ok()?.parse().ok()?;
-    (port != 0).then_some(port)
+    let add = |port: u16, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| u16::from(digit - b'0'))?;
+        port.checked_mul(10)?.checked_add(digit)
+    };
+    digits.iter().try_fold(0, add).filter(|port| *port != 0)
 }
 
 #[cfg(test)]

@@ -103,7 +103,8 @@ pub fn classify(record: &ErrorRecord<'_>) -> Result<Option<Classified>, Classify
 fn cosocket(rest: &[u8], record: &ErrorRecord<'_>) -> Option<Classified> {
     // Digits that run into a cut are not a port.
     let said = |marker: &[u8]| {
-        let address = rest.get(memchr::memmem::find(rest, marker)? + marker.len()..)?;
+        let address = memchr::memchr_iter(b',', rest)
+            .find_map(|comma| rest.get(comma..)?.strip_prefix(marker))?;
         unbracketed_endpoint(address).filter(|_| !is_cut(record))
     };
     let (kind, phase, peer) = if rest.starts_with(b"connect timed out") {

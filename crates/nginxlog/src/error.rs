@@ -9,10 +9,8 @@ mod head;
 mod header;
 mod json;
 
-use std::sync::LazyLock;
-
 use chrono::NaiveDateTime;
-use memchr::memmem::Finder;
+use memchr::memchr_iter;
 
 pub use context::Context;
 pub use header::Level;
@@ -90,17 +88,15 @@ impl<'a> ErrorRecord<'a> {
     }
 }
 
-/// Made once: every record that matters is searched for them.
-static CLIENT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b", client: "));
-static RARER: LazyLock<[Finder<'static>; 2]> =
-    LazyLock::new(|| [b", udp client: ".as_slice(), b", context: "].map(Finder::new));
-
 /// Where the context begins: at the first `, client: `, or in a Lua timer at `, context: `.
 /// Messages that matter here hold no text of a client, so the first one is nginx's own.
 fn context_start(body: &[u8]) -> usize {
-    let first = CLIENT.find(body).unwrap_or(body.len());
-    let before = body.get(..first).unwrap_or(body);
-    RARER.iter().filter_map(|key| key.find(before)).min().unwrap_or(first)
+    const FIRST: [&[u8]; 3] = [b", client: ", b", udp client: ", b", context: "];
+    let begins = |at: &usize| {
+        let rest = body.get(*at..).unwrap_or_default();
+        FIRST.iter().any(|key| rest.starts_with(key))
+    };
+    memchr_iter(b',', body).find(begins).unwrap_or(body.len())
 }
 
 /// The parts of a record that a report shows, as bytes of the line.

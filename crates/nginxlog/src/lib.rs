@@ -80,7 +80,7 @@ pub use scan::{
     ErrorEvent, ErrorPiece, ErrorScanner, LineOutcome, LineTally, LoggedTimeout, Moved, NEEDLES,
     OneEvent, PieceScanner, ScanEnd, UnfinishedLine, Unparsed, read_line,
 };
-pub use sniff::{LogKind, UnknownFormat, sniff, unknown_format};
+pub use sniff::{LogKind, UnknownFormat, looks_like_conf, sniff, unknown_format};
 pub use zone::{
     CivilSecond, Clock, Zone, ZoneError, arrivals, first_second, is_folded, teach, unfold,
 };

@@ -4,6 +4,7 @@ use memchr::{memchr_iter, memmem};
 
 use crate::access::{is_access_line, is_time_local};
 use crate::error::{begins_record, rendered};
+use crate::lexer::{Lexer, Token};
 use crate::lines::trimmed;
 use crate::log_format::LogFormat;
 use crate::wrapper::unwrapped;
@@ -73,6 +74,26 @@ pub fn unknown_format(beginning: &[u8]) -> Option<UnknownFormat> {
     let cut = first.get(..SHOWN).unwrap_or(first);
     let line = String::from_utf8_lossy(cut).chars().flat_map(shown).collect();
     (alike * 2 > lines.len()).then_some(UnknownFormat { line })
+}
+
+/// Whether the beginning of a file that is no known log reads as a configuration of nginx: one of its
+/// blocks opens.
+pub fn looks_like_conf(beginning: &[u8]) -> bool {
+    const BLOCKS: [&[u8]; 6] = [b"events", b"http", b"location", b"server", b"stream", b"upstream"];
+    let mut lexer = Lexer::new(beginning);
+    let mut first = None;
+    while let Ok(Some(token)) = lexer.next_token() {
+        match token {
+            Token::Word(word) => {
+                first.get_or_insert(word);
+            }
+            Token::Open if first.is_some_and(|word| BLOCKS.contains(&word.as_slice())) => {
+                return true;
+            }
+            Token::Open | Token::Close | Token::Semicolon => first = None,
+        }
+    }
+    false
 }
 
 fn shown(letter: char) -> impl Iterator<Item = char> {
@@ -219,6 +240,21 @@ mod tests {
             let found = unknown_format(text.as_bytes());
             assert_eq!(found.as_ref().map(|found| &found.line), line.as_ref(), "{text}");
             assert!(found.is_none_or(|found| found.to_string().contains("--log-format")));
+        }
+    }
+
+    #[test]
+    fn a_configuration_is_known_by_its_blocks() {
+        for (text, expected) in [
+            ("# nginx\nuser nginx;\nevents { }\nhttp {\n", true),
+            ("# configuration file /etc/nginx/nginx.conf:\nworker_processes 2;\nhttp{", true),
+            ("upstream 'a b' {\n server 10.0.0.9:80;", true),
+            ("server 10.0.0.9:80;\n", false),
+            ("{\"http\": {}}", false),
+            ("the server { of notes", false),
+            ("", false),
+        ] {
+            assert_eq!(looks_like_conf(text.as_bytes()), expected, "{text}");
         }
     }
 }

@@ -26,21 +26,30 @@ pub(crate) fn digits(time: Timestamp) -> [u8; 30] {
     let (year, month, day) = date(seconds.div_euclid(86_400));
     let clock = seconds.rem_euclid(86_400);
     let mut text = *b"0000-00-00T00:00:00.000000000Z";
-    for (number, end, digits) in [
-        (year, 4, 4),
-        (month, 7, 2),
-        (day, 10, 2),
-        (clock / 3600, 13, 2),
-        (clock / 60 % 60, 16, 2),
-        (clock % 60, 19, 2),
-        (nanos, 29, 9),
-    ] {
-        // All of them are less than a billion.
-        let mut left = u32::try_from(number).unwrap_or_default();
-        for place in text.iter_mut().take(end).rev().take(digits) {
-            *place += (left % 10) as u8;
-            left /= 10;
+    let pairs = [
+        (0, year / 100),
+        (2, year % 100),
+        (5, month),
+        (8, day),
+        (11, clock / 3600),
+        (14, clock / 60 % 60),
+        (17, clock % 60),
+    ];
+    for (at, number) in pairs {
+        if let Some([ten, one]) = text.get_mut(at..at + 2) {
+            // All of them are less than a hundred: an i64 of nanoseconds ends in the year 2262.
+            let number = u8::try_from(number).unwrap_or_default();
+            (*ten, *one) = (b'0' + number / 10, b'0' + number % 10);
         }
+    }
+    // Most times are whole seconds. Less than a billion is left.
+    let mut left = u32::try_from(nanos).unwrap_or_default();
+    for digit in text.iter_mut().take(29).rev() {
+        if left == 0 {
+            break;
+        }
+        *digit += (left % 10) as u8;
+        left /= 10;
     }
     text
 }

@@ -25,7 +25,7 @@ use crate::check::Check;
 use crate::reset::SentReset;
 use crate::run::{Captures, Run};
 pub(crate) use attempt::{connect_time, is_near_miss};
-pub use timeout_line::TimeoutLine;
+pub use timeout_line::{RawWords, TimeoutLine, TimeoutLines};
 
 /// Most lines are shorter.
 const LINE_BYTES: usize = 1024;

@@ -10,7 +10,7 @@ mod resets;
 use std::path::PathBuf;
 
 use why504_model::Damage;
-use why504_report::ndjson::{self, TimeoutLine};
+use why504_report::ndjson::{self, TimeoutLine, TimeoutLines};
 use why504_report::{explain, text};
 
 use crate::args::{Args, Command, Explain, Format, Joined, Report, Timeouts};
@@ -113,9 +113,9 @@ fn stream_timeouts(
         ndjson::header(TOOL, &inputs.paths(), out)?;
         let mut written = Ok(());
         let analysis = run::timeouts(inputs, plan, complaints, |inputs, plan, complaints| {
-            let each = |line: &TimeoutLine, number| {
+            let each = |log: &TimeoutLines, line: &TimeoutLine, number| {
                 if written.is_ok() {
-                    written = line.write(number, out);
+                    written = log.write(number, line, out);
                 }
             };
             logs::stream(inputs, plan, each, complaints)

@@ -1,11 +1,12 @@
 //! Finds the inputs and tells what each of them is.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use why504_ingest::{Discovery, Limits, Skipped, Source, discover, open};
+use why504_ingest::{Discovery, Limits, SkipReason, Skipped, Source, discover, open};
 use why504_model::Damage;
-use why504_nginxlog::{LogFormat, LogKind, sniff, unknown_format};
+use why504_nginxlog::{LogFormat, LogKind, looks_like_conf, sniff, unknown_format};
 
 use crate::progress::Complaints;
 
@@ -51,7 +52,7 @@ impl Inputs {
             source.limits = limits;
         }
         for entry in &skipped {
-            let sentence = format!("{}: {}", entry.path.display(), entry.reason);
+            let sentence = format!("{}: {}{}", entry.path.display(), entry.reason, hint(entry));
             complaints.add(entry.damage(), sentence);
         }
         let mut inputs = Self { sources, skipped };
@@ -94,6 +95,21 @@ impl Inputs {
     /// The path of a source as it is shown.
     pub(crate) fn paths(&self) -> Vec<String> {
         self.sources.iter().map(|s| shown(&s.path)).collect()
+    }
+}
+
+/// What to do with a file that is none of the inputs, where that can be told.
+fn hint(entry: &Skipped) -> &'static str {
+    let conf = || {
+        let mut head = Vec::new();
+        let read =
+            File::open(&entry.path).and_then(|file| file.take(LOOKED_AT).read_to_end(&mut head));
+        read.is_ok() && looks_like_conf(&head)
+    };
+    if entry.reason == SkipReason::NotRecognised && conf() {
+        "; it reads as a configuration of nginx: --nginx-conf takes formats and timeouts from it"
+    } else {
+        ""
     }
 }
 

@@ -8,7 +8,6 @@ mod pieces;
 mod texts;
 mod zone;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use why504_correlate::ZoneEvidence;
@@ -16,10 +15,9 @@ use why504_ingest::Source;
 use why504_model::{Damage, SourceId, TimeLimit, Timeout, TimeoutId, TimeoutKind};
 use why504_nginxlog::{
     Access504, Access504Tally, AccessJoin, AccessLine, AccessTally, JoinCase, JoinTally, LineScope,
-    LineTally, is_folded,
+    LineTally, LogText, is_folded,
 };
-use why504_report::LogWords;
-use why504_report::ndjson::TimeoutLine;
+use why504_report::ndjson::{RawWords, TimeoutLine, TimeoutLines};
 
 use crate::inputs::{Inputs, Kind};
 use crate::plan::LogPlan;
@@ -86,15 +84,14 @@ pub(crate) fn read(inputs: &Inputs, plan: &LogPlan, complaints: &mut Complaints)
         plan,
         &zones,
         |found| {
-            let (timeout, text) = (found.timeout, found.text);
-            let context = [text.client, text.server, text.request, text.host];
-            let [client, server, request, host] = context.map(Option::unwrap_or_default);
-            let words = texts::packed([text.message, client, server, request, host]);
+            let timeout = found.timeout;
+            let RawWords { message, client, server, request, host } = raw_words(&found.text);
+            let words = texts::packed([message, client, server, request, host]);
             let case = joined.then(|| JoinCase::new(timeout.id, found.logged, timeout.logged));
-            let by_conf = plan.by_conf(&LineScope::of(found.logged));
+            let by_conf = plan.by_conf(|| LineScope::of(found.logged));
             Found { timeout, words, case, by_conf }
         },
-        |batch| {
+        |_, batch| {
             let mut words = Vec::with_capacity(batch.len());
             for item in batch {
                 let Found { mut timeout, words: of_one, case, by_conf: limits } = item.value;
@@ -129,8 +126,8 @@ pub(crate) fn read(inputs: &Inputs, plan: &LogPlan, complaints: &mut Complaints)
 /// A timeout that is told at once.
 enum Told {
     Line(TimeoutLine),
-    /// Its time is one of two, and lines after it may tell which.
-    Folded(Box<(Timeout, LogWords<'static>)>),
+    /// Its time is one of two, and lines after it may tell which. With its words, packed.
+    Folded(Box<(Timeout, Vec<u8>)>),
 }
 
 /// Tells every timeout of the error logs in order, as a line of NDJSON with the number of its log
@@ -138,39 +135,39 @@ enum Told {
 pub(crate) fn stream(
     inputs: &Inputs,
     plan: &LogPlan,
-    mut each: impl FnMut(&TimeoutLine, u64),
+    mut each: impl FnMut(&TimeoutLines, &TimeoutLine, u64),
     complaints: &mut Complaints,
 ) -> Logs {
     let zones = zone::choose(inputs, plan, complaints);
     let errors = error_logs(inputs, &zones);
-    let paths = inputs.paths();
-    let file = |source: SourceId| paths.get(source.0 as usize).map_or("", String::as_str);
+    let files: Vec<TimeoutLines> =
+        inputs.paths().iter().map(|path| TimeoutLines::new(path)).collect();
     let lines = errors::read(
         &errors,
         plan,
         &zones,
         |found| {
             let mut timeout = found.timeout;
-            plan.apply(&mut timeout, &plan.by_conf(&LineScope::of(found.logged)));
-            let text = found.text;
-            let words = [Some(text.message), text.client, text.server, text.request, text.host];
-            let [message, client, server, request, host] =
-                words.map(|bytes| shown(bytes.unwrap_or_default()));
-            let words = LogWords { message, client, server, request, host };
+            plan.apply(&mut timeout, &plan.by_conf(|| LineScope::of(found.logged)));
+            let words = raw_words(&found.text);
             if is_folded(timeout.logged) {
-                return Told::Folded(Box::new((timeout, words.into_owned())));
+                let RawWords { message, client, server, request, host } = words;
+                let packed = texts::packed([message, client, server, request, host]);
+                return Told::Folded(Box::new((timeout, packed)));
             }
-            Told::Line(TimeoutLine::new(file(timeout.location.source), &timeout, &words))
+            Told::Line(TimeoutLine::new(&timeout, &words))
         },
-        |batch| {
+        |source, batch| {
+            let Some(file) = files.get(source.0 as usize) else { return };
             for item in batch {
                 match item.value {
-                    Told::Line(line) => each(&line, item.line),
+                    Told::Line(line) => each(file, &line, item.line),
                     Told::Folded(kept) => {
-                        let (mut timeout, words) = *kept;
+                        let (mut timeout, packed) = *kept;
                         timeout.logged = item.logged;
-                        let path = file(timeout.location.source);
-                        each(&TimeoutLine::new(path, &timeout, &words), item.line);
+                        let [message, client, server, request, host] = texts::unpacked(&packed);
+                        let words = RawWords { message, client, server, request, host };
+                        each(file, &TimeoutLine::new(&timeout, &words), item.line);
                     }
                 }
             }
@@ -180,9 +177,14 @@ pub(crate) fn stream(
     Logs { lines, zones, ..Logs::default() }
 }
 
-/// Bytes of a log as text. Most are UTF-8, which is checked faster than it is repaired.
-fn shown(bytes: &[u8]) -> Cow<'_, str> {
-    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+fn raw_words<'a>(text: &LogText<'a>) -> RawWords<'a> {
+    RawWords {
+        message: text.message,
+        client: text.client.unwrap_or_default(),
+        server: text.server.unwrap_or_default(),
+        request: text.request.unwrap_or_default(),
+        host: text.host.unwrap_or_default(),
+    }
 }
 
 /// In order of the times at which they begin.
@@ -221,7 +223,7 @@ fn join_access(
             *slot = Some(entry.access);
         }
     }
-    let by_conf = |case| plan.by_conf(&LineScope::of_access_504(case));
+    let by_conf = |case| plan.by_conf(|| LineScope::of_access_504(case));
     for case in &unlogged {
         logs.add_access_504(case);
     }

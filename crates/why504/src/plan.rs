@@ -12,6 +12,7 @@ use why504_report::Style;
 
 use crate::args::{CaptureOptions, Format, InputOptions, LogOptions, OutputOptions, When};
 use crate::exit::Usage;
+use crate::inputs::Kind;
 use crate::points::Named;
 
 /// How logs are to be read.
@@ -83,9 +84,31 @@ impl LogPlan {
         Ok(())
     }
 
+    /// The files that nginx.conf names for logs of one kind, as written there.
+    pub(crate) fn files_of(&self, kind: Kind) -> Vec<&str> {
+        let targets = self.conf.as_ref().map(|conf| match kind {
+            Kind::ErrorLog => conf.error_logs.as_slice(),
+            Kind::AccessLog => conf.access_logs.as_slice(),
+            _ => &[],
+        });
+        let is_file = |path: &&str| {
+            !matches!(*path, "off" | "stderr")
+                && !["syslog:", "memory:", "/dev/"].iter().any(|begin| path.starts_with(begin))
+        };
+        let mut files: Vec<&str> = targets
+            .unwrap_or_default()
+            .iter()
+            .map(|target| target.path.as_str())
+            .filter(is_file)
+            .collect();
+        files.sort_unstable();
+        files.dedup();
+        files
+    }
+
     /// What nginx.conf says of a line's timer.
-    pub(crate) fn by_conf(&self, line: &LineScope<'_>) -> Vec<TimeLimit> {
-        self.conf.as_ref().map(|conf| conf.limits(line)).unwrap_or_default()
+    pub(crate) fn by_conf<'a>(&self, line: impl FnOnce() -> LineScope<'a>) -> Vec<TimeLimit> {
+        self.conf.as_ref().map(|conf| conf.limits(&line())).unwrap_or_default()
     }
 
     /// Gives a timeout the limits that may have been in force, unless its access line has told.

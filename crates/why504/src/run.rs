@@ -83,7 +83,7 @@ pub(crate) fn analyse(
     nat: Nat,
     mut complaints: Complaints,
 ) -> Analysis {
-    note_plan(plan, &mut complaints);
+    note_plan(plan, &inputs, &mut complaints);
     let logs = logs::read(&inputs, plan, &mut complaints);
     let files: Vec<_> = inputs.of(Kind::Capture).collect();
     let points = points::points(&files, named);
@@ -175,7 +175,7 @@ pub(crate) fn timeouts(
     mut complaints: Complaints,
     read: impl FnOnce(&Inputs, &LogPlan, &mut Complaints) -> Logs,
 ) -> Analysis {
-    note_plan(plan, &mut complaints);
+    note_plan(plan, &inputs, &mut complaints);
     let logs = read(&inputs, plan, &mut complaints);
     logs.zones.complain(&mut complaints);
     let mut analysis = Analysis::new(inputs, Vec::new(), logs);
@@ -188,7 +188,19 @@ pub(crate) fn timeouts(
     analysis
 }
 
-fn note_plan(plan: &LogPlan, complaints: &mut Complaints) {
+fn note_plan(plan: &LogPlan, inputs: &Inputs, complaints: &mut Complaints) {
+    for (kind, name) in [(Kind::ErrorLog, "error log"), (Kind::AccessLog, "access log")] {
+        let written = plan.files_of(kind);
+        if let Some(first) = written.first().filter(|_| inputs.of(kind).next().is_none()) {
+            let more = match written.len() {
+                1 => String::new(),
+                all => format!(" and {} more", all - 1),
+            };
+            let sentence =
+                format!("no {name} was given; by --nginx-conf nginx writes {first}{more}");
+            complaints.add(Damage::Note, sentence);
+        }
+    }
     for note in &plan.notes {
         complaints.add(Damage::Note, note.clone());
     }

@@ -43,6 +43,7 @@ pub struct Context<'a> {
     pub contested: bool,
 }
 
+/// In nginx's order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     LuaPhase,
@@ -60,26 +61,31 @@ enum Key {
     Bytes,
 }
 
-/// In nginx's order; `request_line` and quoted clients are Angie's spelling since 1.12.
-const KEYS: [(&[u8], Key); 16] = [
-    (b"context: ", Key::LuaPhase),
-    (b"client: ", Key::Client),
-    (b"udp client: ", Key::Client),
-    (b"server: ", Key::Server),
-    (b"login: \"", Key::Login),
-    (b"protocol: \"", Key::Protocol),
-    (b"request: \"", Key::Request),
-    (b"request_line: \"", Key::Request),
-    (b"subrequest: \"", Key::Subrequest),
-    (b"upstream: \"", Key::Upstream),
-    // A mail session (ngx_mail_handler.c:979-1022): no quotes, and nothing follows it.
-    (b"upstream: ", Key::MailUpstream),
-    (b"host: \"", Key::Host),
-    (b"referrer: \"", Key::Referrer),
-    (b"request_id: \"", Key::RequestId),
-    (b"bytes from/to ", Key::Bytes),
-    (b"bytes_from_client: ", Key::Bytes),
-];
+/// The keys that begin with a letter. Each comma of a record is asked for one, and most are followed by
+/// none of these letters. `request_line` and quoted clients are Angie's spelling since 1.12.
+fn keys(letter: u8) -> &'static [(&'static [u8], Key)] {
+    match letter {
+        b'c' => &[(b"client: ", Key::Client), (b"context: ", Key::LuaPhase)],
+        b'u' => &[
+            (b"upstream: \"", Key::Upstream),
+            // A mail session (ngx_mail_handler.c:979-1022): no quotes, and nothing follows it.
+            (b"upstream: ", Key::MailUpstream),
+            (b"udp client: ", Key::Client),
+        ],
+        b's' => &[(b"server: ", Key::Server), (b"subrequest: \"", Key::Subrequest)],
+        b'l' => &[(b"login: \"", Key::Login)],
+        b'p' => &[(b"protocol: \"", Key::Protocol)],
+        b'r' => &[
+            (b"request: \"", Key::Request),
+            (b"referrer: \"", Key::Referrer),
+            (b"request_id: \"", Key::RequestId),
+            (b"request_line: \"", Key::Request),
+        ],
+        b'h' => &[(b"host: \"", Key::Host)],
+        b'b' => &[(b"bytes from/to ", Key::Bytes), (b"bytes_from_client: ", Key::Bytes)],
+        _ => &[],
+    }
+}
 
 /// What closes one field and begins another `upstream`.
 const NEXT_UPSTREAM: &[u8] = b"\", upstream: \"";
@@ -168,9 +174,7 @@ impl<'a> Context<'a> {
 /// quoted, and the text from the value on.
 fn next_key(rest: &[u8], after: Option<Key>) -> Option<(Key, bool, &[u8])> {
     let rest = rest.strip_prefix(b", ")?;
-    // Each comma of a record is asked, and most are followed by none of these letters.
-    let begins_alike = |(text, _): &&(&[u8], Key)| text.first() == rest.first();
-    let (key, value) = KEYS.iter().filter(begins_alike).find_map(|(text, key)| {
+    let (key, value) = keys(*rest.first()?).iter().find_map(|(text, key)| {
         Some((*key, rest.strip_prefix(*text)?)).filter(|_| after.is_none_or(|last| last < *key))
     })?;
     if key == Key::MailUpstream {

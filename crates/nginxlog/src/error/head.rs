@@ -1,7 +1,6 @@
 //! Between header and context: message, errno, the cosocket's address, `while ...`.
 
-use memchr::memchr_iter;
-use memchr::memmem::{self, rfind};
+use memchr::{memchr_iter, memrchr_iter};
 use nom::Parser;
 use nom::bytes::complete::tag;
 use nom::character::complete::u32;
@@ -32,7 +31,9 @@ pub(super) fn parse(head: &[u8]) -> Head<'_> {
     } else {
         split_action(head)
     };
-    let (message, cosocket) = match memmem::find(rest, COSOCKET) {
+    let comma = memchr_iter(b',', rest)
+        .find(|comma| rest.get(*comma..).is_some_and(|text| text.starts_with(COSOCKET)));
+    let (message, cosocket) = match comma {
         Some(at) => (cut(rest, 0, at), rest.get(at + COSOCKET.len()..)),
         None => (rest, None),
     };
@@ -61,9 +62,15 @@ fn split_errno(head: &[u8]) -> Option<(&[u8], u32, &[u8])> {
 
 /// Splits ` while ACTION` off. The action ends at a comma (`resolving, resolver: 127.0.0.1:53`).
 fn split_action(text: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let Some(at) = rfind(text, WHILE) else { return (text, None) };
+    // By a rare letter: these texts are short, and a searcher takes longer to make than to run.
+    let at = memrchr_iter(b'w', text)
+        .filter_map(|letter| letter.checked_sub(1))
+        .find(|at| text.get(*at..).is_some_and(|rest| rest.starts_with(WHILE)));
+    let Some(at) = at else { return (text, None) };
     let action = cut(text, at + WHILE.len(), text.len());
-    let end = memmem::find(action, b", ").unwrap_or(action.len());
+    let end = memchr_iter(b',', action)
+        .find(|comma| action.get(comma + 1) == Some(&b' '))
+        .unwrap_or(action.len());
     (cut(text, 0, at), Some(cut(action, 0, end)))
 }
 

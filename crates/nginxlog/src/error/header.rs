@@ -1,13 +1,6 @@
 //! The head of every record: `time [level] pid#tid: *connection `.
 
 use chrono::{NaiveDate, NaiveDateTime};
-use nom::branch::alt;
-use nom::bytes::complete::tag;
-use nom::character::complete::{char, u32, u64};
-use nom::combinator::{opt, value};
-use nom::error::{Error, ErrorKind};
-use nom::sequence::{delimited, terminated};
-use nom::{IResult, Parser};
 
 use super::RecordError;
 
@@ -38,13 +31,13 @@ type Civil = (u32, u32, u32, u32, u32, u32);
 
 /// Whether a physical line begins a record; if not, it continues the one before.
 pub(crate) fn begins_record(line: &[u8]) -> bool {
-    shape(line).is_ok()
+    shape(line).is_some()
 }
 
 /// The header and what follows it.
 pub(super) fn header(line: &[u8]) -> Result<(&[u8], Header), RecordError> {
-    let (rest, (civil, level, pid, tid, connection)) =
-        shape(line).map_err(|_| RecordError::NoHeader)?;
+    let Shape { civil, level, pid, tid, connection, rest } =
+        shape(line).ok_or(RecordError::NoHeader)?;
     let (year, month, day, hour, minute, second) = civil;
     let time = i32::try_from(year)
         .ok()
@@ -57,48 +50,67 @@ pub(super) fn header(line: &[u8]) -> Result<(&[u8], Header), RecordError> {
     Ok((rest, Header { time, level, pid, tid, connection }))
 }
 
-type Shape = (Civil, Level, u32, u64, Option<u64>);
+/// A header as it stands, and what follows it.
+struct Shape<'a> {
+    civil: Civil,
+    level: Level,
+    pid: u32,
+    tid: u64,
+    connection: Option<u64>,
+    rest: &'a [u8],
+}
 
-fn shape(line: &[u8]) -> IResult<&[u8], Shape> {
-    (
-        civil,
-        delimited(tag(" ["), level, tag("] ")),
-        terminated(u32, char('#')),
-        terminated(u64, tag(": ")),
-        opt(delimited(char('*'), u64, char(' '))),
-    )
-        .parse(line)
+fn shape(line: &[u8]) -> Option<Shape<'_>> {
+    let (civil, rest) = civil(line)?;
+    let (level, rest) = level(rest.strip_prefix(b" [")?)?;
+    let (pid, rest) = decimal(rest.strip_prefix(b"] ")?)?;
+    let (tid, rest) = decimal(rest.strip_prefix(b"#")?)?;
+    let rest = rest.strip_prefix(b": ")?;
+    let numbered = || {
+        let (number, rest) = decimal(rest.strip_prefix(b"*")?)?;
+        Some((number, rest.strip_prefix(b" ")?))
+    };
+    let (connection, rest) = numbered().map_or((None, rest), |(number, rest)| (Some(number), rest));
+    Some(Shape { civil, level, pid: u32::try_from(pid).ok()?, tid, connection, rest })
 }
 
 /// `%4d/%02d/%02d %02d:%02d:%02d` (nginx src/core/ngx_times.c:152). Read at its places: each line
 /// is asked whether it begins like this.
-fn civil(input: &[u8]) -> IResult<&[u8], Civil> {
-    let no_time = nom::Err::Error(Error::new(input, ErrorKind::Digit));
-    let Some((stamp, rest)) = input.split_first_chunk::<19>() else { return Err(no_time) };
+fn civil(input: &[u8]) -> Option<(Civil, &[u8])> {
+    let (stamp, rest) = input.split_first_chunk::<19>()?;
     let [y0, y1, y2, y3, b'/', o0, o1, b'/', d0, d1, b' ', h0, h1, b':', m0, m1, b':', s0, s1] =
         stamp
     else {
-        return Err(no_time);
+        return None;
     };
     let digits = [y0, y1, y2, y3, o0, o1, d0, d1, h0, h1, m0, m1, s0, s1];
     if !digits.iter().all(|byte| byte.is_ascii_digit()) {
-        return Err(no_time);
+        return None;
     }
     let two = |ten: &u8, one: &u8| u32::from(ten - b'0') * 10 + u32::from(one - b'0');
     let year = two(y0, y1) * 100 + two(y2, y3);
-    Ok((rest, (year, two(o0, o1), two(d0, d1), two(h0, h1), two(m0, m1), two(s0, s1))))
+    Some(((year, two(o0, o1), two(d0, d1), two(h0, h1), two(m0, m1), two(s0, s1)), rest))
 }
 
-fn level(input: &[u8]) -> IResult<&[u8], Level> {
-    alt((
-        value(Level::Error, tag("error")),
-        value(Level::Warn, tag("warn")),
-        value(Level::Notice, tag("notice")),
-        value(Level::Info, tag("info")),
-        value(Level::Crit, tag("crit")),
-        value(Level::Alert, tag("alert")),
-        value(Level::Emerg, tag("emerg")),
-        value(Level::Debug, tag("debug")),
-    ))
-    .parse(input)
+fn level(input: &[u8]) -> Option<(Level, &[u8])> {
+    const LEVELS: [(&[u8], Level); 8] = [
+        (b"error", Level::Error),
+        (b"warn", Level::Warn),
+        (b"notice", Level::Notice),
+        (b"info", Level::Info),
+        (b"crit", Level::Crit),
+        (b"alert", Level::Alert),
+        (b"emerg", Level::Emerg),
+        (b"debug", Level::Debug),
+    ];
+    LEVELS.iter().find_map(|(name, level)| Some((*level, input.strip_prefix(*name)?)))
+}
+
+/// A number of one digit or more that fits, and what follows it.
+fn decimal(input: &[u8]) -> Option<(u64, &[u8])> {
+    let length = input.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = input.split_at_checked(length).filter(|_| length > 0)?;
+    let add =
+        |number: u64, digit: &u8| number.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
+    Some((digits.iter().try_fold(0, add)?, rest))
 }

@@ -244,7 +244,8 @@ impl State {
             LineOutcome::Unparsed(_) if unterminated => Err(Unparsed::Unfinished),
             LineOutcome::Unparsed(reason) => Err(reason),
         };
-        if outcome.is_err() {
+        let settled = outcome.is_ok();
+        if !settled {
             self.tally.unparsed = self.tally.unparsed.saturating_add(1);
         }
         let Origin { line, offset, arrival, stated } = origin;
@@ -257,7 +258,7 @@ impl State {
             wrapper_time: arrival,
             stated_time: stated,
         });
-        outcome.is_ok()
+        settled
     }
 
     /// The stream ended with a line feed. A line whose last part is missing is unfinished.

@@ -9,30 +9,63 @@ use std::io::{self, Write};
 use why504_model::{Endpoint, TimeLimit, Timeout};
 
 use super::log::Limit;
-use crate::run::LogWords;
 use crate::{limit, moment, words};
 
-/// A line of `why504 timeouts`, but for the number of its log line: that is known when all that
+/// The words of a log line as its bytes; fields that it has not are empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RawWords<'a> {
+    /// Message with errno and `while ...`.
+    pub message: &'a [u8],
+    /// Client address.
+    pub client: &'a [u8],
+    /// Matched `server_name`.
+    pub server: &'a [u8],
+    /// Request line.
+    pub request: &'a [u8],
+    /// Host header.
+    pub host: &'a [u8],
+}
+
+/// What the lines of `why504 timeouts` about one log begin with.
+#[derive(Clone, Debug, Default)]
+pub struct TimeoutLines {
+    beginning: Vec<u8>,
+}
+
+impl TimeoutLines {
+    /// Of the log with this path.
+    pub fn new(file: &str) -> Self {
+        let mut line = Json(Vec::new());
+        line.raw(r#"{"type":"timeout","log":{"file":"#);
+        line.text(file.as_bytes());
+        line.raw(r#","line":"#);
+        Self { beginning: line.0 }
+    }
+
+    /// Writes a line about the log line with this 1-based number.
+    pub fn write(&self, number: u64, rest: &TimeoutLine, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(&self.beginning)?;
+        let mut digits = [b'0'; DIGITS];
+        out.write_all(decimal(number, &mut digits))?;
+        out.write_all(&rest.json)
+    }
+}
+
+/// A line of `why504 timeouts` behind the number of its log line: that is known when all that
 /// stands before it in the log has been read.
 #[derive(Clone, Debug)]
 pub struct TimeoutLine {
     json: Vec<u8>,
-    /// Where the number belongs.
-    number: usize,
 }
 
 impl TimeoutLine {
-    /// Of a timeout without an access line, in the file with this path.
-    pub fn new(file: &str, timeout: &Timeout, words: &LogWords<'_>) -> Self {
-        let LogWords { message, client, server, request, host } = words;
-        let texts = [message, client, server, request, host].map(|text| text.len());
+    /// Of a timeout without an access line.
+    pub fn new(timeout: &Timeout, words: &RawWords<'_>) -> Self {
+        let RawWords { message, client, server, request, host } = *words;
+        let texts = [message, client, server, request, host].map(<[u8]>::len);
         // The names of the fields, times and numbers need less than 400 bytes.
-        let length = texts.iter().fold(400 + file.len(), |sum, text| sum.saturating_add(*text));
+        let length = texts.iter().fold(400_usize, |sum, text| sum.saturating_add(*text));
         let mut line = Json(Vec::with_capacity(length));
-        line.raw(r#"{"type":"timeout","log":{"file":"#);
-        line.text(file);
-        line.raw(r#","line":"#);
-        let number = line.0.len();
         line.raw(r#","time":""#);
         line.raw_bytes(&moment::digits(timeout.logged.start()));
         line.raw(r#"","time_end":""#);
@@ -59,16 +92,25 @@ impl TimeoutLine {
         line.raw(r#"},"timeout":"#);
         line.limit(limit::longest(timeout));
         line.raw(",\"access\":null}\n");
-        Self { json: line.0, number }
+        Self { json: line.0 }
     }
+}
 
-    /// Writes the line, of the log line with this 1-based number.
-    pub fn write(&self, number: u64, out: &mut dyn Write) -> io::Result<()> {
-        let (before, after) = self.json.split_at_checked(self.number).unwrap_or_default();
-        out.write_all(before)?;
-        write!(out, "{number}")?;
-        out.write_all(after)
+/// The digits of the largest number.
+const DIGITS: usize = 20;
+
+/// A number in decimal, in the end of the room.
+fn decimal(number: u64, room: &mut [u8; DIGITS]) -> &[u8] {
+    let mut left = number;
+    let mut used = 0;
+    for digit in room.iter_mut().rev() {
+        *digit = b'0' + (left % 10) as u8;
+        (left, used) = (left / 10, used + 1);
+        if left == 0 {
+            break;
+        }
     }
+    room.get(DIGITS - used..).unwrap_or_default()
 }
 
 /// JSON that is being written.
@@ -83,11 +125,20 @@ impl Json {
         self.0.extend_from_slice(text);
     }
 
-    /// A string with its quotes, escaped as serde_json does it.
-    fn text(&mut self, text: &str) {
+    /// A string with its quotes, escaped as serde_json does it. Bytes that are not UTF-8 are replaced.
+    fn text(&mut self, text: &[u8]) {
         self.0.push(b'"');
+        if is_plain(text) {
+            self.raw_bytes(text);
+        } else {
+            self.repaired(&String::from_utf8_lossy(text));
+        }
+        self.0.push(b'"');
+    }
+
+    fn repaired(&mut self, text: &str) {
         let mut rest = text.as_bytes();
-        while let Some(at) = first_special(rest) {
+        while let Some(at) = rest.iter().position(|byte| needs_escape(*byte)) {
             let (plain, special) = rest.split_at_checked(at).unwrap_or((rest, &[]));
             self.raw_bytes(plain);
             let Some((byte, after)) = special.split_first() else { break };
@@ -95,7 +146,6 @@ impl Json {
             rest = after;
         }
         self.raw_bytes(rest);
-        self.0.push(b'"');
     }
 
     fn escaped(&mut self, byte: u8) {
@@ -116,18 +166,7 @@ impl Json {
     }
 
     fn number(&mut self, number: u64) {
-        // The digits of the largest number are twenty.
-        let mut digits = [b'0'; 20];
-        let mut left = number;
-        let mut used = 0;
-        for digit in digits.iter_mut().rev() {
-            *digit += (left % 10) as u8;
-            (left, used) = (left / 10, used + 1);
-            if left == 0 {
-                break;
-            }
-        }
-        self.raw_bytes(digits.get(digits.len() - used..).unwrap_or_default());
+        self.raw_bytes(decimal(number, &mut [b'0'; DIGITS]));
     }
 
     fn optional(&mut self, number: Option<u64>) {
@@ -166,27 +205,28 @@ impl Json {
     }
 }
 
-/// Where the first byte stands that a JSON string has to escape. Looked for in blocks without a
-/// branch for each byte, which becomes vector instructions.
-fn first_special(text: &[u8]) -> Option<usize> {
-    let special = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
-    let (blocks, rest) = text.as_chunks::<32>();
-    let clean =
-        blocks.iter().take_while(|block| !block.iter().fold(false, |any, b| any | special(b)));
-    let skipped = clean.count() * 32;
-    let from = if skipped == blocks.len() * 32 { rest } else { text.get(skipped..)? };
-    from.iter().position(special).map(|at| skipped + at)
+fn needs_escape(byte: u8) -> bool {
+    byte < b' ' || byte == b'"' || byte == b'\\'
+}
+
+/// Whether a text is ASCII and needs no escape, as nearly all are. Looked at in blocks without a branch for
+/// each byte, which becomes vector instructions; the last block overlaps the one before it.
+fn is_plain(text: &[u8]) -> bool {
+    let special =
+        |block: &[u8]| block.iter().fold(false, |any, b| any | needs_escape(*b) | !b.is_ascii());
+    let (blocks, rest) = text.as_chunks::<16>();
+    let last = text.last_chunk::<16>().map_or(rest, <[u8; 16]>::as_slice);
+    !blocks.iter().any(|block| special(block)) && !special(last)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use proptest::prelude::*;
     use why504_model::{Interval, LimitSource, Location, Span, TimeoutId, TimeoutKind, Timestamp};
 
     use super::*;
     use crate::ndjson::log;
+    use crate::run::LogWords;
 
     fn timeout() -> impl Strategy<Value = Timeout> {
         let peer = proptest::option::of((any::<std::net::IpAddr>(), any::<u16>()));
@@ -214,22 +254,31 @@ mod tests {
         )
     }
 
-    /// Texts with all that needs an escape, in all places of a block.
-    const WORDS: &str = "[ -~\u{0}-\u{1f}\u{7f}é\u{fffd}\u{10348}\"\\\\]{0,80}";
+    /// Texts with all that needs an escape, in all places of a block, and bytes that are not UTF-8.
+    fn words() -> impl Strategy<Value = Vec<u8>> {
+        let text = "[ -~]{0,80}|[ -~\u{0}-\u{1f}\u{7f}é\u{fffd}\u{10348}\"\\\\]{0,80}";
+        prop_oneof![
+            text.prop_map(String::into_bytes),
+            proptest::collection::vec(any::<u8>(), 0..40),
+        ]
+    }
 
     proptest! {
         #[test]
         fn it_is_what_serde_writes(
             timeout in timeout(),
-            file in WORDS,
-            texts in proptest::collection::vec(WORDS, 5),
+            file in "[ -~\u{0}-\u{1f}é\"\\\\]{0,80}",
+            texts in proptest::collection::vec(words(), 5),
         ) {
             let [message, client, server, request, host] =
-                std::array::from_fn(|place| Cow::Borrowed(texts[place].as_str()));
-            let words = LogWords { message, client, server, request, host };
+                std::array::from_fn(|place| texts[place].as_slice());
+            let line = TimeoutLine::new(&timeout, &RawWords { message, client, server, request, host });
             let mut written = Vec::new();
-            let line = TimeoutLine::new(&file, &timeout, &words);
-            line.write(timeout.location.record, &mut written).expect("memory");
+            let number = timeout.location.record;
+            TimeoutLines::new(&file).write(number, &line, &mut written).expect("memory");
+            let [message, client, server, request, host] =
+                std::array::from_fn(|place| String::from_utf8_lossy(&texts[place]));
+            let words = LogWords { message, client, server, request, host };
             let mut expected = serde_json::to_string(&log::object(&file, &timeout, words)).expect("JSON");
             expected.push('\n');
             prop_assert_eq!(String::from_utf8(written).expect("UTF-8"), expected);

@@ -45,13 +45,13 @@ pub(super) struct Item<T> {
     pub(super) value: T,
 }
 
-/// Reads the logs in their order; `each` gets the timeouts of one log after the other.
+/// Reads the logs in their order; `each` gets the timeouts of one log after the other, with the log.
 pub(super) fn read<T: Send>(
     sources: &[&Source<Kind>],
     plan: &LogPlan,
     zones: &Zones,
     make: impl Fn(Found<'_>) -> T + Sync,
-    mut each: impl FnMut(Vec<Item<T>>),
+    mut each: impl FnMut(SourceId, Vec<Item<T>>),
     complaints: &mut Complaints,
 ) -> LineTally {
     let several = sources.len() > 1;
@@ -68,7 +68,9 @@ pub(super) fn read<T: Send>(
             if several {
                 copies.remove(number, &mut batch);
             }
-            each(batch);
+            if let Some(source) = sources.get(number) {
+                each(source.id, batch);
+            }
         },
     );
     let mut tally = LineTally::default();
@@ -173,7 +175,8 @@ impl<T: Send, M: Fn(Found<'_>) -> T + Sync> Scanner for ErrorPieces<'_, M> {
     type Piece = (ErrorPiece, Vec<Event<T>>);
 
     fn scan(&self, lines: &[u8]) -> Self::Piece {
-        let mut events = Vec::new();
+        // As many as a block of a log full of them holds in a fiftieth of its lines.
+        let mut events = Vec::with_capacity(16);
         let piece = self.scanner.scan(lines, &mut |event| events.push(self.log.event(&event)));
         (piece, events)
     }

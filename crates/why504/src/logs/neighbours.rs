@@ -57,6 +57,9 @@ impl<T> Neighbours<T> {
                 return;
             }
         }
+        if self.waiting.is_empty() && !item.user_text {
+            return self.in_order(item, ready);
+        }
         self.waiting.push_back(item);
         while let Some(first) = self.waiting.front()
             && (first.event.is_none() || !first.user_text || self.waiting.len() > NEAR)

@@ -42,6 +42,18 @@ pub(super) fn packed(texts: [&[u8]; 5]) -> Vec<u8> {
     all
 }
 
+/// The five texts again.
+pub(super) fn unpacked(all: &[u8]) -> [&[u8]; 5] {
+    let mut rest = all;
+    std::array::from_fn(|_| {
+        let (length, after) = rest.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
+        let length = u32::from_le_bytes(*length) as usize;
+        let (text, after) = after.split_at_checked(length).unwrap_or((after, &[]));
+        rest = after;
+        text
+    })
+}
+
 impl TextStore {
     /// Keeps the next ones.
     pub(super) fn extend(&mut self, packed: &[Vec<u8>]) {
@@ -67,20 +79,9 @@ impl TextStore {
         let mut file = self.file();
         file.seek(SeekFrom::Start(begin)).ok()?;
         file.read_exact(&mut bytes).ok()?;
-        let mut rest = bytes.as_slice();
-        let mut next = || {
-            let (length, after) = rest.split_first_chunk::<4>()?;
-            let (text, after) = after.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-            rest = after;
-            Some(String::from_utf8_lossy(text).into_owned())
-        };
-        Some(LogText {
-            message: next()?,
-            client: next()?,
-            server: next()?,
-            request: next()?,
-            host: next()?,
-        })
+        let [message, client, server, request, host] =
+            unpacked(&bytes).map(|text| String::from_utf8_lossy(text).into_owned());
+        Some(LogText { message, client, server, request, host })
     }
 }
 

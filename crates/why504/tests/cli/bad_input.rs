@@ -69,10 +69,12 @@ fn a_file_that_is_neither_log_nor_capture_is_named() {
 fn a_folder_may_hold_foreign_files() {
     let copy = Copy::new();
     copy.write("notes.txt", b"remember the milk\n");
+    copy.write("extra.conf", b"http { server { listen 80; } }\n");
     let folder = copy.folder.path().display().to_string();
     let run = why504(&[&OPTIONS[..], &[&folder]].concat());
     assert_eq!(run.status, 0, "{}", run.stderr);
     says(&run, &["notes.txt"]);
+    says(&run, &["extra.conf", "--nginx-conf takes"]);
     assert_eq!(run.verdicts(), report(&WHOLE).verdicts());
 }
 

@@ -144,6 +144,27 @@ fn the_timeout_comes_from_the_location_of_the_line() {
     assert_eq!(timeouts, [of(7.0), of(0.3)]);
 }
 
+/// An access log makes milliseconds of seconds, so whoever has its path is told that it is missing.
+#[test]
+fn logs_that_the_configuration_names_and_nobody_gave_are_named() {
+    let conf = "http { access_log /srv/b.log; access_log off; access_log syslog:server=10.0.0.1;
+        server { access_log /srv/a.log; access_log /srv/b.log; } }";
+    let conf = Logs::new(&[("nginx.conf", conf)]);
+    let conf = conf.path("nginx.conf");
+    let conf = conf.to_str().expect("a plain path");
+    let line = error(10, 1, "/", "10.0.0.9:80");
+    let logs = Logs::new(&[("error.log", &line)]);
+    let said = logs.timeouts(&["--tz", "UTC", "--nginx-conf", conf]).stderr;
+    let expected = "no access log was given; by --nginx-conf nginx writes /srv/a.log and 1 more";
+    assert!(said.contains(expected) && !said.contains("no error log"), "{said}");
+    logs.write(
+        "access.log",
+        b"192.0.2.1 - - [22/Nov/2026:07:18:10 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"x\"\n",
+    );
+    let said = logs.timeouts(&["--tz", "UTC", "--nginx-conf", conf]).stderr;
+    assert!(!said.contains("was given"), "{said}");
+}
+
 #[test]
 fn decompression_stops_at_the_limit_that_is_set() {
     let lines = error(10, 1, "/", "10.0.0.9:80").repeat(20_000);
