@@ -30,6 +30,8 @@ use part::Part;
 use sweep::Sweep;
 pub(crate) use tied::Tied;
 
+use crate::Threads;
+
 /// Timers of one worker that fire in one loop iteration are logged in the order of the timer tree;
 /// their SYNs may have been sent in the other order within the staleness of its clock (23 ms
 /// measured).
@@ -247,23 +249,36 @@ impl Lines {
 }
 
 /// Assigns attempts to lines. Lines are in the order of the log.
-pub fn assign(lines: &Lines) -> Vec<Assignment> {
+pub fn assign(lines: &Lines, threads: &impl Threads) -> Vec<Assignment> {
     let mut result = alloc::vec![Assignment::NOTHING; lines.lines.len()];
-    let whole = Part::whole(lines.places.clone(), lines.lines.clone());
     let effort = effort(lines.lines.len());
-    for component in whole.components() {
-        fill(&mut result, &component, of_component(whole.part(&component), effort));
+    // A line that nothing fits bears on no other.
+    let (fitting, some): (Vec<usize>, Vec<Line>) =
+        (lines.lines.iter().cloned().enumerate()).filter(|(_, line)| !line.runs.is_empty()).unzip();
+    let whole = Part::whole(lines.places.clone(), some);
+    let components = whole.components();
+    let answers = if components.len() == 1 {
+        alloc::vec![of_component(whole, effort, threads)]
+    } else {
+        threads.map(components.iter().collect(), |component: &Vec<usize>| {
+            of_component(whole.part(component), effort, threads)
+        })
+    };
+    for (component, answers) in components.iter().zip(answers) {
+        let places: Vec<usize> =
+            component.iter().filter_map(|&i| fitting.get(i).copied()).collect();
+        fill(&mut result, &places, answers);
     }
     result
 }
 
 /// Small components are counted as they are. A large one is narrowed first, and what that leaves
 /// open is counted piece by piece.
-fn of_component(part: Part, effort: usize) -> Vec<Assignment> {
-    let few = part.lines.len() <= COUNTED_WHOLE && is_sparse(&part, effort);
+fn of_component(part: Part, effort: usize, threads: &impl Threads) -> Vec<Assignment> {
+    let few = part.lines.len() <= COUNTED_WHOLE && is_sparse(&part.lines, effort);
     few.then(|| Sweep::new(&part.listed()).run(effort))
         .flatten()
-        .unwrap_or_else(|| by_halves(part, effort))
+        .unwrap_or_else(|| by_halves(part, effort, threads))
 }
 
 /// States that counting may meet for each of so many lines.
@@ -272,8 +287,11 @@ fn effort(lines: usize) -> usize {
 }
 
 /// Whether counting may succeed: a line meets more states than it has pairings.
-fn is_sparse(part: &Part, effort: usize) -> bool {
-    part.pairings() <= DENSE.min(effort / 4) * part.lines.len()
+fn is_sparse<'l>(lines: impl IntoIterator<Item = &'l Line>, effort: usize) -> bool {
+    let all = lines
+        .into_iter()
+        .fold((0, 0), |(lines, pairings), line| (lines + 1, pairings + line.pairings()));
+    all.1 <= DENSE.min(effort / 4) * all.0
 }
 
 /// A line whose attempt was not captured, or whose timer is not among those that were stated, shows
@@ -281,62 +299,81 @@ fn is_sparse(part: &Part, effort: usize) -> bool {
 /// others go on without them. Where the order contradicts, it does not always show where it
 /// arises: the lines are halved, in the order of the log, until the halves are free of it; what is
 /// too short for that stays in doubt.
-fn by_halves(part: Part, effort: usize) -> Vec<Assignment> {
+fn by_halves(mut part: Part, effort: usize, threads: &impl Threads) -> Vec<Assignment> {
     let mut answers = alloc::vec![Assignment::NOTHING; part.lines.len()];
-    let mut rest = alloc::vec![((0..part.lines.len()).collect::<Vec<usize>>(), part)];
-    while let Some((places, part)) = rest.pop() {
-        let n = part.lines.len();
-        let between = match complete(&part, effort) {
+    // The lines of the part that is left, by their places in the whole.
+    let mut places: Vec<usize> = (0..part.lines.len()).collect();
+    while !places.is_empty() {
+        let n = places.len();
+        let between = match complete(&mut part, effort, threads) {
             Ok(found) => {
                 fill(&mut answers, &places, found);
-                continue;
+                break;
             }
             Err(between) => between,
         };
-        let all: Vec<usize> = (0..n).collect();
-        let few = n < HALVED;
-        let doubted = if few { &all } else { &between };
-        for &line in doubted {
+        if between.is_empty() && n >= HALVED {
+            let halves = alloc::vec![(0..n / 2).collect(), (n / 2..n).collect()];
+            let halved = |half: Vec<usize>| by_halves(part.part(&half), effort, threads);
+            let found = threads.map(halves, halved).concat();
+            fill(&mut answers, &places, found);
+            break;
+        }
+        let doubted = |line: &usize| n < HALVED || between.binary_search(line).is_ok();
+        let (doubted, sure): (Vec<usize>, Vec<usize>) = (0..n).partition(doubted);
+        for line in doubted {
             if let (Some(&place), Some(line)) = (places.get(line), part.lines.get(line)) {
                 fill(&mut answers, &[place], alloc::vec![Assignment::any_or_none(&part, line)]);
             }
         }
-        let sure: Vec<usize> =
-            all.iter().copied().filter(|line| doubted.binary_search(line).is_err()).collect();
-        let (earlier, later) = sure.split_at(if doubted.is_empty() { n / 2 } else { 0 });
-        for lines in [later, earlier].into_iter().filter(|lines| !lines.is_empty()) {
-            let places = lines.iter().filter_map(|&line| places.get(line).copied()).collect();
-            rest.push((places, part.part(lines)));
-        }
+        places = sure.iter().filter_map(|&line| places.get(line).copied()).collect();
+        part = part.part(&sure);
     }
     answers
 }
 
+/// A piece of what narrowing left, answered or to be counted.
+enum Piece {
+    Answered(Vec<Assignment>),
+    Open(Vec<Listed>),
+    Contradicted,
+}
+
 /// The assignments that give every line an attempt, piece by piece. Where there are none, or none was
-/// found, it says between which lines the contradiction lies, as far as that is known. That is
-/// settled for all pieces before any is counted.
-fn complete(part: &Part, effort: usize) -> Result<Vec<Assignment>, Vec<usize>> {
-    let all: Vec<usize> = (0..part.lines.len()).collect();
-    let mut narrowed = part.part(&all);
-    narrow::complete(&mut narrowed)?;
-    let mut answers = alloc::vec![Assignment::NOTHING; all.len()];
-    let mut open = Vec::new();
-    for piece in narrowed.components() {
-        let few = narrowed.part(&piece);
-        if !is_sparse(&few, effort) {
-            fill(&mut answers, &piece, uncounted(&few));
-            continue;
+/// found, it says between which lines the contradiction lies, as far as that is known, and leaves the
+/// part as it was. That is settled for all pieces before any is counted.
+fn complete(
+    part: &mut Part,
+    effort: usize,
+    threads: &impl Threads,
+) -> Result<Vec<Assignment>, Vec<usize>> {
+    let before = narrow::complete(part, threads)?;
+    let lines = part.components();
+    let pieces = threads.map(lines.iter().collect(), |lines: &Vec<usize>| {
+        let few = || lines.iter().filter_map(|&i| part.lines.get(i));
+        if !is_sparse(few(), effort) {
+            return Piece::Answered(uncounted(part, few()));
         }
-        let listed = few.listed();
+        let listed = part.part(lines).listed();
         if Sweep::new(&listed).is_complete() {
-            open.push((piece, few));
-        } else {
-            fill(&mut answers, &piece, counted(&listed, effort).ok_or_else(Vec::new)?);
+            return Piece::Open(listed);
         }
+        counted(&listed, effort).map_or(Piece::Contradicted, Piece::Answered)
+    });
+    if pieces.iter().any(|piece| matches!(piece, Piece::Contradicted)) {
+        part.lines = before;
+        return Err(Vec::new());
     }
-    for (piece, few) in open {
-        let answer = counted(&few.listed(), effort).unwrap_or_else(|| uncounted(&few));
-        fill(&mut answers, &piece, answer);
+    let counting = pieces.into_iter().zip(&lines).collect();
+    let found = threads.map(counting, |(piece, lines): (Piece, &Vec<usize>)| match piece {
+        Piece::Answered(answers) => answers,
+        Piece::Open(listed) => counted(&listed, effort)
+            .unwrap_or_else(|| uncounted(part, lines.iter().filter_map(|&i| part.lines.get(i)))),
+        Piece::Contradicted => Vec::new(),
+    });
+    let mut answers = alloc::vec![Assignment::NOTHING; part.lines.len()];
+    for (lines, found) in lines.iter().zip(found) {
+        fill(&mut answers, lines, found);
     }
     Ok(answers)
 }
@@ -348,8 +385,8 @@ fn counted(lines: &[Listed], effort: usize) -> Option<Vec<Assignment>> {
     counted.iter().all(Assignment::is_complete).then_some(counted)
 }
 
-fn uncounted(part: &Part) -> Vec<Assignment> {
-    part.lines.iter().map(|line| Assignment::any(part, line)).collect()
+fn uncounted<'l>(part: &Part, lines: impl Iterator<Item = &'l Line>) -> Vec<Assignment> {
+    lines.map(|line| Assignment::any(part, line)).collect()
 }
 
 /// Puts the answers of some lines in their places.
@@ -358,6 +395,13 @@ fn fill(all: &mut [Assignment], places: &[usize], answers: Vec<Assignment>) {
         if let Some(slot) = all.get_mut(place) {
             *slot = answer;
         }
+    }
+}
+
+impl Line {
+    /// How many attempts fit it, one that does under several timers as often.
+    fn pairings(&self) -> usize {
+        self.runs.iter().map(|run| run.to - run.from).sum()
     }
 }
 

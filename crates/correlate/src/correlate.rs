@@ -18,7 +18,7 @@ use crate::rounds::{Claim, Rounds};
 use crate::search::{Join, Search};
 use crate::starts::{Starts, is_in_place};
 use crate::view::Points;
-use crate::{LogClock, Verdict};
+use crate::{LogClock, Threads, Verdict};
 
 /// Joins the timeouts of a run with its attempts and judges each. Timeouts are in the order of
 /// their log lines.
@@ -28,6 +28,7 @@ pub fn correlate(
     timeouts: &[Timeout],
     points: Points<'_>,
     unzoned: &BTreeSet<SourceId>,
+    threads: &impl Threads,
 ) -> Correlation {
     let search = Search::new(timeouts, points);
     let mut lines = Lines::default();
@@ -37,7 +38,7 @@ pub fn correlate(
     let starts = Starts::new(timeouts, &lines, &classes, &search);
     let claim = |(i, timeout)| classes.of(i).map_or(Claim::Loose, |class| claim(timeout, class));
     let claims: Vec<Claim> = timeouts.iter().enumerate().map(claim).collect();
-    let rounds = Rounds::new(lines, &claims);
+    let rounds = Rounds::new(lines, &claims, threads);
     let history = History::new(points);
     let mut crowds = Crowds::new(&rounds.lines, points, &history);
     let mut ties = Ties::default();

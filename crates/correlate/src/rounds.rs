@@ -9,6 +9,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use crate::Threads;
 use crate::assign::{Assignment, Lines, Run, assign};
 
 /// What more than this share of the assignments gives to a line is that line's.
@@ -37,10 +38,10 @@ pub(crate) struct Rounds {
 
 impl Rounds {
     /// Assigns lines, each with its claim.
-    pub(crate) fn new(mut lines: Lines, claims: &[Claim]) -> Self {
+    pub(crate) fn new(mut lines: Lines, claims: &[Claim], threads: &impl Threads) -> Self {
         let claimed = |which| claims.iter().enumerate().filter(move |(_, c)| **c == which);
         if claimed(Claim::Late).next().is_none() && claimed(Claim::InPlace).next().is_none() {
-            return Self { assignments: assign(&lines), lines, taken: BTreeMap::new() };
+            return Self { assignments: assign(&lines, threads), lines, taken: BTreeMap::new() };
         }
         // Where a line without a start may want the same attempt, nothing is settled beforehand.
         let mut wanted: BTreeSet<usize> = BTreeSet::new();
@@ -56,7 +57,8 @@ impl Rounds {
             .map(|i| late(i) && lines.attempts_of(i).any(|attempt| wanted.contains(&attempt)))
             .collect();
         let aside = lines.set_aside(|i| late(i) && contested.get(i) == Some(&false));
-        let mut rounds = Self { assignments: assign(&lines), lines, taken: BTreeMap::new() };
+        let mut rounds =
+            Self { assignments: assign(&lines, threads), lines, taken: BTreeMap::new() };
         for (i, _) in claimed(Claim::InPlace) {
             for (attempt, share) in rounds.shares(i) {
                 if !wanted.contains(&attempt) {
@@ -64,7 +66,7 @@ impl Rounds {
                 }
             }
         }
-        rounds.choose_among_the_rest(aside);
+        rounds.choose_among_the_rest(aside, threads);
         rounds
     }
 
@@ -84,11 +86,11 @@ impl Rounds {
     }
 
     /// The second round.
-    fn choose_among_the_rest(&mut self, aside: Vec<(usize, Vec<Run>)>) {
+    fn choose_among_the_rest(&mut self, aside: Vec<(usize, Vec<Run>)>, threads: &impl Threads) {
         let chosen: Vec<usize> = aside.iter().map(|(i, _)| *i).collect();
         let mut lines = core::mem::take(&mut self.lines);
         lines.only(aside, |attempt| !self.is_taken(attempt));
-        let mut answers = assign(&lines);
+        let mut answers = assign(&lines, threads);
         self.lines = lines;
         for i in chosen {
             let Some(answer) = answers.get_mut(i).map(core::mem::take) else { continue };
@@ -126,6 +128,7 @@ impl Rounds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::OneThread;
     use crate::assign::{Edge, Writer};
     use why504_model::Timestamp;
 
@@ -141,7 +144,7 @@ mod tests {
             lines.push(Writer::default(), runs);
         }
         let claims: Vec<Claim> = given.iter().map(|(claim, _)| *claim).collect();
-        let rounds = Rounds::new(lines, &claims);
+        let rounds = Rounds::new(lines, &claims, &OneThread);
         let plain = |answer| match answer {
             Assignment::Counted { attempts, unmatched } => {
                 (attempts.into_iter().map(|(attempt, _)| attempt).collect(), unmatched > 0.0)

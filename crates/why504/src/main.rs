@@ -17,6 +17,7 @@ mod raw_frames;
 mod run;
 mod shown;
 mod slices;
+mod threads;
 mod tunnels;
 
 use std::process::ExitCode;

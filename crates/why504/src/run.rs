@@ -17,6 +17,7 @@ use crate::logs::{self, Logs};
 use crate::plan::LogPlan;
 use crate::points::{self, Named, Point};
 use crate::progress::Complaints;
+use crate::threads::AllThreads;
 use crate::tunnels;
 
 /// Everything that a report is made of.
@@ -105,7 +106,7 @@ pub(crate) fn analyse(
     for timer in settle_timers(&mut analysis.logs.timeouts, location, points) {
         complaints.add(Damage::Note, worked_out(&timer));
     }
-    analysis.correlation = correlate(&analysis.logs.timeouts, points, &unzoned);
+    analysis.correlation = correlate(&analysis.logs.timeouts, points, &unzoned, &AllThreads);
     analysis.losses = Rates::of_run(points, &healthy).losses(points);
     note_virtual_peers(&analysis.logs.timeouts, points, &mut complaints);
     analysis.captures = captures;

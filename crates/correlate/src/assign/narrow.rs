@@ -14,27 +14,65 @@ use why504_model::Timestamp;
 
 use super::exchange::Exchange;
 use super::matching::Matching;
-use super::part::Part;
-use super::{Line, OTHER_WORKER, Run, SAME_WORKER};
+use super::part::{Block, Part};
+use super::{Line, OTHER_WORKER, Place, Run, SAME_WORKER};
+use crate::Threads;
 
 /// Rounds of the three rules. Each strikes out a part only of what the one before it laid open; more
 /// are needed by chains that are longer than any log needs.
 const ROUNDS: usize = 12;
 
-/// Leaves the pairings with which all lines have an attempt. Where they cannot, it says between which
-/// lines the contradiction lies, as far as that is known.
-pub(super) fn complete(part: &mut Part) -> Result<(), Vec<usize>> {
+/// Leaves the pairings with which all lines have an attempt, and returns the lines as they were. Where
+/// they cannot, the part stays as it is, and it says between which lines the contradiction lies, as far
+/// as that is known.
+///
+/// The order of the log binds all lines; what is done one to one concerns those alone that share
+/// attempts, mostly those about one upstream.
+pub(super) fn complete(part: &mut Part, threads: &impl Threads) -> Result<Vec<Line>, Vec<usize>> {
+    let before = part.lines.clone();
     for line in &mut part.lines {
         plausible(line);
     }
+    let mut blocks = part.blocks(threads);
+    let order = Order::of(part, &blocks);
     for _ in 0..ROUNDS {
-        let mut struck = in_order(part, Direction::Forward).ok_or_else(Vec::new)?;
-        struck |= in_order(part, Direction::Backward).ok_or_else(Vec::new)?;
-        if !struck && !one_to_one(part)? {
+        match both_ways(&mut blocks, &order) {
+            None => {
+                part.lines = before;
+                return Err(Vec::new());
+            }
+            Some(true) => continue,
+            Some(false) => {}
+        }
+        let found = threads.map(blocks, |mut block| (one_to_one(&mut block.part), block));
+        let mut struck = false;
+        let mut without: Vec<usize> = Vec::new();
+        blocks = Vec::with_capacity(found.len());
+        for (found, block) in found {
+            match found {
+                Ok(some) => struck |= some,
+                Err(of_block) => without
+                    .extend(of_block.iter().filter_map(|&line| block.lines.get(line)).copied()),
+            }
+            blocks.push(block);
+        }
+        if !without.is_empty() {
+            without.sort_unstable();
+            part.lines = before;
+            return Err(without);
+        }
+        if !struck {
             break;
         }
     }
-    Ok(())
+    for block in &blocks {
+        for (&line, left) in block.lines.iter().zip(&block.part.lines) {
+            if let Some(line) = part.lines.get_mut(line) {
+                line.runs = left.runs.iter().map(|run| block.part.of_whole(run)).collect();
+            }
+        }
+    }
+    Ok(before)
 }
 
 /// Leaves a line its most plausible pairings alone.
@@ -51,55 +89,104 @@ enum Direction {
     Backward,
 }
 
+/// A line in the order of the log, and whose order binds it. Workers are numbered over all logs.
+struct Turn {
+    block: usize,
+    line: usize,
+    log: usize,
+    worker: Option<usize>,
+    /// The worker whose later lines it binds closely.
+    binds: Option<usize>,
+}
+
+/// The lines of all blocks in the order of the log.
+struct Order {
+    turns: Vec<Turn>,
+    logs: usize,
+    workers: usize,
+}
+
+impl Order {
+    fn of(part: &Part, blocks: &[Block]) -> Self {
+        let (mut logs, mut workers) = (BTreeMap::new(), BTreeMap::new());
+        let mut places = alloc::vec![(0, 0); part.lines.len()];
+        for (number, block) in blocks.iter().enumerate() {
+            for (i, &line) in block.lines.iter().enumerate() {
+                if let Some(place) = places.get_mut(line) {
+                    *place = (number, i);
+                }
+            }
+        }
+        let turns = part.lines.iter().zip(places).map(|(line, (block, i))| {
+            let writer = line.writer;
+            let next = logs.len();
+            let log = *logs.entry(writer.log).or_insert(next);
+            let mut number = |of: (u32, u32)| {
+                let next = workers.len();
+                *workers.entry(of).or_insert(next)
+            };
+            let worker = writer.worker.map(|worker| number((writer.log, worker)));
+            Turn { block, line: i, log, worker, binds: writer.binds().and(worker) }
+        });
+        let turns = turns.collect();
+        Self { turns, logs: logs.len(), workers: workers.len() }
+    }
+}
+
 /// How far the lines that were passed bind those to come.
-#[derive(Default)]
 struct Bounds {
-    workers: BTreeMap<(u32, u32), Timestamp>,
-    logs: BTreeMap<u32, Timestamp>,
+    workers: Vec<Option<Timestamp>>,
+    logs: Vec<Option<Timestamp>>,
+}
+
+/// Applies the order of lines in both directions.
+fn both_ways(blocks: &mut [Block], order: &Order) -> Option<bool> {
+    let forward = in_order(blocks, order, Direction::Forward)?;
+    let backward = in_order(blocks, order, Direction::Backward)?;
+    Some(forward | backward)
 }
 
 /// Applies the order of lines in one direction; whether it struck anything out, `None` when it left
 /// a line without any pairing.
-fn in_order(part: &mut Part, direction: Direction) -> Option<bool> {
-    let mut bounds = Bounds::default();
+fn in_order(blocks: &mut [Block], order: &Order, direction: Direction) -> Option<bool> {
+    let mut bounds =
+        Bounds { workers: alloc::vec![None; order.workers], logs: alloc::vec![None; order.logs] };
     let mut struck = false;
-    let mut lines = core::mem::take(&mut part.lines);
-    let mut one = |line: &mut Line| {
-        let writer = line.writer;
-        let (any, binds) = (writer.worker.map(|w| (writer.log, w)), writer.binds());
+    let mut one = |turn: &Turn| {
+        let Part { places, lines, .. } = &mut blocks.get_mut(turn.block)?.part;
+        let runs = &mut lines.get_mut(turn.line)?.runs;
         // The earlier line of two says how closely they are bound.
         let (bound_by, binding) = match direction {
-            Direction::Forward => (any, binds),
-            Direction::Backward => (binds, any),
+            Direction::Forward => (turn.worker, turn.binds),
+            Direction::Backward => (turn.binds, turn.worker),
         };
-        if let Some(bound) = bounds.of(writer.log, bound_by, direction) {
-            for run in &mut line.runs {
-                struck |= cut(part, run, bound, direction);
+        if let Some(bound) = bounds.of(turn.log, bound_by, direction) {
+            for run in runs.iter_mut() {
+                struck |= cut(places, run, bound, direction);
             }
-            line.runs.retain(|run| run.from < run.to);
+            runs.retain(|run| run.from < run.to);
         }
         let end = match direction {
             Direction::Forward => {
-                line.runs.iter().filter_map(|r| Some(part.run(r).first()?.end.0)).min()
+                runs.iter().filter_map(|run| Some(places.get(run.from)?.end.0)).min()
             }
             Direction::Backward => {
-                line.runs.iter().filter_map(|r| Some(part.run(r).last()?.end.1)).max()
+                runs.iter().filter_map(|run| Some(places.get(run.to - 1)?.end.1)).max()
             }
         };
-        bounds.bind(writer.log, binding, end?, direction);
+        bounds.bind(turn.log, binding, end?, direction);
         Some(())
     };
     let whole = match direction {
-        Direction::Forward => lines.iter_mut().try_for_each(&mut one),
-        Direction::Backward => lines.iter_mut().rev().try_for_each(&mut one),
+        Direction::Forward => order.turns.iter().try_for_each(&mut one),
+        Direction::Backward => order.turns.iter().rev().try_for_each(&mut one),
     };
-    part.lines = lines;
     whole.map(|()| struck)
 }
 
 /// Moves the border of a run to what a bound allows; whether that struck anything out.
-fn cut(part: &Part, run: &mut Run, bound: Timestamp, direction: Direction) -> bool {
-    let places = part.run(run);
+fn cut(places: &[Place], run: &mut Run, bound: Timestamp, direction: Direction) -> bool {
+    let places = places.get(run.from..run.to).unwrap_or_default();
     let before = *run;
     match direction {
         Direction::Forward => run.from += places.partition_point(|place| place.end.1 < bound),
@@ -112,10 +199,10 @@ fn cut(part: &Part, run: &mut Run, bound: Timestamp, direction: Direction) -> bo
 
 impl Bounds {
     /// The tightest bound on a line.
-    fn of(&self, log: u32, close: Option<(u32, u32)>, direction: Direction) -> Option<Timestamp> {
-        let of_worker = close.and_then(|worker| self.workers.get(&worker));
-        let of_worker = of_worker.map(|&bound| (bound, SAME_WORKER));
-        let of_log = self.logs.get(&log).map(|&bound| (bound, OTHER_WORKER));
+    fn of(&self, log: usize, close: Option<usize>, direction: Direction) -> Option<Timestamp> {
+        let of_worker = close.and_then(|worker| *self.workers.get(worker)?);
+        let of_worker = of_worker.map(|bound| (bound, SAME_WORKER));
+        let of_log = self.logs.get(log).copied().flatten().map(|bound| (bound, OTHER_WORKER));
         let all = of_worker.into_iter().chain(of_log);
         match direction {
             Direction::Forward => all.map(|(bound, slack)| bound - slack).max(),
@@ -123,15 +210,15 @@ impl Bounds {
         }
     }
 
-    fn bind(&mut self, log: u32, close: Option<(u32, u32)>, end: Timestamp, direction: Direction) {
-        let tighter = |old: Timestamp| match direction {
-            Direction::Forward => old.max(end),
-            Direction::Backward => old.min(end),
-        };
-        if let Some(worker) = close {
-            self.workers.entry(worker).and_modify(|old| *old = tighter(*old)).or_insert(end);
+    fn bind(&mut self, log: usize, close: Option<usize>, end: Timestamp, direction: Direction) {
+        let of_worker = close.and_then(|worker| self.workers.get_mut(worker));
+        for slot in of_worker.into_iter().chain(self.logs.get_mut(log)) {
+            *slot = Some(match (*slot, direction) {
+                (None, _) => end,
+                (Some(old), Direction::Forward) => old.max(end),
+                (Some(old), Direction::Backward) => old.min(end),
+            });
         }
-        self.logs.entry(log).and_modify(|old| *old = tighter(*old)).or_insert(end);
     }
 }
 
@@ -151,9 +238,11 @@ fn one_to_one(part: &mut Part) -> Result<bool, Vec<usize>> {
         }
         left.push(runs);
     }
-    let before = part.pairings();
+    let mut struck = false;
     for (line, runs) in part.lines.iter_mut().zip(left) {
+        let before = line.pairings();
         line.runs = runs;
+        struck |= line.pairings() < before;
     }
-    Ok(part.pairings() < before)
+    Ok(struck)
 }

@@ -10,6 +10,10 @@ use alloc::vec::Vec;
 use why504_model::Timestamp;
 
 use super::{Edge, Line, Listed, Place, Run, SAME_WORKER};
+use crate::Threads;
+
+/// Attempts are numbered by a table where it has at most so many entries for each place.
+const TABLE: usize = 4;
 
 /// Some lines, and the places that their runs name.
 #[derive(Debug, Default)]
@@ -23,6 +27,15 @@ pub(super) struct Part {
     pub(super) lines: Vec<Line>,
 }
 
+/// Lines that share attempts with each other and with no other line.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// Their places are of the part that was cut into blocks.
+    pub(super) part: Part,
+    /// Which lines of that part they are, in order.
+    pub(super) lines: Vec<usize>,
+}
+
 impl Part {
     /// All lines there are.
     pub(super) fn whole(places: Vec<Place>, lines: Vec<Line>) -> Self {
@@ -34,18 +47,69 @@ impl Part {
 
     /// Numbers the attempts of the places, in order.
     fn number(&mut self) {
-        let mut attempts: Vec<usize> = self.places.iter().map(|place| place.attempt).collect();
-        attempts.sort_unstable();
-        attempts.dedup();
+        let named = || self.places.iter().map(|place| place.attempt);
+        let (least, most) = (named().min().unwrap_or(0), named().max().unwrap_or(0));
+        if most - least > TABLE * self.places.len() {
+            return self.number_by_search();
+        }
+        let mut number = alloc::vec![usize::MAX; most - least + 1];
+        for place in &self.places {
+            if let Some(slot) = number.get_mut(place.attempt - least) {
+                *slot = 0;
+            }
+        }
+        for (slot, attempt) in number.iter_mut().zip(least..) {
+            if *slot == 0 {
+                *slot = self.attempts.len();
+                self.attempts.push(attempt);
+            }
+        }
         for place in &mut self.places {
-            // Every attempt of a place is in the list made of them.
-            place.attempt = attempts.binary_search(&place.attempt).unwrap_or_default();
+            place.attempt = number.get(place.attempt - least).copied().unwrap_or_default();
+        }
+    }
+
+    /// The same where few of many attempts are named. Places lie in order of time, as attempts do, so
+    /// mostly the next number is the one.
+    fn number_by_search(&mut self) {
+        let mut attempts: Vec<usize> = self.places.iter().map(|place| place.attempt).collect();
+        #[expect(clippy::stable_sort_primitive, reason = "it takes what is in order as it is")]
+        attempts.sort();
+        attempts.dedup();
+        let mut next = 0;
+        for place in &mut self.places {
+            if attempts.get(next) != Some(&place.attempt) {
+                // Every attempt of a place is in the list made of them.
+                next = attempts.binary_search(&place.attempt).unwrap_or_default();
+            }
+            place.attempt = next;
+            next += 1;
         }
         self.attempts = attempts;
     }
 
     /// Some of the lines, with their own places alone.
     pub(super) fn part(&self, lines: &[usize]) -> Self {
+        let mut part = self.cut_out(lines);
+        for attempt in &mut part.attempts {
+            *attempt = self.attempts.get(*attempt).copied().unwrap_or_default();
+        }
+        for place in &mut part.origin {
+            *place = self.origin.get(*place).copied().unwrap_or_default();
+        }
+        part
+    }
+
+    /// All lines, by what they share.
+    pub(super) fn blocks(&self, threads: &impl Threads) -> Vec<Block> {
+        let mut parent: Vec<usize> = (0..self.lines.len()).collect();
+        self.unite_sharers(&mut parent);
+        let groups = groups(&mut parent, |_| true);
+        threads.map(groups, |lines| Block { part: self.cut_out(&lines), lines })
+    }
+
+    /// Some of the lines with their places, whose origin and attempts are those of this part.
+    fn cut_out(&self, lines: &[usize]) -> Self {
         let lines: Vec<&Line> = lines.iter().filter_map(|&i| self.lines.get(i)).collect();
         let mut named: Vec<(usize, usize)> =
             lines.iter().flat_map(|l| &l.runs).map(|run| (run.from, run.to)).collect();
@@ -69,12 +133,8 @@ impl Part {
         part.places.reserve_exact(used);
         part.origin.reserve_exact(used);
         for &(from, to, _) in &stretches {
-            let places = self.places.get(from..to).unwrap_or_default().iter();
-            part.places.extend(places.map(|place| Place {
-                attempt: self.attempts.get(place.attempt).copied().unwrap_or_default(),
-                ..*place
-            }));
-            part.origin.extend_from_slice(self.origin.get(from..to).unwrap_or_default());
+            part.places.extend_from_slice(self.places.get(from..to).unwrap_or_default());
+            part.origin.extend(from..to);
         }
         let moved = |run: &Run| {
             let stretch = stretches.partition_point(|(from, ..)| *from <= run.from);
@@ -98,11 +158,6 @@ impl Part {
     pub(super) fn of_whole(&self, run: &Run) -> Run {
         let from = self.origin.get(run.from).copied().unwrap_or_default();
         Run { from, to: from + (run.to - run.from), ..*run }
-    }
-
-    /// How many pairings there are.
-    pub(super) fn pairings(&self) -> usize {
-        self.lines.iter().flat_map(|line| &line.runs).map(|run| run.to - run.from).sum()
     }
 
     /// The lines with their pairings written out.
@@ -172,13 +227,7 @@ impl Part {
     }
 
     fn groups(&self, mut parent: Vec<usize>) -> Vec<Vec<usize>> {
-        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (i, line) in self.lines.iter().enumerate() {
-            if !line.runs.is_empty() {
-                groups.entry(root(&mut parent, i)).or_default().push(i);
-            }
-        }
-        groups.into_values().collect()
+        groups(&mut parent, |i| self.lines.get(i).is_some_and(|line| !line.runs.is_empty()))
     }
 
     /// Those that share attempts.
@@ -247,6 +296,24 @@ fn claim(parent: &mut [usize], slot: Option<&mut usize>, line: usize) {
         Some(owner) => unite(parent, *owner, line),
         None => {}
     }
+}
+
+/// The members of each group that `counts` lets in, in order; groups in the order of their first.
+fn groups(parent: &mut [usize], counts: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
+    let mut number = alloc::vec![usize::MAX; parent.len()];
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for i in (0..parent.len()).filter(|&i| counts(i)) {
+        let root = root(parent, i);
+        let Some(slot) = number.get_mut(root) else { continue };
+        if *slot == usize::MAX {
+            *slot = groups.len();
+            groups.push(Vec::new());
+        }
+        if let Some(group) = groups.get_mut(*slot) {
+            group.push(i);
+        }
+    }
+    groups
 }
 
 /// The smaller index becomes the root, so that components come in order of their first line.

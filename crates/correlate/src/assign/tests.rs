@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::vec::Vec;
 
 use super::*;
+use crate::OneThread;
 
 fn at(ms: i64) -> Timestamp {
     Timestamp::from_nanos(ms * 1_000_000)
@@ -60,7 +61,7 @@ fn answers(lines: &Lines, found: Vec<Assignment>) -> Vec<Answer> {
 
 fn assigned(listed: &[Listed]) -> Vec<Answer> {
     let lines = entered(listed);
-    answers(&lines, assign(&lines))
+    answers(&lines, assign(&lines, &OneThread))
 }
 
 fn names(answer: &Answer) -> Vec<usize> {
@@ -219,7 +220,7 @@ mod properties {
             let expected = brute_force(&lines);
             let held = entered(&lines);
             let part = Part::whole(held.places.clone(), held.lines.clone());
-            let answers = answers(&held, by_halves(part, sweep::STATES_A_LINE));
+            let answers = answers(&held, by_halves(part, sweep::STATES_A_LINE, &OneThread));
             let complete = is_complete(&lines, &expected);
             for (answer, shares) in answers.iter().zip(&expected) {
                 if complete {
@@ -296,7 +297,7 @@ fn a_burst_costs_its_lines_and_attempts_and_not_their_pairs() {
         lines.push(writer, std::vec![all]);
     }
     known(900, n + 1, &mut lines);
-    let found = assign(&lines);
+    let found = assign(&lines, &OneThread);
     assert!(
         found[1..n].iter().all(|answer| !answer.is_complete()),
         "16,999 attempts for 19,999 lines"
@@ -314,7 +315,7 @@ fn attempts_of_each(lines: &Lines) -> Vec<core::ops::Range<usize>> {
         }
         Assignment::Uncounted { .. } => panic!("no contradiction"),
     };
-    assign(lines).into_iter().map(stretch).collect()
+    assign(lines, &OneThread).into_iter().map(stretch).collect()
 }
 
 mod exchanges {

@@ -123,7 +123,7 @@ impl<K: Ord + Copy> Kinds<K> {
 
     /// The same over those that keep the order of lines; `None` where that is too much work.
     fn in_order(&self, part: &Part, effort: usize) -> Option<BTreeMap<K, (usize, usize)>> {
-        if self.all.len() > KINDS || !is_sparse(part, effort) {
+        if self.all.len() > KINDS || !is_sparse(&part.lines, effort) {
             return None;
         }
         let number = |kind: K| self.all.binary_search(&kind).ok();

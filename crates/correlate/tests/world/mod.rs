@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use why504_correlate::{Case, Correlation, Points, ZoneEvidence, correlate, zone_evidence};
+use why504_correlate::{
+    Case, Correlation, OneThread, Points, ZoneEvidence, correlate, zone_evidence,
+};
 use why504_handshake::{Coverage, Path, PointId, Tracker, merge};
 use why504_model::{
     Arp, Endpoint, Interval, LimitSource, LinkAddress, Location, Packet, Segment, SeqNumber,
@@ -210,7 +212,7 @@ impl World {
             let known = !self.zone_assumed || shown();
             let logs = self.lines.iter().map(|line| line.location.source);
             let unzoned = logs.filter(|_| !known).collect();
-            correlate(&self.lines, points, &unzoned)
+            correlate(&self.lines, points, &unzoned, &OneThread)
         })
     }
 

@@ -14,6 +14,8 @@ mod scale;
 mod world;
 
 use anyhow::{Result, bail};
+use rayon::prelude::*;
+use why504_correlate::Threads;
 
 use crate::random::Random;
 
@@ -68,6 +70,16 @@ pub fn simulate(asked: &Simulate, mut print: impl FnMut(&str)) -> Result<()> {
         }
     }
     if broken.is_empty() { Ok(()) } else { bail!("bounds are broken: {}", broken.join(", ")) }
+}
+
+/// All threads of the pool, as the binary has them.
+#[derive(Debug, Clone, Copy)]
+struct AllThreads;
+
+impl Threads for AllThreads {
+    fn map<P: Send, R: Send>(&self, parts: Vec<P>, work: impl Fn(P) -> R + Send + Sync) -> Vec<R> {
+        parts.into_par_iter().map(work).collect()
+    }
 }
 
 fn seeded(seed: u64) -> Random {

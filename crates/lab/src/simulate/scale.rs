@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::{Duration, Instant};
 
 use why504_correlate::{Assignment, Edge, Lines, Writer, assign};
 use why504_model::{Span, Timestamp};
 
-use super::seeded;
 use super::world::{Losses, Setting, World};
+use super::{AllThreads, seeded};
 
 /// Attempts for each line.
 const ATTEMPTS_A_LINE: f64 = 10.0;
@@ -19,13 +20,14 @@ const WITH_PACKETS: usize = 50_000;
 /// Lines of a burst, all within one second.
 const BURST: usize = 20_000;
 
-/// Processor time and the most memory the process held so far, for sizes up to `lines`.
+/// Wall and processor time, and the most memory that the process held meanwhile, for sizes up to
+/// `lines`.
 pub(super) fn table(seed: u64, lines: usize) -> String {
     let mut text = String::from(
         "cost against size: an error log in whole seconds, one timer of 300 ms, 4 workers, ten unanswered \
          attempts for each line\n\
-         | what | lines | attempts | processor seconds | µs a line | peak memory of the whole process |\n\
-         |---|---|---|---|---|---|\n",
+         | what | lines | attempts | wall | processor | processor µs a line | peak memory of the process |\n\
+         |---|---|---|---|---|---|---|\n",
     );
     for size in sizes(lines.min(WITH_PACKETS)) {
         steady(&mut text, seed, size);
@@ -45,20 +47,35 @@ fn sizes(most: usize) -> impl Iterator<Item = usize> {
     smaller.filter(|size| *size >= 1000)
 }
 
-fn row(text: &mut String, what: &str, lines: usize, attempts: usize, seconds: f64) {
+/// What a piece of work cost.
+struct Cost {
+    wall: Duration,
+    processor: f64,
+}
+
+/// Does some work, from now on the peak of memory is its own.
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Cost) {
+    forget_peak_memory();
+    let (begin, processor) = (Instant::now(), processor_seconds());
+    let done = work();
+    (done, Cost { wall: begin.elapsed(), processor: processor_seconds() - processor })
+}
+
+fn row(text: &mut String, what: &str, lines: usize, attempts: usize, cost: &Cost) {
+    let (wall, processor) = (cost.wall.as_secs_f64(), cost.processor);
     #[expect(clippy::cast_precision_loss, reason = "a number of lines")]
-    let a_line = seconds * 1e6 / lines.max(1) as f64;
+    let a_line = processor * 1e6 / lines.max(1) as f64;
     let memory = peak_memory();
-    let _ =
-        writeln!(text, "| {what} | {lines} | {attempts} | {seconds:.2} | {a_line:.1} | {memory} |");
+    let _ = writeln!(
+        text,
+        "| {what} | {lines} | {attempts} | {wall:.2} s | {processor:.2} s | {a_line:.1} | {memory} |"
+    );
 }
 
 fn joined(text: &mut String, what: &str, setting: &Setting, seed: u64) {
     let world = World::new(setting, &mut seeded(seed));
-    let begin = processor_seconds();
-    let found = world.correlate();
-    let seconds = processor_seconds() - begin;
-    row(text, what, found.cases.len(), world.merged.attempts.len(), seconds);
+    let (found, cost) = timed(|| world.correlate());
+    row(text, what, found.cases.len(), world.merged.attempts.len(), &cost);
 }
 
 /// Fifty timeouts a second to fifty upstreams: join and judgement.
@@ -94,14 +111,12 @@ fn setting(lines: usize, rate: f64, upstreams: u16, background: f64) -> Setting 
 /// The assignment alone, of times without packets: fifty timeouts a second to fifty upstreams.
 fn alone(text: &mut String, seed: u64, lines: usize) {
     let (entered, attempts) = times(seed, lines);
-    let begin = processor_seconds();
-    let found = assign(&entered);
-    let seconds = processor_seconds() - begin;
+    let (found, cost) = timed(|| assign(&entered, &AllThreads));
     let counted =
         found.iter().filter(|answer| matches!(answer, Assignment::Counted { .. })).count();
     #[expect(clippy::cast_possible_truncation, reason = "a percentage")]
     let share = (counted as u64 * 100 / lines.max(1) as u64) as u8;
-    row(text, &format!("assignment alone, {share} % counted"), lines, attempts, seconds);
+    row(text, &format!("assignment alone, {share} % counted"), lines, attempts, &cost);
 }
 
 /// Attempts at random times, one in ten of which has a line.
@@ -142,12 +157,21 @@ fn times(seed: u64, lines: usize) -> (Lines, usize) {
     (entered, attempts)
 }
 
-/// Processor time of this thread, as the kernel's scheduler tells it (`/proc/thread-self/schedstat`):
-/// on a busy machine the wall clock says nothing.
+/// Processor time of all threads, as the kernel's scheduler tells it (`schedstat` of each task): on a
+/// busy machine the wall clock says little.
 fn processor_seconds() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanos = text.split(' ').next().and_then(|first| first.parse::<f64>().ok());
-    nanos.unwrap_or_default() / 1e9
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let of_task = |task: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        text.split(' ').next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or_default()
+    };
+    tasks.map(of_task).sum::<f64>() / 1e9
+}
+
+/// proc(5), `clear_refs`: 5 sets the peak to what is held now.
+fn forget_peak_memory() {
+    // Where that is not allowed, the peak of all that went before is told.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 /// As the kernel tells it (`VmHWM` of /proc/self/status).

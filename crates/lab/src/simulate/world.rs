@@ -13,6 +13,7 @@ use why504_model::{
     StartBasis, TcpFlags, TcpTimestamps, TimeLimit, Timeout, TimeoutId, TimeoutKind, Timestamp,
 };
 
+use super::AllThreads;
 use crate::random::Random;
 
 /// The first second of every world.
@@ -131,7 +132,7 @@ impl World {
 
     /// What the product says of it.
     pub(super) fn correlate(&self) -> Correlation {
-        self.with_points(|points| correlate(&self.timeouts, points, &BTreeSet::new()))
+        self.with_points(|points| correlate(&self.timeouts, points, &BTreeSet::new(), &AllThreads))
     }
 
     /// Whether an attempt of `merged` is the one that a line is about.

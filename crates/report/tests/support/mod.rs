@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use why504_correlate::{Correlation, Points, Rates, correlate};
+use why504_correlate::{Correlation, OneThread, Points, Rates, correlate};
 use why504_handshake::{Attempt, Coverage, Merged, Outcome, Path, PointId, Tracker, Trials, merge};
 use why504_model::{
     Endpoint, Interval, LimitSource, Location, Packet, Segment, SeqNumber, SourceId, Span,
@@ -274,7 +274,7 @@ impl Scene {
         self.merged = merge(sightings, &self.path);
         let coverage = self.coverage.iter().map(|(point, seen)| (*point, seen)).collect();
         let points = Points { path: &self.path, coverage: &coverage, merged: &self.merged };
-        self.correlation = correlate(&self.timeouts, points, &BTreeSet::new());
+        self.correlation = correlate(&self.timeouts, points, &BTreeSet::new(), &OneThread);
         let mut healthy: BTreeMap<PointId, Trials> = BTreeMap::new();
         for clean in self.merged.attempts.iter().flat_map(Attempt::sightings) {
             if clean.is_clean() {

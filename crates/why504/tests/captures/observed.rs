@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path as FilePath, PathBuf};
 
 use why504_capture::{CaptureReader, DecodeTally};
-use why504_correlate::{Case, History, Judgement, Points, correlate, judge_attempt};
+use why504_correlate::{Case, History, Judgement, OneThread, Points, correlate, judge_attempt};
 use why504_handshake::{Attempt, Coverage, Merged, Path, PointId, Sighting, Tracker, merge};
 use why504_model::{
     Endpoint, Interval, LimitSource, Location, Packet, SourceId, Span, StartBasis, TimeLimit,
@@ -92,7 +92,7 @@ impl Observed {
         };
         // Start and end are in UTC.
         let unzoned = BTreeSet::new();
-        let found = self.with_points(|points| correlate(&[timeout], points, &unzoned));
+        let found = self.with_points(|points| correlate(&[timeout], points, &unzoned, &OneThread));
         found.cases.into_iter().next().expect("one line, one case")
     }
 
