@@ -87,19 +87,27 @@ pub(crate) fn joined(mut groups: Vec<Vec<Sighting>>) -> Vec<Vec<Sighting>> {
 
 /// Unites groups that share a key with each other and with no third, and no point.
 fn unite(groups: &mut [Vec<Sighting>], key: &dyn Fn(&Sighting, u32) -> Kept) {
-    // Keys that only one point has ever seen join nothing; most are dropped by this at once.
-    let mut holders: BTreeMap<Kept, BTreeSet<usize>> = BTreeMap::new();
+    // What one point alone has seen joins nothing.
+    let mut points = groups.iter().flatten().map(|sighting| sighting.point);
+    let first = points.next();
+    if points.all(|point| Some(point) == first) {
+        return;
+    }
+    let mut holders: Vec<(Kept, usize)> = Vec::new();
     for (i, group) in groups.iter().enumerate() {
         for sighting in group {
-            for stamp in sighting.syns().filter_map(|syn| syn.timestamps).map(|ts| ts.value) {
-                holders.entry(key(sighting, stamp)).or_default().insert(i);
-            }
+            let stamps = sighting.syns().filter_map(|syn| syn.timestamps);
+            holders.extend(stamps.map(|stamp| (key(sighting, stamp.value), i)));
         }
     }
+    // Hundreds of thousands of keys, of which next to none has two holders: a sort is faster than a tree.
+    holders.sort_unstable();
+    holders.dedup();
     let mut partners: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-    for same in holders.values().filter(|same| same.len() > 1) {
-        for &one in same {
-            partners.entry(one).or_default().extend(same.iter().filter(|other| **other != one));
+    for same in holders.chunk_by(|one, next| one.0 == next.0).filter(|same| same.len() > 1) {
+        for &(_, one) in same {
+            let others = same.iter().map(|(_, other)| *other).filter(|other| *other != one);
+            partners.entry(one).or_default().extend(others);
         }
     }
     for (&one, others) in &partners {

@@ -187,14 +187,19 @@ fn in_order(blocks: &mut [Block], order: &Order, direction: Direction) -> Option
 /// Moves the border of a run to what a bound allows; whether that struck anything out.
 fn cut(places: &[Place], run: &mut Run, bound: Timestamp, direction: Direction) -> bool {
     let places = places.get(run.from..run.to).unwrap_or_default();
-    let before = *run;
+    let (early, late) = (|place: &Place| place.end.1 < bound, |place: &Place| place.end.0 > bound);
+    // Mostly there is nothing to cut, which one look shows.
     match direction {
-        Direction::Forward => run.from += places.partition_point(|place| place.end.1 < bound),
-        Direction::Backward => {
-            run.to = run.from + places.partition_point(|place| place.end.0 <= bound);
+        Direction::Forward if places.first().is_some_and(early) => {
+            run.from += places.partition_point(early);
+            true
         }
+        Direction::Backward if places.last().is_some_and(late) => {
+            run.to = run.from + places.partition_point(|place| !late(place));
+            true
+        }
+        Direction::Forward | Direction::Backward => false,
     }
-    *run != before
 }
 
 impl Bounds {
