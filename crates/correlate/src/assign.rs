@@ -187,6 +187,11 @@ impl Lines {
         self.lines.is_empty()
     }
 
+    /// How many places are held.
+    pub(crate) fn places(&self) -> usize {
+        self.places.len()
+    }
+
     /// The runs of a line.
     pub(crate) fn runs_of(&self, line: usize) -> &[Run] {
         self.lines.get(line).map(|line| line.runs.as_slice()).unwrap_or_default()

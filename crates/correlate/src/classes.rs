@@ -92,14 +92,20 @@ impl Classes {
         Self { all: classes, of, watched: watched.collect() }
     }
 
-    /// The number of a line's class.
-    pub(crate) fn number(&self, line: usize) -> usize {
-        self.of.get(line).copied().unwrap_or(usize::MAX)
-    }
-
     /// The class of a line.
     pub(crate) fn of(&self, line: usize) -> Option<&Class> {
-        self.all.get(self.number(line))
+        self.all.get(*self.of.get(line)?)
+    }
+
+    /// The lines of each class, in order.
+    pub(crate) fn lines(&self) -> Vec<Vec<usize>> {
+        let mut lines = alloc::vec![Vec::new(); self.all.len()];
+        for (i, &number) in self.of.iter().enumerate() {
+            if let Some(of_class) = lines.get_mut(number) {
+                of_class.push(i);
+            }
+        }
+        lines
     }
 
     /// Whether the gateway that wrote a log was captured.

@@ -9,7 +9,7 @@ use crate::absence::{self, ClientHosts};
 use crate::assign::{Assignment, Lines};
 use crate::case::{Candidate, Case, Correlation};
 use crate::classes::{Class, Classes};
-use crate::crowd::{Crowds, Member};
+use crate::crowd::{Crowd, Member};
 use crate::fates::together;
 use crate::groups::Ties;
 use crate::history::History;
@@ -40,76 +40,132 @@ pub fn correlate(
     let claims: Vec<Claim> = timeouts.iter().enumerate().map(claim).collect();
     let rounds = Rounds::new(lines, &claims, threads);
     let history = History::new(points);
-    let mut crowds = Crowds::new(&rounds.lines, points, &history);
+    let run = Run { points, search, classes, starts, rounds, history, unzoned };
+    let judged = threads.map(run.classes.lines(), |lines| {
+        let mut ties = Ties::default();
+        let lines = lines.into_iter().filter_map(|i| Some((i, timeouts.get(i)?)));
+        (run.of_class(lines, &mut ties, threads), ties)
+    });
     let mut ties = Ties::default();
+    let mut all: Vec<(usize, Option<Case>)> = Vec::with_capacity(timeouts.len());
+    for (lines, of_class) in judged {
+        all.extend(lines);
+        ties.take_in(of_class);
+    }
+    all.sort_unstable_by_key(|(i, _)| *i);
     let mut found = Correlation::default();
-    for (i, (timeout, answer)) in timeouts.iter().zip(&rounds.assignments).enumerate() {
-        let Some(class) = classes.of(i) else { continue };
-        let join = class.join;
-        let doubt = match join.clock {
-            LogClock::Unknown => Some(Doubt::Clock),
-            _ if by_second_alone(timeout) => Some(Doubt::Address),
-            clock => (!starts.agree_near(timeout, clock)).then_some(Doubt::Displaced),
-        };
-        let case = match answer {
-            Assignment::Counted { attempts, unmatched } => {
-                let attempts = attempts.iter();
-                let candidates: Vec<Candidate> = attempts
-                    .filter_map(|&share| {
-                        Candidate::judged(points, &history, timeout, share, join.clock)
-                    })
-                    .map(|candidate| doubt.map_or(candidate, |doubt| candidate.doubted(doubt)))
-                    .collect();
-                (!candidates.is_empty()).then(|| {
-                    let case = together(i, join, candidates, *unmatched, points);
-                    ties.counted(&case, &rounds.lines, &class.runs, *unmatched);
-                    case
-                })
-            }
-            Assignment::Uncounted { runs, contradicted } => {
-                let line =
-                    Member { line: i, timeout, join, doubt, runs, contradicted: *contradicted };
-                // A line with a start of its own shares its attempts with no other.
-                let all = if timeout.start.is_some() { runs } else { &class.runs };
-                Some(crowds.case(line, (classes.number(i), all), &mut ties))
-            }
-        };
-        if let Some(case) = case {
-            found.cases.push(case);
-            continue;
-        }
-        let dated = timeout.start.is_some() || !unzoned.contains(&timeout.location.source);
-        let anchored = dated && doubt.is_none() && classes.is_watched(timeout.location.source);
-        let shown = absence::Shown {
-            points,
-            history: &history,
-            attempts: &search.index,
-            taken: |attempt| rounds.is_taken(attempt),
-            unresolved: class.in_vain,
-            anchored,
-        };
-        match without_attempt((i, timeout), join, &shown) {
+    for (i, case) in all {
+        match case {
             Some(case) => found.cases.push(case),
             None => found.unrelated.push(i),
         }
     }
-    found.groups = ties.groups(rounds.lines);
+    found.groups = ties.groups(run.rounds.lines);
     found
 }
 
-/// The case of a line for which no attempt was found; `None` where it has no handshake to blame.
-fn without_attempt(
-    (index, timeout): (usize, &Timeout),
-    join: Join,
-    shown: &absence::Shown<'_, impl Fn(usize) -> bool>,
-) -> Option<Case> {
-    if timeout.kind.is_read_timeout() {
-        return None;
+/// All that lines are judged by.
+struct Run<'a> {
+    points: Points<'a>,
+    search: Search<'a>,
+    classes: Classes,
+    starts: Starts,
+    rounds: Rounds,
+    history: History<'a>,
+    unzoned: &'a BTreeSet<SourceId>,
+}
+
+impl Run<'_> {
+    /// The lines of one class, each with its case if it has one.
+    fn of_class<'t>(
+        &self,
+        lines: impl Iterator<Item = (usize, &'t Timeout)>,
+        ties: &mut Ties,
+        threads: &impl Threads,
+    ) -> Vec<(usize, Option<Case>)> {
+        let mut crowd: Option<Crowd> = None;
+        let mut cases = Vec::new();
+        for (i, timeout) in lines {
+            let (Some(class), Some(answer)) = (self.classes.of(i), self.rounds.assignments.get(i))
+            else {
+                continue;
+            };
+            let (join, doubt) = (class.join, self.doubt(timeout, &class.join));
+            let case = match answer {
+                Assignment::Counted { attempts, unmatched } => {
+                    self.counted((i, timeout), class, (attempts, *unmatched), ties)
+                }
+                Assignment::Uncounted { runs, contradicted } => {
+                    // A line with a start of its own shares its attempts with no other.
+                    let all = if timeout.start.is_some() { runs } else { &class.runs };
+                    let crowd = crowd.get_or_insert_with(|| {
+                        let (facts, asked) = ((self.points, &self.history), (timeout, join.clock));
+                        let crowd = Crowd::judge(facts, &self.rounds.lines, all, asked, threads);
+                        ties.know(crowd.fates());
+                        crowd
+                    });
+                    let contradicted = *contradicted;
+                    Some(crowd.case(Member { line: i, join, doubt, runs, contradicted }, ties))
+                }
+            };
+            cases.push((i, case.or_else(|| self.without_attempt((i, timeout), class))));
+        }
+        cases
     }
-    let case = absence::without_attempt(index, timeout, join, shown);
-    // No connect failed then, so it was the answer on a connection that was open.
-    let answer = case.verdict == Verdict::NoSynSent;
-    (timeout.kind != TimeoutKind::Access504Unclear || !answer).then_some(case)
+
+    /// What makes all judgements of a line less sure.
+    fn doubt(&self, timeout: &Timeout, join: &Join) -> Option<Doubt> {
+        match join.clock {
+            LogClock::Unknown => Some(Doubt::Clock),
+            _ if by_second_alone(timeout) => Some(Doubt::Address),
+            clock => (!self.starts.agree_near(timeout, clock)).then_some(Doubt::Displaced),
+        }
+    }
+
+    /// The case of a line whose assignments were counted; `None` where all leave it without an attempt.
+    fn counted(
+        &self,
+        (i, timeout): (usize, &Timeout),
+        class: &Class,
+        (attempts, unmatched): (&[(usize, f64)], f64),
+        ties: &mut Ties,
+    ) -> Option<Case> {
+        let (join, doubt) = (class.join, self.doubt(timeout, &class.join));
+        let judged =
+            |&share| Candidate::judged(self.points, &self.history, timeout, share, join.clock);
+        let candidates: Vec<Candidate> = attempts
+            .iter()
+            .filter_map(judged)
+            .map(|candidate| doubt.map_or(candidate, |doubt| candidate.doubted(doubt)))
+            .collect();
+        (!candidates.is_empty()).then(|| {
+            let case = together(i, join, candidates, unmatched, self.points);
+            ties.counted(&case, &self.rounds.lines, &class.runs, unmatched);
+            case
+        })
+    }
+
+    /// The case of a line for which no attempt was found; `None` where it has no handshake to blame.
+    fn without_attempt(&self, (i, timeout): (usize, &Timeout), class: &Class) -> Option<Case> {
+        if timeout.kind.is_read_timeout() {
+            return None;
+        }
+        let log = timeout.location.source;
+        let dated = timeout.start.is_some() || !self.unzoned.contains(&log);
+        let sure = dated && self.doubt(timeout, &class.join).is_none();
+        let shown = absence::Shown {
+            points: self.points,
+            history: &self.history,
+            attempts: &self.search.index,
+            taken: |attempt| self.rounds.is_taken(attempt),
+            unresolved: class.in_vain,
+            anchored: sure && self.classes.is_watched(log),
+        };
+        let case = absence::without_attempt(i, timeout, class.join, &shown);
+        // No connect failed then, so it was the answer on a connection that was open.
+        let answer = case.verdict == Verdict::NoSynSent;
+        (timeout.kind != TimeoutKind::Access504Unclear || !answer).then_some(case)
+    }
 }
 
 /// Nothing but the second in which it was logged ties a connect timeout to its attempt: an older

@@ -66,24 +66,24 @@ struct Tie {
 /// The lines of a run that may share attempts with others.
 #[derive(Debug, Default)]
 pub(crate) struct Ties {
-    /// Place -> the verdict of its attempt there.
-    fates: Vec<Option<Verdict>>,
-    /// Line -> what it says.
-    by_line: BTreeMap<usize, Tie>,
+    /// Places, and the verdicts of their attempts there.
+    fates: Vec<(usize, Verdict)>,
+    /// Lines, and what each says.
+    by_line: Vec<(usize, Tie)>,
     runs: Vec<(usize, Vec<Run>)>,
 }
 
 impl Ties {
     /// The verdicts of attempts by place.
     pub(crate) fn know(&mut self, fates: impl Iterator<Item = (usize, Verdict)>) {
-        for (place, verdict) in fates {
-            if self.fates.len() <= place {
-                self.fates.resize(place + 1, None);
-            }
-            if let Some(fate) = self.fates.get_mut(place) {
-                *fate = Some(verdict);
-            }
-        }
+        self.fates.extend(fates);
+    }
+
+    /// Takes in what other lines say.
+    pub(crate) fn take_in(&mut self, mut other: Self) {
+        self.fates.append(&mut other.fates);
+        self.by_line.append(&mut other.by_line);
+        self.runs.append(&mut other.runs);
     }
 
     /// A line whose assignments were counted, and the runs that its attempts lie in.
@@ -115,14 +115,22 @@ impl Ties {
         // and an attempt of nobody's fill the number.
         tie.sure &= case.join.clock == LogClock::SameHost;
         self.runs.push((case.timeout, runs));
-        self.by_line.insert(case.timeout, tie);
+        self.by_line.push((case.timeout, tie));
     }
 
     /// The groups in which some line is open, in order of their first lines.
     pub(crate) fn groups(self, lines: Lines) -> Vec<Group> {
-        let Self { fates, by_line, runs } = self;
-        if by_line.values().all(|tie| tie.verdict.is_some()) {
+        let Self { fates, by_line, mut runs } = self;
+        if by_line.iter().all(|(_, tie)| tie.verdict.is_some()) {
             return Vec::new();
+        }
+        let by_line: BTreeMap<usize, Tie> = by_line.into_iter().collect();
+        runs.sort_unstable_by_key(|(line, _)| *line);
+        let mut fate = alloc::vec![None; lines.places()];
+        for (place, verdict) in fates {
+            if let Some(slot) = fate.get_mut(place) {
+                *slot = Some(verdict);
+            }
         }
         let of = |lines: &[usize]| -> Vec<&Tie> {
             lines.iter().filter_map(|line| by_line.get(line)).collect()
@@ -131,7 +139,7 @@ impl Ties {
             let ties = of(lines);
             ties.iter().any(|tie| tie.verdict.is_none()) && ties.iter().all(|tie| tie.complete)
         };
-        let tied = lines.tied(runs, |place| fates.get(place).copied().flatten(), counted);
+        let tied = lines.tied(runs, |place| fate.get(place).copied().flatten(), counted);
         let groups = tied.iter().filter_map(|tied| group(&of(&tied.lines), tied));
         let mut groups: Vec<Group> = groups.collect();
         groups.sort_by_key(|group| group.lines.first().copied());
