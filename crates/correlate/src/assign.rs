@@ -26,6 +26,7 @@ use alloc::vec::Vec;
 
 use why504_model::{Span, Timestamp};
 
+use narrow::Narrowed;
 use part::Part;
 use sweep::Sweep;
 pub(crate) use tied::Tied;
@@ -352,8 +353,8 @@ fn complete(
     effort: usize,
     threads: &impl Threads,
 ) -> Result<Vec<Assignment>, Vec<usize>> {
-    let before = narrow::complete(part, threads)?;
-    let lines = part.components();
+    let Narrowed { before, sharers } = narrow::complete(part, threads)?;
+    let lines = part.components_of(&sharers);
     let pieces = threads.map(lines.iter().collect(), |lines: &Vec<usize>| {
         let few = || lines.iter().filter_map(|&i| part.lines.get(i));
         if !is_sparse(few(), effort) {

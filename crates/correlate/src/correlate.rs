@@ -39,7 +39,7 @@ pub fn correlate(
     let claim = |(i, timeout)| classes.of(i).map_or(Claim::Loose, |class| claim(timeout, class));
     let claims: Vec<Claim> = timeouts.iter().enumerate().map(claim).collect();
     let rounds = Rounds::new(lines, &claims, threads);
-    let history = History::new(points);
+    let history = History::made_by(threads, points);
     let run = Run { points, search, classes, starts, rounds, history, unzoned };
     let judged = threads.map(run.classes.lines(), |lines| {
         let mut ties = Ties::default();

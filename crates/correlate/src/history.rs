@@ -8,13 +8,13 @@ use core::net::IpAddr;
 use why504_handshake::{Attempt, Event, EventKind, PointId, Side, Sighting};
 use why504_model::{Endpoint, Flow, Interval, SeqNumber, Span, Timestamp};
 
-use crate::LateAnswer;
 use crate::answers;
 use crate::deadline::Deadline;
 use crate::delay;
 use crate::facts::{self, Asked, End, Facts, Foreign};
 use crate::late;
 use crate::view::{Points, Station, ends};
+use crate::{LateAnswer, OneThread, Threads};
 
 /// A request in SYN-RECEIVED of Linux lives 63 s from its last SYN (tcp_synack_retries = 5), with
 /// timers up to 5 % late.
@@ -28,14 +28,20 @@ const TRIP_SLACK: Span = Span::from_millis(20);
 /// The receive window of a request in SYN-RECEIVED is not scaled (RFC 7323 section 2.2).
 const LARGEST_WINDOW: u32 = 65_535;
 
+/// So many attempts are gone through together on one thread.
+const TOGETHER: usize = 4096;
+
+/// A client as a point sees it, when its attempt began, and what the point saw of it.
+type Seen<'a> = (Endpoint, Timestamp, &'a Sighting);
+
 /// Earlier attempts by what finds them.
 #[derive(Clone, Debug, Default)]
 pub struct History<'a> {
-    /// Server and ISN of attempts that never completed, and their first SYNs, in order. Of hundreds of
-    /// thousands of attempts a sorted list takes a fraction of a tree's time and memory.
-    unfinished: Vec<(Endpoint, u32, Timestamp)>,
-    /// 4-tuples as points see them, and what they saw there, in order, then in order of time.
-    by_flow: Vec<(PointId, Flow, &'a Sighting)>,
+    /// Server -> ISNs of attempts that never completed, and their first SYNs, in order.
+    unfinished: BTreeMap<Endpoint, Vec<(u32, Timestamp)>>,
+    /// Server as a point sees it -> what that point saw of whom, in order, then in order of time. Of
+    /// hundreds of thousands of attempts sorted lists take a fraction of a tree's time and memory.
+    by_server: BTreeMap<(PointId, Endpoint), Vec<Seen<'a>>>,
     /// Attempts that only points away from the client saw, by server: first SYN at that point.
     unpaired: BTreeMap<(PointId, Endpoint), Vec<Timestamp>>,
     /// Points where some SYN+ACK was followed by no repetition although there was time for one.
@@ -53,25 +59,41 @@ pub struct History<'a> {
 impl<'a> History<'a> {
     /// Of all attempts of a run.
     pub fn new(points: Points<'a>) -> Self {
+        Self::made_by(&OneThread, points)
+    }
+
+    /// The same on several threads.
+    pub fn made_by(threads: &impl Threads, points: Points<'a>) -> Self {
+        let attempts = || points.merged.attempts.chunks(TOGETHER).collect();
         let mut history = Self::default();
-        // A copy of a SYN that arrives when its attempt is over begins another one at that point alone.
-        let mut seen_at_client: Vec<(Endpoint, u32)> = points
-            .merged
-            .attempts
-            .iter()
-            .filter(|attempt| points.saw_at_client(attempt.nearest()))
-            .flat_map(Attempt::sightings)
-            .map(|sighting| (sighting.flow.server, sighting.isn.0))
-            .collect();
-        seen_at_client.sort_unstable();
-        for attempt in &points.merged.attempts {
+        for some in threads.map(attempts(), |some| Self::of(points, some)) {
+            history.take_in(some);
+        }
+        let lists = core::mem::take(&mut history.by_server).into_iter().collect();
+        let sorted = threads.map(lists, |(server, mut list): (_, Vec<Seen<'a>>)| {
+            list.sort_by_key(|&(client, began, _)| (client, began));
+            (server, list)
+        });
+        history.by_server = sorted.into_iter().collect();
+        history.unfinished.values_mut().for_each(|list| list.sort_unstable());
+        history.unpaired = unpaired(points);
+        history
+    }
+
+    /// What some attempts show, in no order yet.
+    fn of(points: Points<'a>, attempts: &'a [Attempt]) -> Self {
+        let mut history = Self::default();
+        for attempt in attempts {
             if !attempt.sightings().any(Sighting::completed) {
-                let began = attempt.first_syn();
-                history.unfinished.push((attempt.flow().server, attempt.isn().0, began));
+                let of_server = history.unfinished.entry(attempt.flow().server).or_default();
+                of_server.push((attempt.isn().0, attempt.first_syn()));
             }
             for sighting in attempt.sightings() {
-                let flows = sighting.flows().map(|flow| (sighting.point, flow, sighting));
-                history.by_flow.extend(flows);
+                let began = sighting.first_syn();
+                for Flow { client, server } in sighting.flows() {
+                    let there = history.by_server.entry((sighting.point, server)).or_default();
+                    there.push((client, began, sighting));
+                }
                 history.listen(points, sighting);
             }
             let nearest = attempt.nearest();
@@ -79,18 +101,23 @@ impl<'a> History<'a> {
             if further.any(|far| acked_before(points, nearest, far)) {
                 history.proxied.insert(nearest.flow.server);
             }
-            let key = (nearest.flow.server, nearest.isn.0);
-            if seen_at_client.binary_search(&key).is_err() {
-                let key = (nearest.point, nearest.flow.server);
-                history.unpaired.entry(key).or_default().push(nearest.first_syn());
-            }
-        }
-        history.unfinished.sort_unstable();
-        history.by_flow.sort_by_key(|&(point, flow, seen)| (point, flow, seen.first_syn()));
-        for list in history.unpaired.values_mut() {
-            list.sort_unstable();
         }
         history
+    }
+
+    /// Takes in what later attempts show.
+    fn take_in(&mut self, later: Self) {
+        for (server, mut list) in later.unfinished {
+            self.unfinished.entry(server).or_default().append(&mut list);
+        }
+        for (server, mut list) in later.by_server {
+            self.by_server.entry(server).or_default().append(&mut list);
+        }
+        self.quiet.extend(later.quiet);
+        self.restless.extend(later.restless);
+        self.delaying.extend(later.delaying);
+        self.linux_like.extend(later.linux_like);
+        self.proxied.extend(later.proxied);
     }
 
     /// All facts about one attempt.
@@ -159,11 +186,11 @@ impl<'a> History<'a> {
         let Some(sighting) = station.sighting else { return Foreign::None };
         let Some(ack) = sighting.foreign_acks().last() else { return Foreign::None };
         let (server, isn) = (sighting.flow.server, ack.ack.previous().0);
-        let first = self.unfinished.partition_point(|&(s, i, _)| (s, i) < (server, isn));
-        let earlier = self
-            .unfinished
+        let of_server = self.unfinished.get(&server).map(Vec::as_slice).unwrap_or_default();
+        let first = of_server.partition_point(|&(of, _)| of < isn);
+        let earlier = of_server
             .get(first)
-            .is_some_and(|&(s, i, began)| (s, i) == (server, isn) && began <= sighting.first_syn());
+            .is_some_and(|&(of, began)| of == isn && began <= sighting.first_syn());
         if earlier { Foreign::Unfinished } else { self.older_connection(sighting, ack) }
     }
 
@@ -250,10 +277,11 @@ impl<'a> History<'a> {
     /// What one point saw on the 4-tuples of an attempt, itself included.
     fn on_its_ports(&self, sighting: &Sighting) -> impl Iterator<Item = &'a Sighting> {
         let point = sighting.point;
-        sighting.flows().flat_map(move |flow| {
-            let first = self.by_flow.partition_point(|&(p, f, _)| (p, f) < (point, flow));
-            let from = self.by_flow.get(first..).unwrap_or_default().iter();
-            from.take_while(move |&&(p, f, _)| (p, f) == (point, flow)).map(|&(_, _, seen)| seen)
+        sighting.flows().flat_map(move |Flow { client, server }| {
+            let there = self.by_server.get(&(point, server)).map(Vec::as_slice).unwrap_or_default();
+            let first = there.partition_point(|&(other, ..)| other < client);
+            let from = there.get(first..).unwrap_or_default().iter();
+            from.take_while(move |&&(other, ..)| other == client).map(|&(.., seen)| seen)
         })
     }
 
@@ -327,6 +355,31 @@ impl<'a> History<'a> {
             })
         })
     }
+}
+
+/// The first SYNs of attempts that only points away from the client saw, by server, in order. A copy of a
+/// SYN that arrives when its attempt is over begins another one at that point alone.
+fn unpaired(points: Points<'_>) -> BTreeMap<(PointId, Endpoint), Vec<Timestamp>> {
+    let key = |sighting: &Sighting| (sighting.flow.server, sighting.isn.0);
+    let (at_client, away): (Vec<&Attempt>, Vec<&Attempt>) =
+        points.merged.attempts.iter().partition(|a| points.saw_at_client(a.nearest()));
+    let mut unseen: BTreeSet<(Endpoint, u32)> = away.iter().map(|a| key(a.nearest())).collect();
+    if !unseen.is_empty() {
+        for sighting in at_client.into_iter().flat_map(Attempt::sightings) {
+            unseen.remove(&key(sighting));
+        }
+    }
+    let mut unpaired: BTreeMap<(PointId, Endpoint), Vec<Timestamp>> = BTreeMap::new();
+    for nearest in away.into_iter().map(Attempt::nearest) {
+        if unseen.contains(&key(nearest)) {
+            let there = unpaired.entry((nearest.point, nearest.flow.server)).or_default();
+            there.push(nearest.first_syn());
+        }
+    }
+    for list in unpaired.values_mut() {
+        list.sort_unstable();
+    }
+    unpaired
 }
 
 /// Whether the client had acknowledged another SYN+ACK before its SYN came to a further point: no

@@ -36,6 +36,16 @@ pub(super) struct Block {
     pub(super) lines: Vec<usize>,
 }
 
+impl Block {
+    /// The lines that share attempts still, as lines of the part that was cut into blocks.
+    pub(super) fn sharers(&self) -> Vec<Vec<usize>> {
+        let of_part = |lines: Vec<usize>| {
+            lines.into_iter().filter_map(|line| self.lines.get(line).copied()).collect()
+        };
+        self.part.sharers().into_iter().map(of_part).collect()
+    }
+}
+
 impl Part {
     /// All lines there are.
     pub(super) fn whole(places: Vec<Place>, lines: Vec<Line>) -> Self {
@@ -106,6 +116,17 @@ impl Part {
         self.unite_sharers(&mut parent);
         let groups = groups(&mut parent, |_| true);
         threads.map(groups, |lines| Block { part: self.cut_out(&lines), lines })
+    }
+
+    /// Leaves the lines what is left of them in their blocks.
+    pub(super) fn put_back(&mut self, blocks: &[Block]) {
+        for block in blocks {
+            for (&line, left) in block.lines.iter().zip(&block.part.lines) {
+                if let Some(line) = self.lines.get_mut(line) {
+                    line.runs = left.runs.iter().map(|run| block.part.of_whole(run)).collect();
+                }
+            }
+        }
     }
 
     /// Some of the lines with their places, whose origin and attempts are those of this part.
@@ -222,6 +243,20 @@ impl Part {
     pub(super) fn components(&self) -> Vec<Vec<usize>> {
         let mut parent: Vec<usize> = (0..self.lines.len()).collect();
         self.unite_sharers(&mut parent);
+        self.unite_neighbours(&mut parent);
+        self.groups(parent)
+    }
+
+    /// The same where it is known which lines share attempts.
+    pub(super) fn components_of(&self, sharers: &[Vec<usize>]) -> Vec<Vec<usize>> {
+        let mut parent: Vec<usize> = (0..self.lines.len()).collect();
+        for lines in sharers {
+            for &line in lines {
+                if let (Some(slot), Some(first)) = (parent.get_mut(line), lines.first()) {
+                    *slot = *first;
+                }
+            }
+        }
         self.unite_neighbours(&mut parent);
         self.groups(parent)
     }
