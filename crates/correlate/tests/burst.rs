@@ -3,7 +3,7 @@
 
 mod world;
 
-use why504_correlate::{Case, Correlation, Doubt, Grade, Verdict};
+use why504_correlate::{Case, Correlation, Doubt, Grade, Threads, Verdict};
 use why504_handshake::PointId;
 use world::{CLIENT_POINT, SERVER_POINT, World};
 
@@ -16,6 +16,10 @@ fn burst(lines: u16, answered: impl Fn(u16) -> bool) -> Vec<Case> {
 }
 
 fn correlated(lines: u16, answered: impl Fn(u16) -> bool) -> Correlation {
+    incident(lines, answered).correlate(&[CLIENT_POINT, SERVER_POINT])
+}
+
+fn incident(lines: u16, answered: impl Fn(u16) -> bool) -> World {
     let mut world = World::watched();
     for i in 0..MANY {
         let (ms, isn) = (5100 + i64::from(i), 5000 + u32::from(i) * 10_000);
@@ -28,7 +32,31 @@ fn correlated(lines: u16, answered: impl Fn(u16) -> bool) -> Correlation {
     for i in 0..lines {
         world.timed_out(5400 + i64::from(i % MANY), Some(300)).worker = Some(u32::from(i % 4));
     }
-    world.correlate(&[CLIENT_POINT, SERVER_POINT])
+    world
+}
+
+/// The last part first.
+struct Backwards;
+
+impl Threads for Backwards {
+    fn map<P: Send, R: Send>(&self, parts: Vec<P>, work: impl Fn(P) -> R + Send + Sync) -> Vec<R> {
+        let mut done: Vec<R> = parts.into_iter().rev().map(work).collect();
+        done.reverse();
+        done
+    }
+}
+
+#[test]
+fn in_which_order_the_parts_are_done_changes_nothing() {
+    for lines in [MANY - 20, MANY, MANY + 1] {
+        let mut world = incident(lines, |i| i % 3 == 0);
+        // Lines of other seconds, one with an attempt of its own, one with none.
+        world.unanswered(20_000, 30_000, 7_000_000);
+        world.timed_out(20_300, Some(300));
+        world.timed_out(40_300, Some(300));
+        let both = [CLIENT_POINT, SERVER_POINT];
+        assert_eq!(world.correlate(&both), world.correlate_by(&both, &Backwards), "{lines} lines");
+    }
 }
 
 /// The only group's bounds, whether they are sure, and the lines that are counted.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use why504_correlate::{
-    Case, Correlation, OneThread, Points, ZoneEvidence, correlate, zone_evidence,
+    Case, Correlation, OneThread, Points, Threads, ZoneEvidence, correlate, zone_evidence,
 };
 use why504_handshake::{Coverage, Path, PointId, Tracker, merge};
 use why504_model::{
@@ -207,12 +207,16 @@ impl World {
     }
 
     pub(crate) fn correlate(&self, given: &[u16]) -> Correlation {
+        self.correlate_by(given, &OneThread)
+    }
+
+    pub(crate) fn correlate_by(&self, given: &[u16], threads: &impl Threads) -> Correlation {
         self.with_points(given, |points| {
             let shown = || zone_evidence(&self.lines, points) == ZoneEvidence::Shown;
             let known = !self.zone_assumed || shown();
             let logs = self.lines.iter().map(|line| line.location.source);
             let unzoned = logs.filter(|_| !known).collect();
-            correlate(&self.lines, points, &unzoned, &OneThread)
+            correlate(&self.lines, points, &unzoned, threads)
         })
     }
 
