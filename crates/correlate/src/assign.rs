@@ -319,9 +319,9 @@ fn by_halves(mut part: Part, effort: usize, threads: &impl Threads) -> Vec<Assig
             Err(between) => between,
         };
         if between.is_empty() && n >= HALVED {
-            let halves = alloc::vec![(0..n / 2).collect(), (n / 2..n).collect()];
+            let both = alloc::vec![(0..n / 2).collect(), (n / 2..n).collect()];
             let halved = |half: Vec<usize>| by_halves(part.part(&half), effort, threads);
-            let found = threads.map(halves, halved).concat();
+            let found = threads.map(both, halved).concat();
             fill(&mut answers, &places, found);
             break;
         }
