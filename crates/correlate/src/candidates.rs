@@ -223,7 +223,25 @@ fn fits(
 
 /// nginx logs a failure in the loop iteration in which the RST or ICMP error is read.
 fn failed_at(event: Timestamp, logged: Interval) -> Option<(End, u32)> {
-    logged.widened(STALL, EARLY).contains(event).then_some(((event, event), 0))
+    let (earliest, latest) = logged_after(logged);
+    (event >= earliest && event < latest).then_some(((event, event), 0))
+}
+
+/// Between which moments the packet came that failed a connect, by the time of its line.
+pub(crate) fn logged_after(logged: Interval) -> End {
+    (logged.start() - STALL, logged.end() + EARLY)
+}
+
+/// Whether a line of this kind reports a packet that failed its connect.
+pub(crate) const fn failure(kind: TimeoutKind) -> bool {
+    matches!(kind, TimeoutKind::ConnectRefused | TimeoutKind::ConnectUnreachable)
+}
+
+/// The packets that failed an attempt, each with the kind of line that reports it.
+pub(crate) fn failures(seen: &Sighting) -> impl Iterator<Item = (TimeoutKind, Timestamp)> {
+    let refused = refusal(seen).map(|at| (TimeoutKind::ConnectRefused, at));
+    let icmp = seen.last_icmp().map(|event| (TimeoutKind::ConnectUnreachable, event.time));
+    refused.into_iter().chain(icmp)
 }
 
 /// What the socket reports as ECONNREFUSED: an acceptable RST, or ICMP port unreachable

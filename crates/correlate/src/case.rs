@@ -1,5 +1,6 @@
 //! A case: one log line and what became of its handshake, with the attempts that it may be about.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use why504_handshake::PointId;
@@ -11,6 +12,7 @@ use crate::facts::Asked;
 use crate::groups::Group;
 use crate::history::History;
 use crate::judge::{Doubt, Judgement, judge};
+use crate::pin::ClockPin;
 use crate::search::Join;
 use crate::view::Points;
 use crate::{Grade, LogClock, Mechanism, Settles, Verdict};
@@ -93,4 +95,7 @@ pub struct Correlation {
     pub unrelated: Vec<usize>,
     /// Lines that cannot be told apart, counted together.
     pub groups: Vec<Group>,
+    /// How the clock of each point that is nearest to some client relates to the log's, and what failed
+    /// connects say of it.
+    pub clocks: BTreeMap<PointId, (LogClock, Option<ClockPin>)>,
 }

@@ -53,7 +53,7 @@ pub fn correlate(
         ties.take_in(of_class);
     }
     all.sort_unstable_by_key(|(i, _)| *i);
-    let mut found = Correlation::default();
+    let mut found = Correlation { clocks: run.search.clocks(), ..Correlation::default() };
     for (i, case) in all {
         match case {
             Some(case) => found.cases.push(case),

@@ -9,6 +9,7 @@ use why504_model::{Timeout, Timestamp};
 use crate::LogClock;
 use crate::assign::Edge;
 use crate::candidates::{self, Index, Window};
+use crate::pin::ClockPin;
 use crate::view::Points;
 
 /// How the candidates were found.
@@ -24,15 +25,19 @@ pub struct Join {
 pub(crate) struct Search<'a> {
     pub(crate) index: Index<'a>,
     clocks: BTreeMap<PointId, LogClock>,
+    /// What failed connects say of the points' clocks.
+    pins: BTreeMap<PointId, ClockPin>,
     coverage: &'a BTreeMap<PointId, &'a Coverage>,
 }
 
 impl<'a> Search<'a> {
     pub(crate) fn new(timeouts: &[Timeout], points: Points<'a>) -> Self {
         let attempts = &points.merged.attempts;
+        let (clocks, pins) = log_clocks(timeouts, points);
         Self {
             index: Index::new(attempts, |attempt| points.is_home(attempt)),
-            clocks: log_clocks(timeouts, points),
+            clocks,
+            pins,
             coverage: points.coverage,
         }
     }
@@ -40,6 +45,12 @@ impl<'a> Search<'a> {
     /// How the clock of a point relates to the log's.
     pub(crate) fn clock_at(&self, point: PointId) -> Option<LogClock> {
         self.clocks.get(&point).copied()
+    }
+
+    /// How the clock of each point relates to the log's, and what failed connects say of it.
+    pub(crate) fn clocks(&self) -> BTreeMap<PointId, (LogClock, Option<ClockPin>)> {
+        let with_pin = |(&point, &clock)| (point, (clock, self.pins.get(&point).copied()));
+        self.clocks.iter().map(with_pin).collect()
     }
 
     /// Whether the capture of a point went on until this moment.
@@ -88,22 +99,27 @@ impl<'a> Search<'a> {
     }
 }
 
-/// How each point's clock relates to the log's.
-fn log_clocks(timeouts: &[Timeout], points: Points<'_>) -> BTreeMap<PointId, LogClock> {
+/// How each point's clock relates to the log's, and what failed connects say of it.
+fn log_clocks(
+    timeouts: &[Timeout],
+    points: Points<'_>,
+) -> (BTreeMap<PointId, LogClock>, BTreeMap<PointId, ClockPin>) {
     let mut by_point: BTreeMap<PointId, Vec<&Attempt>> = BTreeMap::new();
     for attempt in &points.merged.attempts {
         by_point.entry(attempt.nearest().point).or_default().push(attempt);
     }
-    by_point
-        .into_iter()
-        .map(|(point, attempts)| {
-            let same_host = attempts.iter().any(|a| points.at_client(point, a.flow().server));
-            let clock = if same_host {
-                LogClock::on_host(timeouts, attempts.into_iter())
-            } else {
-                LogClock::vote(timeouts, attempts.into_iter())
-            };
-            (point, clock)
-        })
-        .collect()
+    let (mut clocks, mut pins) = (BTreeMap::new(), BTreeMap::new());
+    for (point, attempts) in by_point {
+        let same_host = attempts.iter().any(|a| points.at_client(point, a.flow().server));
+        let all = || attempts.iter().copied();
+        let pin = ClockPin::new(timeouts, all());
+        let clock = if same_host {
+            LogClock::on_host(timeouts, all(), pin)
+        } else {
+            LogClock::vote(timeouts, all())
+        };
+        clocks.insert(point, clock);
+        pins.extend(pin.map(|pin| (point, pin)));
+    }
+    (clocks, pins)
 }

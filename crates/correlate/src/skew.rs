@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use why504_handshake::Attempt;
 use why504_model::{Endpoint, Span, Timeout, Timestamp};
 
+use crate::pin::ClockPin;
 pub use drift::Drift;
 
 /// Skews are searched this far to both sides.
@@ -88,10 +89,12 @@ impl LogClock {
     /// That of a capture on the very host that wrote the log: one clock, unless its packets plainly
     /// say otherwise (time stamps of a network card, a clock that was set, files whose times were
     /// moved). A SYN does not leave before its request came, and a handler that works for a whole
-    /// second first, always the same, is rarer than a wrong clock. In between it may be either.
+    /// second first, always the same, is rarer than a wrong clock. In between it may be either. Where
+    /// no starts tell, the lines of failed connects may (`pin`).
     pub(crate) fn on_host<'a>(
         timeouts: &'a [Timeout],
         attempts: impl Iterator<Item = &'a Attempt>,
+        pin: Option<ClockPin>,
     ) -> Self {
         let dated: Vec<&Timeout> = timeouts.iter().filter(|t| t.start.is_some()).collect();
         let every = dated.len() / HOST_SAMPLE + 1;
@@ -118,7 +121,8 @@ impl LogClock {
             Self::Aligned { .. } if shared => even,
             Self::Aligned { .. } => Self::Unknown,
             Self::SameHost | Self::Unknown => {
-                if drifts(|width| binned(asked(), &syns, width)) {
+                let pinned_elsewhere = pin.is_some_and(|pin| !pin.agrees());
+                if pinned_elsewhere || drifts(|width| binned(asked(), &syns, width)) {
                     Self::Unknown
                 } else {
                     Self::SameHost

@@ -158,3 +158,71 @@ fn a_clock_that_drifts_evenly_from_the_log_is_followed() {
         assert!(sure * 100 >= day.truth.len() * 95, "{what}: {sure} of {}", day.truth.len());
     }
 }
+
+/// Connects that are refused, at moments that follow no pattern, and as many that time out; the capture is
+/// ahead of the log by so much, and no access log says when anything began.
+fn refusals(ahead: i64, every: usize) -> Day {
+    let mut day = Day { world: World::default(), truth: Vec::new() };
+    for minute in -1..=3 {
+        day.world.healthy(minute * 60_000 + 500, 60_000, world::upstream());
+    }
+    let mut seed = 504;
+    let mut moment = |_| 10_000 + i64::try_from(draw(&mut seed) % 120_000).expect("small");
+    let mut moments: Vec<i64> = (0..60).map(&mut moment).collect();
+    moments.sort_unstable();
+    for (i, ms) in (0_u16..).zip(moments) {
+        let (port, isn) = (20_000 + i, 5000 + u32::from(i) * 7919);
+        if usize::from(i).is_multiple_of(every) {
+            day.world.up(ms, world::gateway(port), 0x02, isn, 0, world::Seen::Both);
+            day.world.down(ms + 1, world::gateway(port), 0x14, 0, isn + 1, world::Seen::Both);
+            let line = day.world.timed_out(ms + 2, None);
+            line.kind = why504_model::TimeoutKind::ConnectRefused;
+            day.truth.push(Verdict::Refused);
+        } else {
+            day.world.answer_lost(ms, port, isn);
+            day.world.timed_out(ms + 300, Some(300));
+            day.truth.push(Verdict::SynAckLost);
+        }
+    }
+    for point in BOTH {
+        day.world.change(point, |segment| {
+            Some(Segment { time: segment.time + Span::from_millis(ahead), ..*segment })
+        });
+    }
+    day
+}
+
+#[test]
+fn refusals_pin_the_clock_that_timers_cannot() {
+    for (ahead, agrees) in [(0, true), (90, true), (450, false), (-450, false), (2500, false)] {
+        let day = refusals(ahead, 2);
+        let found = day.world.correlate(&BOTH);
+        let (_, pin) = found.clocks[&why504_handshake::PointId(CLIENT_POINT)];
+        let pin = pin.expect("thirty refusals");
+        assert_eq!((pin.lines, pin.of), (30, 30), "{ahead}: {pin:?}");
+        let by = Span::from_millis(ahead);
+        assert!(pin.least <= by && by <= pin.most, "{ahead}: {pin:?}");
+        assert!(pin.most - pin.least < Span::from_millis(600), "{ahead}: {pin:?}");
+        assert_eq!(pin.agrees(), agrees, "{ahead}: {pin:?}");
+        let (sure, wrong) = day.sure();
+        assert_eq!(wrong, [], "{ahead}");
+        assert_eq!(sure > 0, agrees, "{ahead}: nothing is sure by a clock that is not the log's");
+    }
+}
+
+#[test]
+fn few_refusals_or_many_everywhere_pin_nothing() {
+    let pin =
+        |day: &Day| day.world.correlate(&BOTH).clocks[&why504_handshake::PointId(CLIENT_POINT)].1;
+    assert_eq!(pin(&refusals(0, 20)), None, "three refusals");
+    // A RST every 300 ms: every difference fits.
+    let mut day = refusals(0, 2);
+    for i in 0..600_u16 {
+        let (ms, isn) = (i64::from(i) * 300, 90_000_000 + u32::from(i) * 7919);
+        day.world.up(ms, world::gateway(30_000 + i), 0x02, isn, 0, world::Seen::Both);
+        day.world.down(ms + 1, world::gateway(30_000 + i), 0x14, 0, isn + 1, world::Seen::Both);
+    }
+    assert_eq!(pin(&day), None);
+    let (sure, wrong) = day.sure();
+    assert!(sure > 0 && wrong.is_empty(), "{wrong:?}");
+}

@@ -127,6 +127,15 @@ fn of_logs(run: &Run<'_>, check: &Check) -> Vec<String> {
             "there is no access log: a line says its second only, and more attempts fit it".into(),
         );
     }
+    let dated = run.timeouts.iter().any(|timeout| timeout.start.is_some());
+    let pinned = run.correlation.clocks.values().any(|(_, pin)| pin.is_some());
+    if !dated && !pinned && !run.points.is_empty() {
+        notes.push(
+            "nothing pins the log's clock to the captures': no access log, and too few connects that \
+             failed at once; a difference of less than a second would not show"
+                .into(),
+        );
+    }
     let timers = || run.timeouts.iter().filter(|t| t.kind.is_connect_timeout());
     let unknown = timers().filter(|t| t.limits.is_empty()).count();
     if unknown > 0 {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use why504_correlate::LogClock;
 use why504_handshake::PointId;
 use why504_model::Endpoint;
 
@@ -30,6 +31,7 @@ pub(super) struct SummaryLine<'a> {
     zone: Zone<'a>,
     points: Vec<Point<'a>>,
     clock_offsets: Vec<Offset<'a>>,
+    log_clocks: Vec<OfLog<'a>>,
     reliability: Vec<Reliability<'a>>,
     nat: Vec<Pair>,
     snat: Vec<Masquerade>,
@@ -135,6 +137,24 @@ struct Offset<'a> {
     steps: Vec<Step>,
 }
 
+/// A point's clock and the log's.
+#[derive(Serialize)]
+struct OfLog<'a> {
+    point: &'a str,
+    relation: &'static str,
+    skew: Option<f64>,
+    pinned: Option<Pin>,
+}
+
+/// What connects that failed at once say of it.
+#[derive(Serialize)]
+struct Pin {
+    low: f64,
+    high: f64,
+    found: usize,
+    of: usize,
+}
+
 #[derive(Serialize)]
 struct Step {
     after: String,
@@ -215,6 +235,7 @@ pub(super) fn line<'a>(run: &Run<'a>) -> SummaryLine<'a> {
         zone: Zone { name: &run.zone.name, chosen: &run.zone.chosen },
         points: points(run),
         clock_offsets: offsets(run),
+        log_clocks: of_log(run),
         reliability: reliability(run),
         nat: pairs(run),
         snat: run
@@ -325,6 +346,31 @@ fn offsets<'a>(run: &Run<'a>) -> Vec<Offset<'a>> {
                     by: step.by.as_secs_f64(),
                 })
                 .collect(),
+        })
+        .collect()
+}
+
+fn of_log<'a>(run: &Run<'a>) -> Vec<OfLog<'a>> {
+    let captures = run.captures();
+    let clocks = run.correlation.clocks.iter();
+    clocks
+        .map(|(&point, &(clock, pin))| OfLog {
+            point: captures.point(point),
+            relation: match clock {
+                LogClock::SameHost => "same_host",
+                LogClock::Aligned { .. } => "aligned",
+                LogClock::Unknown => "unknown",
+            },
+            skew: match clock {
+                LogClock::Aligned { skew, .. } => Some(skew.as_secs_f64()),
+                LogClock::SameHost | LogClock::Unknown => None,
+            },
+            pinned: pin.map(|pin| Pin {
+                low: pin.least.as_secs_f64(),
+                high: pin.most.as_secs_f64(),
+                found: pin.lines,
+                of: pin.of,
+            }),
         })
         .collect()
 }

@@ -141,6 +141,19 @@ pub(super) fn clocks(run: &Run<'_>) -> Vec<String> {
         0 => format!("capture minus log: {}", signed(skew)),
         _ => format!("capture minus log: {}, drifting by {} ppm", signed(skew), rate / 1000),
     }));
+    lines.extend(run.correlation.clocks.iter().filter_map(|(&point, &(clock, pin))| {
+        let pin = pin?;
+        let text = format!(
+            "{} minus log: {} to {}, by {} of {} connects that failed at once",
+            captures.point(point),
+            signed(pin.least),
+            signed(pin.most),
+            grouped(pin.lines as u64),
+            grouped(pin.of as u64)
+        );
+        let applied = clock != LogClock::Unknown || pin.agrees();
+        Some(if applied { text } else { format!("{text}; not applied, and no verdict is sure") })
+    }));
     lines
 }
 
