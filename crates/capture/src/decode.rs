@@ -1,6 +1,8 @@
 //! The parallel part: frames to packets, each frame counted once.
 
-use why504_model::{Arp, Endpoint, IcmpError, Location, Packet, Segment, SourceId, Timestamp};
+use why504_model::{
+    Arp, Checksum, Endpoint, IcmpError, Location, Packet, Segment, SourceId, TcpFlags, Timestamp,
+};
 
 use crate::block::{Block, Content, Frame};
 use crate::link::Protocol;
@@ -56,7 +58,14 @@ pub(crate) fn packet(
         inner = tunnelled(&outer, tally)?;
         &inner
     };
-    transport(ip, time, location)
+    let mut packet = transport(ip, time, location)?;
+    if let Packet::Tcp(segment) = &mut packet
+        && segment.flags.contains(TcpFlags::SYN)
+    {
+        segment.checksum = tcp::checksum(ip);
+        segment.vlan = link::vlan(frame);
+    }
+    Ok(packet)
 }
 
 /// Who asks for whose address. Apart from the common case, which must stay small.
@@ -110,6 +119,8 @@ fn transport(
                 ip_id: ip.ip_id,
                 ttl: ip.ttl,
                 flags: header.flags,
+                checksum: Checksum::Unknown,
+                vlan: None,
             }))
         }
         net::ICMP | net::ICMPV6 => {

@@ -12,6 +12,8 @@ mod null;
 mod pppoe;
 mod sll;
 
+use why504_model::Vlan;
+
 use crate::tally::Unused;
 use crate::{ByteOrder, Frame};
 
@@ -125,6 +127,18 @@ pub(crate) fn network<'a>(frame: &Frame<'a>) -> Result<Network<'a>, Unused> {
         LinkType::IEEE802_11 => ieee80211::network(payload),
         LinkType::IEEE802_11_RADIOTAP => ieee80211::network_behind_radiotap(payload),
         other => Err(Unused::UnknownLink(other)),
+    }
+}
+
+/// The VLAN that a frame is tagged with, by what stands before its IP packet. Apart from [`network`],
+/// which is on the way of every frame: only of a few packets the VLAN is asked for.
+pub(crate) fn vlan(frame: &Frame<'_>) -> Option<Vlan> {
+    let payload = Payload { bytes: frame.data, wire_len: frame.wire_len };
+    match frame.link {
+        LinkType::ETHERNET => ethernet::vlan(payload),
+        LinkType::LINUX_SLL => sll::vlan_v1(payload),
+        LinkType::LINUX_SLL2 => sll::vlan_v2(payload),
+        _ => None,
     }
 }
 

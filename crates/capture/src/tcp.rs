@@ -3,6 +3,7 @@
 //! Fourteen octets (up to the flags) make a segment; window and options may be cut. A strict parser
 //! would lose every SYN of a capture with a short snapshot length.
 
+mod checksum;
 mod options;
 
 use why504_model::{SeqNumber, TcpFlags, TcpTimestamps};
@@ -10,6 +11,7 @@ use why504_model::{SeqNumber, TcpFlags, TcpTimestamps};
 use crate::byte_order::{be_u16, be_u32, octet};
 use crate::net::IpPacket;
 use crate::tally::Unused;
+pub(crate) use checksum::checksum;
 
 mod field {
     use std::ops::Range;

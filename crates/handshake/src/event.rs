@@ -3,7 +3,8 @@
 use core::net::IpAddr;
 
 use why504_model::{
-    IcmpError, Location, Segment, SeqNumber, Span, TcpFlags, TcpTimestamps, Timestamp,
+    Checksum, IcmpError, Location, Segment, SeqNumber, Span, TcpFlags, TcpTimestamps, Timestamp,
+    Vlan,
 };
 
 /// A copy of a packet that a bridge, a second VLAN or a mirror delivers comes within this time. No timer
@@ -79,6 +80,10 @@ pub struct Event {
     pub ttl: u8,
     /// Octets of payload.
     pub payload_len: u32,
+    /// The checksum of a SYN or SYN+ACK as it was captured.
+    pub checksum: Checksum,
+    /// The VLAN of a SYN or SYN+ACK that bears a tag.
+    pub vlan: Option<Vlan>,
     /// Set for [`EventKind::Icmp`].
     pub icmp: Option<IcmpCause>,
     /// The ISN of another attempt that this packet answers: a bare ACK for an attempt that still
@@ -112,6 +117,8 @@ impl Event {
             ip_id: segment.ip_id,
             ttl: segment.ttl,
             payload_len: segment.payload_len,
+            checksum: segment.checksum,
+            vlan: segment.vlan,
             icmp: None,
             about: None,
         }
@@ -131,6 +138,8 @@ impl Event {
             ip_id: None,
             ttl: 0,
             payload_len: 0,
+            checksum: Checksum::Unknown,
+            vlan: None,
             icmp: Some(IcmpCause { kind: error.kind, code: error.code, reporter: error.reporter }),
             about: None,
         }

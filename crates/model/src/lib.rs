@@ -17,6 +17,7 @@ mod segment;
 mod seq;
 mod time;
 mod timeout;
+mod wire;
 
 pub use arp::{Arp, LinkAddress};
 pub use diagnostic::{Damage, Diagnostic, Location, SourceId};
@@ -26,3 +27,4 @@ pub use segment::{IcmpError, IcmpFamily, Packet, Segment, TcpFlags, TcpTimestamp
 pub use seq::SeqNumber;
 pub use time::{Interval, Span, Timestamp};
 pub use timeout::{LimitSource, StartBasis, TimeLimit, Timeout, TimeoutId, TimeoutKind};
+pub use wire::{Checksum, Vlan};

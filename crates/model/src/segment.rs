@@ -5,7 +5,7 @@ use core::fmt;
 use core::net::IpAddr;
 use core::ops::BitOr;
 
-use crate::{Arp, Endpoint, Flow, Location, SeqNumber, Timestamp};
+use crate::{Arp, Checksum, Endpoint, Flow, Location, SeqNumber, Timestamp, Vlan};
 
 /// The flag octet of a TCP header (RFC 9293 section 3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -45,6 +45,10 @@ pub struct Segment {
     pub ttl: u8,
     /// Flag octet.
     pub flags: TcpFlags,
+    /// The checksum of a segment with SYN; of others it is not looked at.
+    pub checksum: Checksum,
+    /// The VLAN of a segment with SYN, where the frame bears a tag; of others it is not looked at.
+    pub vlan: Option<Vlan>,
 }
 
 /// Which ICMP: the same numbers mean different things.

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use why504_model::Vlan;
+
 use super::{Network, Payload, Protocol, mpls, pppoe};
 use crate::byte_order::be_u16;
 use crate::tally::Unused;
@@ -19,8 +21,34 @@ const VLAN_TAGS: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
 /// A VLAN tag behind its EtherType (IEEE 802.1Q section 9.6).
 mod field {
     use super::Range;
+    /// Priority, drop eligibility, and in the low 12 bits the identifier.
+    pub(super) const CONTROL: Range<usize> = 0..2;
     pub(super) const ETHER_TYPE: Range<usize> = 2..4;
     pub(super) const LENGTH: usize = 4;
+}
+
+/// Low 12 bits of the tag control information.
+const IDENTIFIER: u16 = 0x0fff;
+
+/// The VLAN of what follows the EtherType `number`: the identifiers of its first two tags but those
+/// that carry a priority only.
+pub(super) fn vlan(mut number: u16, mut payload: Payload<'_>) -> Option<Vlan> {
+    let mut found: Option<Vlan> = None;
+    while VLAN_TAGS.contains(&number) {
+        let id = be_u16(payload.bytes, field::CONTROL)? & IDENTIFIER;
+        if id != 0 {
+            match &mut found {
+                None => found = Some(Vlan { outer: id, inner: None }),
+                Some(vlan) => {
+                    vlan.inner = Some(id);
+                    return found;
+                }
+            }
+        }
+        number = be_u16(payload.bytes, field::ETHER_TYPE)?;
+        payload = payload.behind(field::LENGTH).ok()?;
+    }
+    found
 }
 
 /// The IP or ARP packet in `payload`, which follows the EtherType `number`.

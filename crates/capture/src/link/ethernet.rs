@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use why504_model::Vlan;
+
 use super::{Network, Payload, ether_type};
 use crate::byte_order::be_u16;
 use crate::tally::Unused;
@@ -17,4 +19,10 @@ mod field {
 pub(crate) fn network(frame: Payload<'_>) -> Result<Network<'_>, Unused> {
     let number = be_u16(frame.bytes, field::ETHER_TYPE).ok_or(frame.short())?;
     ether_type::network(number, frame.behind(field::LENGTH)?)
+}
+
+/// The VLAN of a frame.
+pub(super) fn vlan(frame: Payload<'_>) -> Option<Vlan> {
+    let number = be_u16(frame.bytes, field::ETHER_TYPE)?;
+    ether_type::vlan(number, frame.behind(field::LENGTH).ok()?)
 }

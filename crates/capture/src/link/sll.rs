@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use why504_model::Vlan;
+
 use super::{Network, Payload, ether_type};
 use crate::byte_order::be_u16;
 use crate::tally::Unused;
@@ -29,4 +31,16 @@ pub(super) fn network_v1(frame: Payload<'_>) -> Result<Network<'_>, Unused> {
 pub(super) fn network_v2(frame: Payload<'_>) -> Result<Network<'_>, Unused> {
     let number = be_u16(frame.bytes, field::PROTOCOL_V2).ok_or(frame.short())?;
     ether_type::network(number, frame.behind(field::LENGTH_V2)?)
+}
+
+/// The VLAN of a frame, version 1.
+pub(super) fn vlan_v1(frame: Payload<'_>) -> Option<Vlan> {
+    let number = be_u16(frame.bytes, field::PROTOCOL_V1)?;
+    ether_type::vlan(number, frame.behind(field::LENGTH_V1).ok()?)
+}
+
+/// The VLAN of a frame, version 2.
+pub(super) fn vlan_v2(frame: Payload<'_>) -> Option<Vlan> {
+    let number = be_u16(frame.bytes, field::PROTOCOL_V2)?;
+    ether_type::vlan(number, frame.behind(field::LENGTH_V2).ok()?)
 }

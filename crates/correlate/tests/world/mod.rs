@@ -8,8 +8,8 @@ use why504_correlate::{
 };
 use why504_handshake::{Coverage, Path, PointId, Tracker, merge};
 use why504_model::{
-    Arp, Endpoint, Interval, LimitSource, LinkAddress, Location, Packet, Segment, SeqNumber,
-    SourceId, Span, StartBasis, TcpFlags, TcpTimestamps, TimeLimit, Timeout, TimeoutId,
+    Arp, Checksum, Endpoint, Interval, LimitSource, LinkAddress, Location, Packet, Segment,
+    SeqNumber, SourceId, Span, StartBasis, TcpFlags, TcpTimestamps, TimeLimit, Timeout, TimeoutId,
     TimeoutKind, Timestamp,
 };
 
@@ -149,6 +149,8 @@ impl World {
                 ip_id: Some(if flags & 0x12 == 0x12 { 0 } else { 7 }),
                 ttl,
                 flags: TcpFlags(flags),
+                checksum: Checksum::Unknown,
+                vlan: None,
             }));
         }
     }

@@ -3,7 +3,8 @@
 use core::net::Ipv4Addr;
 
 use why504_model::{
-    Endpoint, Location, Packet, Segment, SeqNumber, Span, TcpFlags, TcpTimestamps, Timestamp,
+    Checksum, Endpoint, Location, Packet, Segment, SeqNumber, Span, TcpFlags, TcpTimestamps,
+    Timestamp,
 };
 
 use crate::{Closing, PointId, Sighting, Tracker};
@@ -75,6 +76,8 @@ pub(crate) fn segment(
         ip_id: Some(0),
         ttl: 64,
         flags,
+        checksum: Checksum::Unknown,
+        vlan: None,
     }
 }
 

@@ -9,8 +9,9 @@ use why504_handshake::{
     Closing, Coverage, Event, EventKind, Merged, Path, PointId, Side, Sighting, Tracker, merge,
 };
 use why504_model::{
-    Endpoint, Flow, Interval, LimitSource, Location, Packet, Segment, SeqNumber, SourceId, Span,
-    StartBasis, TcpFlags, TcpTimestamps, TimeLimit, Timeout, TimeoutId, TimeoutKind, Timestamp,
+    Checksum, Endpoint, Flow, Interval, LimitSource, Location, Packet, Segment, SeqNumber,
+    SourceId, Span, StartBasis, TcpFlags, TcpTimestamps, TimeLimit, Timeout, TimeoutId,
+    TimeoutKind, Timestamp,
 };
 
 use super::AllThreads;
@@ -372,6 +373,8 @@ fn healthy(time: Timestamp, server: Endpoint, point: PointId) -> Vec<Packet> {
             ip_id: None,
             ttl: if from_client == (point == GATEWAY) { 64 } else { 63 },
             flags: TcpFlags(flags),
+            checksum: Checksum::Unknown,
+            vlan: None,
         })
     })
     .collect()

@@ -14,8 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use why504_correlate::{Correlation, OneThread, Points, Rates, correlate};
 use why504_handshake::{Attempt, Coverage, Merged, Outcome, Path, PointId, Tracker, Trials, merge};
 use why504_model::{
-    Endpoint, Interval, LimitSource, Location, Packet, Segment, SeqNumber, SourceId, Span,
-    StartBasis, TcpFlags, TcpTimestamps, TimeLimit, Timeout, TimeoutId, TimeoutKind, Timestamp,
+    Checksum, Endpoint, Interval, LimitSource, Location, Packet, Segment, SeqNumber, SourceId,
+    Span, StartBasis, TcpFlags, TcpTimestamps, TimeLimit, Timeout, TimeoutId, TimeoutKind,
+    Timestamp,
 };
 use why504_report::{
     AccessLine, Http504, InputNote, LogLines, LogText, PointInfo, Run, SkippedInput, Style, Totals,
@@ -134,6 +135,8 @@ impl Scene {
                 ip_id: Some(0),
                 ttl,
                 flags,
+                checksum: Checksum::Unknown,
+                vlan: None,
             }));
         };
         packet(from, at(ms), 64);

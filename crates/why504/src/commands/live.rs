@@ -193,7 +193,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use why504_model::{Endpoint, Location, Packet, Segment, SeqNumber, TcpFlags};
+    use why504_model::{Checksum, Endpoint, Location, Packet, Segment, SeqNumber, TcpFlags};
 
     /// A packet of the connection from this port, so many milliseconds into the test.
     fn packet(port: u16, ms: i64, from_client: bool, flags: u8, numbers: (u32, u32)) -> Packet {
@@ -212,6 +212,8 @@ mod tests {
             ip_id: Some(0),
             ttl: 64,
             flags: TcpFlags(flags),
+            checksum: Checksum::Unknown,
+            vlan: None,
         })
     }
 
