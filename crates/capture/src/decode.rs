@@ -1,7 +1,8 @@
 //! The parallel part: frames to packets, each frame counted once.
 
 use why504_model::{
-    Arp, Checksum, Endpoint, IcmpError, Location, Packet, Segment, SourceId, TcpFlags, Timestamp,
+    Checksum, Endpoint, IcmpError, Location, Packet, Resolution, Segment, SourceId, TcpFlags,
+    Timestamp,
 };
 
 use crate::block::{Block, Content, Frame};
@@ -48,7 +49,7 @@ pub(crate) fn packet(
 ) -> Result<Packet, Unused> {
     let network = link::network(frame)?;
     if network.protocol == Protocol::Arp {
-        return resolution(&network, time, location);
+        return Ok(asked(net::arp::resolution(&network)?, time, location));
     }
     let outer = net::packet(&network)?;
     let inner;
@@ -70,13 +71,9 @@ pub(crate) fn packet(
 
 /// Who asks for whose address. Apart from the common case, which must stay small.
 #[cold]
-fn resolution(
-    network: &link::Network<'_>,
-    time: Timestamp,
-    location: Location,
-) -> Result<Packet, Unused> {
-    let net::arp::Resolution { answer, link, sender, target } = net::arp::resolution(network)?;
-    Ok(Packet::Arp(Arp { time, location, answer, link, sender, target }))
+fn asked(found: net::Resolution, time: Timestamp, location: Location) -> Packet {
+    let net::Resolution { answer, link, sender, target } = found;
+    Packet::Resolution(Resolution { time, location, answer, link, sender, target })
 }
 
 /// The IP packet with a segment or ICMP in it that came through a tunnel. Apart from the common
@@ -124,6 +121,11 @@ fn transport(
             }))
         }
         net::ICMP | net::ICMPV6 => {
+            if ip.protocol == net::ICMPV6
+                && let Some(found) = net::neighbour::resolution(ip)
+            {
+                return Ok(asked(found, time, location));
+            }
             let error = net::icmp::error(ip)?;
             Ok(Packet::Icmp(IcmpError {
                 time,

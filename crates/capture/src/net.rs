@@ -4,8 +4,11 @@ pub(crate) mod arp;
 pub(crate) mod icmp;
 pub(crate) mod ipv4;
 pub(crate) mod ipv6;
+pub(crate) mod neighbour;
 
 use std::net::IpAddr;
+
+use why504_model::LinkAddress;
 
 use crate::byte_order::octet;
 use crate::link::{Network, Protocol};
@@ -17,6 +20,15 @@ pub(crate) const ICMP: u8 = 1;
 pub(crate) const TCP: u8 = 6;
 /// IANA protocol number of ICMPv6.
 pub(crate) const ICMPV6: u8 = 58;
+
+/// Who asks for the link address of whom, or answers, without the place where it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Resolution {
+    pub(crate) answer: bool,
+    pub(crate) link: LinkAddress,
+    pub(crate) sender: IpAddr,
+    pub(crate) target: IpAddr,
+}
 
 /// An IP packet up to its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,8 @@ use crate::{LinkType, Tunnel};
 /// Why a frame became no packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unused {
-    /// IP, but neither TCP nor an ICMP error about TCP.
+    /// IP, but neither TCP nor an ICMP error about TCP. Of ICMPv6 it is looked at who asks for a
+    /// neighbour and who answers.
     OtherIp,
     /// Not IP: ARP, LLDP and so on. Of ARP about IPv4 it is looked at who asks and who answers.
     NonIp,
@@ -82,7 +83,8 @@ impl DecodeTally {
         let counter = match packet {
             Packet::Tcp(_) => &mut self.tcp,
             Packet::Icmp(_) => &mut self.icmp_errors,
-            Packet::Arp(_) => &mut self.non_ip,
+            Packet::Resolution(of) if of.target.is_ipv4() => &mut self.non_ip,
+            Packet::Resolution(_) => &mut self.other_ip,
         };
         *counter = counter.saturating_add(1);
     }

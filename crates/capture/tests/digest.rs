@@ -63,7 +63,7 @@ fn talks(packets: &[Packet]) -> BTreeSet<(IpAddr, IpAddr, i64)> {
     plain
         .filter_map(|packet| match packet {
             Packet::Tcp(s) => Some((s.source.ip, s.destination.ip, s.time.minute())),
-            Packet::Icmp(_) | Packet::Arp(_) => None,
+            Packet::Icmp(_) | Packet::Resolution(_) => None,
         })
         .collect()
 }

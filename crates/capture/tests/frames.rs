@@ -286,12 +286,50 @@ fn arp_about_ipv4_tells_who_asks_and_who_answers() {
         let reading = one(1, &frame, usize::MAX);
         assert_eq!(counted(&reading.tally), "non_ip");
         let found = reading.packets.first().map(|packet| match packet {
-            Packet::Arp(arp) => (arp.answer, arp.link.0, arp.sender, arp.target),
+            Packet::Resolution(arp) => (arp.answer, arp.link.0, arp.sender, arp.target),
             other => panic!("{other:?}"),
         });
         let own = IpAddr::from(own);
         let expected = expected.map(|(answer, target)| (answer, [2; 6], own, IpAddr::from(target)));
         assert_eq!(found, expected, "{frame:02x?}");
+    }
+}
+
+/// RFC 4861: who asks for a neighbour, by the card that the packet names, and who answers.
+#[test]
+fn neighbour_discovery_tells_who_asks_and_who_answers() {
+    let address = |last: u8| [[0xfd].as_slice(), &[0; 14], &[last]].concat();
+    let (own, peer) = (address(5), address(9));
+    let group = address(0xff);
+    let packet = |hops: u8, from: &[u8], to: &[u8], body: &[u8]| {
+        let head = [0x60, 0, 0, 0, 0, u8::try_from(body.len()).expect("short"), 58, hops];
+        [&head[..], from, to, body].concat()
+    };
+    let ask = |options: &[u8]| [&[135, 0, 0, 0, 0, 0, 0, 0], &peer[..], options].concat();
+    let card = [1, 1, 2, 2, 2, 2, 2, 2];
+    let nonce = [14, 1, 9, 9, 9, 9, 9, 9];
+    let answer = [&[136, 0, 0, 0, 0x60, 0, 0, 0], &peer[..], &[2, 1, 4, 4, 4, 4, 4, 4]].concat();
+    let ip = |octets: &[u8]| IpAddr::from(<[u8; 16]>::try_from(octets).expect("16 octets"));
+    let asked = Some((false, [2; 6], ip(&own), ip(&peer)));
+    for (data, expected) in [
+        (packet(255, &own, &group, &ask(&card)), asked),
+        (packet(255, &own, &group, &ask(&[nonce, card].concat())), asked),
+        (packet(255, &peer, &own, &answer), Some((true, [0; 6], ip(&peer), ip(&own)))),
+        // No card, an option without a length, one that is cut, and from beyond a router.
+        (packet(255, &own, &group, &ask(&[])), None),
+        (packet(255, &own, &group, &ask(&[14, 0, 0, 0, 0, 0, 0, 0])), None),
+        (packet(255, &own, &group, &ask(&card[..7])), None),
+        (packet(254, &own, &group, &ask(&card)), None),
+        // A router's advertisement.
+        (packet(255, &own, &group, &[134, 0, 0, 0, 0, 0, 0, 0]), None),
+    ] {
+        let reading = one(101, &data, usize::MAX);
+        assert_eq!(counted(&reading.tally), "other_ip");
+        let found = reading.packets.first().map(|packet| match packet {
+            Packet::Resolution(of) => (of.answer, of.link.0, of.sender, of.target),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found, expected, "{data:02x?}");
     }
 }
 

@@ -79,6 +79,8 @@ pub struct Seen {
     pub late_syn_acks: u32,
     /// A SYN+ACK came before the earliest moment at which the client may have given up.
     pub prompt: bool,
+    /// The client reset a SYN+ACK that came before the earliest moment at which it may have given up.
+    pub reset_in_time: bool,
     /// A SYN or SYN+ACK came again well after the first SYN+ACK: an end missed something.
     pub repeated: bool,
     /// The client acknowledged a SYN+ACK.
@@ -138,6 +140,10 @@ pub struct Seen {
     pub port_half_open: bool,
     /// Both ends sent SYNs.
     pub reverse_syn: bool,
+    /// Every SYN came here with a wrong TCP checksum, where checksums tell.
+    pub syns_damaged: bool,
+    /// Every SYN+ACK came here with a wrong TCP checksum, where checksums tell.
+    pub syn_acks_damaged: bool,
 }
 
 /// Everything that the judgement may look at.
@@ -305,6 +311,7 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
         syn_acks: count(sighting.syn_acks().filter(in_time)),
         late_syn_acks: count(sighting.syn_acks().filter(|e| e.time > latest)),
         prompt: sighting.syn_acks().any(|e| e.time <= earliest),
+        reset_in_time: deadline.is_some() && reset_answers(sighting, earliest),
         repeated: repeated(sighting),
         completed,
         acked_in_time: third.as_ref().is_some_and(in_time),
@@ -342,6 +349,8 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
         reset_in_window: false,
         port_half_open: false,
         reverse_syn: sighting.reverse_syn().is_some(),
+        syns_damaged: false,
+        syn_acks_damaged: false,
     }
 }
 
@@ -372,6 +381,12 @@ fn wrong_ack(sighting: &Sighting, which: impl Fn(&Event) -> bool) -> bool {
                 && e.time >= answer.time
         })
     })
+}
+
+/// Whether the SYN+ACK that the client's RST answered came up to this moment.
+fn reset_answers(sighting: &Sighting, until: Timestamp) -> bool {
+    let Some(rst) = sighting.client_rst() else { return false };
+    sighting.syn_acks().take_while(|e| e.time <= rst.time).last().is_some_and(|e| e.time <= until)
 }
 
 /// Whether the client's RST for this attempt followed its second or a later SYN+ACK within this time.

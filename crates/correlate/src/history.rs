@@ -9,6 +9,7 @@ use why504_handshake::{Attempt, Event, EventKind, PointId, Side, Sighting};
 use why504_model::{Endpoint, Flow, Interval, SeqNumber, Span, Timestamp};
 
 use crate::answers;
+use crate::checksums::Checksums;
 use crate::deadline::Deadline;
 use crate::delay;
 use crate::facts::{self, Asked, End, Facts, Foreign};
@@ -54,6 +55,8 @@ pub struct History<'a> {
     linux_like: BTreeSet<IpAddr>,
     /// Servers in whose place something on the way answers.
     proxied: BTreeSet<Endpoint>,
+    /// What the points show of checksums.
+    checksums: Checksums,
 }
 
 impl<'a> History<'a> {
@@ -139,6 +142,10 @@ impl<'a> History<'a> {
             end.seen.reset_in_window = self.reset_in_window(station);
             end.seen.foreign_ack = self.foreign(station);
             end.seen.rst_at_once = self.rst_at_once(points, station);
+            if let Some(sighting) = station.sighting {
+                end.seen.syns_damaged = self.checksums.all_damaged(sighting, Side::Client);
+                end.seen.syn_acks_damaged = self.checksums.all_damaged(sighting, Side::Server);
+            }
             end
         };
         let c = client.map(|station| at(station, Side::Client));
@@ -157,7 +164,11 @@ impl<'a> History<'a> {
             self.quiet.contains(&station.point) || !self.restless.contains(&station.point)
         });
         if let Some(station) = client {
-            facts.late = self.late(points, station, c);
+            // What came for sure in time is not late, whatever became of a later one.
+            let in_time = deadline.is_some() && c.is_some_and(|end| end.seen.prompt);
+            if !in_time {
+                facts.late = self.late(points, station, c);
+            }
             facts.linux_like = self.linux_like.contains(&attempt.flow().server.ip);
         }
         if let (Some(client), Some(server)) = (client, server) {
@@ -222,6 +233,7 @@ impl<'a> History<'a> {
 
     /// Notes whether a point shows that SYN+ACKs were missed, or that they were not.
     fn listen(&mut self, points: Points<'_>, sighting: &Sighting) {
+        self.checksums.learn(sighting);
         let server = sighting.flow.server.ip;
         let place = points.path.place(sighting.point, server);
         if place.to_server.is_some_and(|trip| late::shows_delay(sighting, trip))

@@ -20,6 +20,7 @@ mod answers;
 mod assign;
 mod candidates;
 mod case;
+mod checksums;
 mod classes;
 mod correlate;
 mod crowd;

@@ -67,7 +67,8 @@ mod tests {
     use proptest::prelude::*;
     use why504_handshake::{Coverage, Merged, Path, PointId};
     use why504_model::{
-        Endpoint, Flow, Interval, Location, SeqNumber, Span, TcpFlags, TcpTimestamps, Timestamp,
+        Checksum, Endpoint, Flow, Interval, Location, SeqNumber, Span, TcpFlags, TcpTimestamps,
+        Timestamp,
     };
 
     use super::*;
@@ -114,6 +115,8 @@ mod tests {
                 ip_id: Some(0),
                 ttl,
                 payload_len,
+                checksum: Checksum::Unknown,
+                vlan: None,
                 icmp: None,
                 about: None,
             }

@@ -165,7 +165,7 @@ impl Rates {
             Some(false) => Outcome::Lost,
         };
         let trials = self.trials.entry((counted, attempt.nearest().point)).or_default();
-        trials.count(attempt.first_syn(), attempt.flow(), outcome);
+        trials.count(attempt.first_syn(), attempt.flow(), attempt.nearest().vlan(), outcome);
     }
 }
 

@@ -98,6 +98,10 @@ pub enum Mechanism {
     LatePath,
     /// The SYN+ACK acknowledged a number that the client had not sent.
     WrongAck,
+    /// The SYN came with a wrong checksum.
+    SynCorrupt,
+    /// The SYN+ACK came with a wrong checksum.
+    SynAckCorrupt,
     /// Both ends connected at once.
     SimultaneousOpen,
     /// A RST answered a SYN whose ISN fell into the window of a half-open attempt.
@@ -229,6 +233,8 @@ impl Mechanism {
             Self::ServerSlow => "server_slow",
             Self::LatePath => "late_path",
             Self::WrongAck => "synack_bad_ack",
+            Self::SynCorrupt => "syn_corrupt",
+            Self::SynAckCorrupt => "synack_corrupt",
             Self::SimultaneousOpen => "simultaneous_open",
             Self::InWindowReuse => "port_reuse_in_window",
             Self::OpenAtEnd => "open_at_end",

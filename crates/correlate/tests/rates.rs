@@ -44,7 +44,7 @@ fn healthy(points: Points<'_>) -> BTreeMap<PointId, Trials> {
     for sighting in points.merged.attempts.iter().flat_map(Attempt::sightings) {
         if sighting.is_clean() {
             let trials = counts.entry(sighting.point).or_default();
-            trials.count(sighting.first_syn(), sighting.flow, Outcome::Arrived);
+            trials.count(sighting.first_syn(), sighting.flow, sighting.vlan(), Outcome::Arrived);
         }
     }
     counts

@@ -12,7 +12,7 @@ use core::net::IpAddr;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use why504_model::{
-    Arp, Endpoint, Interval, LinkAddress, Segment, SourceId, Span, TcpFlags, Timestamp,
+    Endpoint, Interval, LinkAddress, Resolution, Segment, SourceId, Span, TcpFlags, Timestamp,
 };
 
 use crate::Sighting;
@@ -117,10 +117,10 @@ impl Coverage {
         }
     }
 
-    /// An ARP packet was captured. It says nothing of what a filter lets through, so it does not make
-    /// a capture reach further.
-    pub(crate) fn arp(&mut self, arp: &Arp) {
-        self.neighbours.learn(arp);
+    /// Somebody asked for an address or answered. It says nothing of what a filter lets through, so it
+    /// does not make a capture reach further.
+    pub(crate) fn resolution(&mut self, resolution: &Resolution) {
+        self.neighbours.learn(resolution);
     }
 
     /// A packet of this time comes behind one of `latest`.

@@ -1,4 +1,5 @@
-//! Addresses on the link for which a host asked and nobody answered (ARP, RFC 826).
+//! Addresses on the link for which a host asked and nobody answered (ARP, RFC 826; neighbour discovery
+//! of IPv6, RFC 4861).
 //!
 //! Linux holds a SYN back until the link address of its next hop is known, asks once a second, three
 //! times (`mcast_solicit`, `retrans_time_ms`), and then drops what it held. So a host that goes on
@@ -8,7 +9,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use why504_model::{Arp, Interval, LinkAddress, Span, Timestamp};
+use why504_model::{Interval, LinkAddress, Resolution, Span, Timestamp};
 
 /// Packets remembered at most; a scan of a subnet asks for ever new addresses.
 const KEPT: usize = 1 << 14;
@@ -30,21 +31,21 @@ pub(crate) struct Neighbours {
 }
 
 impl Neighbours {
-    /// An ARP packet was captured.
-    pub(crate) fn learn(&mut self, arp: &Arp) {
+    /// Somebody asked for an address, or answered.
+    pub(crate) fn learn(&mut self, packet: &Resolution) {
         if self.is_full() {
             return;
         }
-        let times = if arp.answer {
-            self.answered.entry(arp.sender).or_default()
+        let times = if packet.answer {
+            self.answered.entry(packet.sender).or_default()
         } else {
-            self.cards.insert((arp.link, arp.sender));
-            self.asked.entry((arp.target, arp.link)).or_default()
+            self.cards.insert((packet.link, packet.sender));
+            self.asked.entry((packet.target, packet.link)).or_default()
         };
-        let here = times.partition_point(|time| *time <= arp.time);
+        let here = times.partition_point(|time| *time <= packet.time);
         let before = here.checked_sub(1).and_then(|at| times.get(at));
-        if before.is_none_or(|before| arp.time.since(*before) >= AT_ONCE) {
-            times.insert(here, arp.time);
+        if before.is_none_or(|before| packet.time.since(*before) >= AT_ONCE) {
+            times.insert(here, packet.time);
             self.kept += 1;
         }
     }
@@ -115,7 +116,7 @@ mod tests {
             // The gateway has another address on the same card.
             let card = if sender == IpAddr::from(PEER) { 2 } else { 1 };
             let link = LinkAddress([card; 6]);
-            neighbours.learn(&Arp { time, location, answer, link, sender, target });
+            neighbours.learn(&Resolution { time, location, answer, link, sender, target });
         }
         neighbours
     }

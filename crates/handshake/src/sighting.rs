@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use why504_model::{Flow, SeqNumber, Span, TcpFlags, Timestamp};
+use why504_model::{Flow, SeqNumber, Span, TcpFlags, Timestamp, Vlan};
 
 use crate::{Event, EventKind, PointId, Side};
 
@@ -88,6 +88,11 @@ impl Sighting {
     /// When the first SYN was seen.
     pub fn first_syn(&self) -> Timestamp {
         self.syns().next().or(self.events.first()).map_or(Timestamp::MIN, |e| e.time)
+    }
+
+    /// The VLAN that its first SYN was tagged with here.
+    pub fn vlan(&self) -> Option<Vlan> {
+        self.syns().next()?.vlan
     }
 
     /// The packet with which the client took the SYN+ACK: the third handshake, or payload or FIN in

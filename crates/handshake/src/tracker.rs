@@ -95,7 +95,7 @@ impl Tracker {
     pub fn push(&mut self, packet: &Packet) {
         // Of questions for addresses a capture may hold one and no other frame for long: they say nothing
         // of how far it reaches.
-        if !matches!(packet, Packet::Arp(_)) {
+        if !matches!(packet, Packet::Resolution(_)) {
             self.tally.packets += 1;
             // What is over by now cannot be meant, whether other packets said so in between or not.
             self.advance(packet.time());
@@ -114,7 +114,7 @@ impl Tracker {
                 self.coverage.moment(error.time, error.location.source);
                 self.icmp(error);
             }
-            Packet::Arp(arp) => self.coverage.arp(arp),
+            Packet::Resolution(resolution) => self.coverage.resolution(resolution),
         }
     }
 

@@ -1,11 +1,11 @@
 //! How often a packet of a handshake was sent, and how often it had to be missed: counts of trials by
-//! time, by the two ends and by the client's port.
+//! time, by the two ends, by the VLAN and by the client's port.
 //!
 //! One connect is one trial, whose outcome is that of its *first* packet: what happens to repeated
 //! ones depends on what happened to those before. What counts as lost is for the caller to say, and
 //! so is what the counts show.
 //!
-//! Memory is bounded: where servers and clients are many, slices of time become longer.
+//! Memory is bounded: where servers, clients and VLANs are many, slices of time become longer.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -13,7 +13,7 @@ use core::net::IpAddr;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use why504_model::{Endpoint, Flow, Interval, Span, Timestamp};
+use why504_model::{Endpoint, Flow, Interval, Span, Timestamp, Vlan};
 
 /// Cells kept, of some 270 octets each: what a hash table of 2^14 places takes, 4.5 MB.
 const CELLS: usize = (1 << 14) / 8 * 7;
@@ -44,7 +44,7 @@ pub struct Count {
     pub lost: u64,
 }
 
-/// The trials between one client address and one server in one slice of time.
+/// The trials between one client address and one server in one VLAN and one slice of time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cell {
     /// When the first SYNs were sent, on the clock of the point nearest the client.
@@ -53,6 +53,8 @@ pub struct Cell {
     pub server: Endpoint,
     /// Who asked.
     pub client: IpAddr,
+    /// The VLAN of the first SYNs at the point nearest the client; `None` for those without a tag.
+    pub vlan: Option<Vlan>,
     /// All of them.
     pub all: Count,
     /// Connects that a repeated packet saved: a part of those that were lost.
@@ -70,8 +72,8 @@ pub struct Trials {
     beyond: u64,
 }
 
-/// Number of the slice since the epoch, server, client.
-type Key = (i64, Endpoint, IpAddr);
+/// Number of the slice since the epoch, server, client, VLAN.
+type Key = (i64, Endpoint, IpAddr, Option<Vlan>);
 
 #[derive(Clone, Debug, Default)]
 struct Tally {
@@ -172,8 +174,8 @@ impl Tally {
 
 impl Trials {
     /// Counts a connect that began at `at`.
-    pub fn count(&mut self, at: Timestamp, flow: Flow, outcome: Outcome) {
-        let key = (self.slice(at), flow.server, flow.client.ip);
+    pub fn count(&mut self, at: Timestamp, flow: Flow, vlan: Option<Vlan>, outcome: Outcome) {
+        let key = (self.slice(at), flow.server, flow.client.ip, vlan);
         match self.tally(key) {
             Some(tally) => tally.count(flow.client.port, outcome),
             None => self.beyond = self.beyond.saturating_add(1),
@@ -186,11 +188,11 @@ impl Trials {
         self.beyond = self.beyond.saturating_add(other.beyond);
         // In order: which of too many cells find no room must not depend on hashes.
         let mut cells: Vec<(&Key, &Tally)> =
-            other.cells.iter().filter(|((_, server, _), _)| wanted(*server)).collect();
+            other.cells.iter().filter(|((_, server, ..), _)| wanted(*server)).collect();
         cells.sort_unstable_by_key(|(key, _)| **key);
-        for ((slice, server, client), tally) in cells {
+        for ((slice, server, client, vlan), tally) in cells {
             let slice = slice >> (self.exponent - other.exponent).min(63);
-            match self.tally((slice, *server, *client)) {
+            match self.tally((slice, *server, *client, *vlan)) {
                 Some(mine) => mine.absorb(tally),
                 None => self.beyond = self.beyond.saturating_add(tally.all.trials.into()),
             }
@@ -202,22 +204,23 @@ impl Trials {
         let mut cells: Vec<Cell> = self
             .cells
             .iter()
-            .map(|(&(slice, server, client), tally)| Cell {
+            .map(|(&(slice, server, client, vlan), tally)| Cell {
                 time: self.time_of(slice),
                 server,
                 client,
+                vlan,
                 all: tally.all.into(),
                 saved: tally.saved.into(),
                 by_port: tally.by_port.map(Count::from),
             })
             .collect();
-        cells.sort_unstable_by_key(|cell| (cell.time, cell.server, cell.client));
+        cells.sort_unstable_by_key(|cell| (cell.time, cell.server, cell.client, cell.vlan));
         cells
     }
 
     /// The servers that were asked, in order.
     pub fn servers(&self) -> BTreeSet<Endpoint> {
-        self.cells.keys().map(|(_, server, _)| *server).collect()
+        self.cells.keys().map(|(_, server, ..)| *server).collect()
     }
 
     /// Trials that found no room: there were more pairs of hosts than are kept.
@@ -242,8 +245,8 @@ impl Trials {
             return;
         };
         self.exponent = exponent;
-        for ((slice, server, client), tally) in core::mem::take(&mut self.cells) {
-            let key = (slice >> shift.min(63), server, client);
+        for ((slice, server, client, vlan), tally) in core::mem::take(&mut self.cells) {
+            let key = (slice >> shift.min(63), server, client, vlan);
             self.cells.entry(key).or_default().absorb(&tally);
         }
     }
@@ -271,6 +274,11 @@ mod tests {
         }
     }
 
+    /// Some ports are used in a VLAN.
+    fn vlan_of(port: u16) -> Option<Vlan> {
+        (port > 9).then_some(Vlan { outer: port, inner: None })
+    }
+
     fn second(seconds: i64) -> Timestamp {
         Timestamp::from_parts(seconds, 0)
     }
@@ -280,7 +288,7 @@ mod tests {
         let mut trials = Trials::default();
         for port in 40_000..40_840 {
             let lost = if port % 4 == 3 { Outcome::Saved } else { Outcome::Arrived };
-            trials.count(second(1), flow(1, 1, port), lost);
+            trials.count(second(1), flow(1, 1, port), None, lost);
         }
         let [cell] = trials.cells().try_into().expect("one second, one pair");
         assert_eq!((cell.all, cell.saved), (Count { trials: 840, lost: 210 }, 210));
@@ -304,7 +312,7 @@ mod tests {
         for i in 0..pairs {
             // 64 pairs of hosts at ever new times: slices become longer.
             let host = u8::try_from(i % 64).expect("small");
-            trials.count(second(i), flow(host, 1, 1), Outcome::Arrived);
+            trials.count(second(i), flow(host, 1, 1), None, Outcome::Arrived);
         }
         assert!(trials.cells.len() <= CELLS && trials.beyond() == 0);
         for i in 0..pairs {
@@ -312,7 +320,7 @@ mod tests {
             let [_, a, b, c] = i.to_be_bytes()[4..] else { panic!("eight octets") };
             let mut from = flow(1, 1, 1);
             from.client.ip = [11, a, b, c].into();
-            trials.count(second(0), from, Outcome::Lost);
+            trials.count(second(0), from, None, Outcome::Lost);
         }
         assert!(trials.cells.len() <= CELLS && trials.beyond() > 0);
         let counted: Count = trials.cells().iter().map(|cell| cell.all).sum();
@@ -331,13 +339,13 @@ mod tests {
             let mut whole = Trials::default();
             whole.lengthen(longer);
             for &(at, server, client, port, end) in connects.iter().rev() {
-                whole.count(second(at), flow(server, client, port), outcome(end));
+                whole.count(second(at), flow(server, client, port), vlan_of(port), outcome(end));
             }
             let (mut one, mut other) = (Trials::default(), Trials::default());
             one.lengthen(longer);
             for (i, &(at, server, client, port, end)) in connects.iter().enumerate() {
                 let part = if i < cut { &mut one } else { &mut other };
-                part.count(second(at), flow(server, client, port), outcome(end));
+                part.count(second(at), flow(server, client, port), vlan_of(port), outcome(end));
             }
             let mut divided = other.clone();
             divided.absorb(&one, |_| true);

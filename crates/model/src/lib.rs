@@ -9,20 +9,20 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-mod arp;
 mod diagnostic;
 mod endpoint;
 mod mark;
+mod resolution;
 mod segment;
 mod seq;
 mod time;
 mod timeout;
 mod wire;
 
-pub use arp::{Arp, LinkAddress};
 pub use diagnostic::{Damage, Diagnostic, Location, SourceId};
 pub use endpoint::{Endpoint, Flow};
 pub use mark::FlowMark;
+pub use resolution::{LinkAddress, Resolution};
 pub use segment::{IcmpError, IcmpFamily, Packet, Segment, TcpFlags, TcpTimestamps};
 pub use seq::SeqNumber;
 pub use time::{Interval, Span, Timestamp};

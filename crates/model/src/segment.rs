@@ -5,7 +5,7 @@ use core::fmt;
 use core::net::IpAddr;
 use core::ops::BitOr;
 
-use crate::{Arp, Checksum, Endpoint, Flow, Location, SeqNumber, Timestamp, Vlan};
+use crate::{Checksum, Endpoint, Flow, Location, Resolution, SeqNumber, Timestamp, Vlan};
 
 /// The flag octet of a TCP header (RFC 9293 section 3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -89,7 +89,7 @@ pub enum Packet {
     /// An ICMP error about a TCP segment.
     Icmp(IcmpError),
     /// Somebody asks who has an address, or answers.
-    Arp(Arp),
+    Resolution(Resolution),
 }
 
 impl TcpFlags {
@@ -189,7 +189,7 @@ impl Packet {
         match self {
             Self::Tcp(segment) => segment.time,
             Self::Icmp(error) => error.time,
-            Self::Arp(arp) => arp.time,
+            Self::Resolution(of) => of.time,
         }
     }
 
@@ -198,7 +198,7 @@ impl Packet {
         match self {
             Self::Tcp(segment) => segment.location,
             Self::Icmp(error) => error.location,
-            Self::Arp(arp) => arp.location,
+            Self::Resolution(of) => of.location,
         }
     }
 }

@@ -11,13 +11,15 @@ use std::io::{self, Write};
 const LINE: usize = 64;
 
 /// The filter for `tcpdump`: the handshake and its end (SYN, SYN+ACK, RST, FIN), ACKs without payload
-/// (the third handshake, and the bare ACK of a port that is still held), and ICMP errors, for IPv4
-/// and IPv6. With ports, TCP of these ports only.
+/// (the third handshake, and the bare ACK of a port that is still held), ICMP errors, and who asks its
+/// link for an address (ARP, neighbour discovery: a SYN that waits for it), for IPv4 and IPv6. With ports, TCP of these ports only.
 ///
 /// `tcp[...]` reaches into IPv4 only (pcap-filter(7)); in IPv6 the TCP header is taken to follow the
 /// fixed header of 40 octets, which holds for all TCP without extension headers.
 pub fn filter(ports: Option<&BTreeSet<u16>>) -> String {
-    let mut text = String::from("icmp or (icmp6 and ip6[40] < 128) or (\n    ");
+    let mut text = String::from(
+        "arp or icmp or\n    (icmp6 and (ip6[40] < 128 or ip6[40] = 135 or ip6[40] = 136)) or (\n    ",
+    );
     if let Some(ports) = ports {
         text.push_str(&on_ports(ports));
         text.push_str(" and\n    (");
@@ -96,10 +98,11 @@ fn about_ports(ports: Option<&BTreeSet<u16>>, asked: bool) -> &'static str {
 /// What holds for every capture.
 const ADVICE: &str = "\
 #
-# It keeps SYN, SYN+ACK, RST, FIN, ACKs without payload, and ICMP errors.
+# It keeps SYN, SYN+ACK, RST, FIN, ACKs without payload, ICMP errors, and who
+# asks the link for an address (a SYN that waits for an answer never leaves).
 # Without ACKs, the third handshake and the bare ACK of a held port are missing.
-# Where the disk allows, take all headers instead: 'tcp or icmp or icmp6'. Only
-# then do healthy handshakes show how reliably each point sees packets.
+# Where the disk allows, take all headers: 'tcp or arp or icmp or icmp6'.
+# Only then do healthy handshakes show how reliably each point sees packets.
 #
 # - tcpdump says at its end how many packets the kernel dropped; a pcap file
 #   does not. dumpcap writes that number into the file (filter behind -f):

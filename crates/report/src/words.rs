@@ -119,6 +119,7 @@ pub(crate) const fn mechanism(mechanism: Mechanism) -> &'static str {
         Mechanism::ServerSlow => "the server answered too late",
         Mechanism::LatePath => "the SYN+ACK was on its way too long",
         Mechanism::WrongAck => "it acknowledged a wrong number",
+        Mechanism::SynCorrupt | Mechanism::SynAckCorrupt => "it came with a wrong checksum",
         Mechanism::SimultaneousOpen => "both ends connected at once",
         Mechanism::InWindowReuse => "ISN inside the window of a half-open attempt",
         Mechanism::CloseWait => "port still held by a connection that the server had not closed",

@@ -259,7 +259,8 @@ impl<F: Follower> Tracking<'_, F> {
         let saved = closed.iter().filter(|sighting| sighting.saved_by_repetition());
         self.point.near_misses += saved.count() as u64;
         for sighting in closed.iter().filter(|sighting| sighting.is_clean()) {
-            self.point.healthy.count(sighting.first_syn(), sighting.flow, Outcome::Arrived);
+            let (flow, vlan) = (sighting.flow, sighting.vlan());
+            self.point.healthy.count(sighting.first_syn(), flow, vlan, Outcome::Arrived);
         }
         self.follower.closed(closed, &self.tracker);
     }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use why504_model::LinkAddress;
 
+use super::Resolution;
 use crate::byte_order::{be_u16, be_u32};
 use crate::link::Network;
 use crate::tally::Unused;
@@ -24,15 +25,6 @@ mod field {
     pub(super) const SENDER_LINK: Range<usize> = 8..14;
     pub(super) const SENDER: Range<usize> = 14..18;
     pub(super) const TARGET: Range<usize> = 24..28;
-}
-
-/// An ARP packet without the place where it was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Resolution {
-    pub(crate) answer: bool,
-    pub(crate) link: LinkAddress,
-    pub(crate) sender: IpAddr,
-    pub(crate) target: IpAddr,
 }
 
 /// The addresses in an ARP packet; whatever is not about IPv4 is [`Unused::NonIp`].

@@ -263,8 +263,9 @@ pub(crate) fn read(file: impl std::io::Read) -> Reading {
     }
     let summary = reader.finish();
     assert_eq!(tally.frames(), summary.frames);
-    let arp = packets.iter().filter(|packet| matches!(packet, Packet::Arp(_))).count() as u64;
-    assert_eq!(packets.len() as u64, tally.tcp + tally.icmp_errors + arp);
+    // Who asks for an address is counted where other packets of its protocol are.
+    let asked = packets.iter().filter(|packet| matches!(packet, Packet::Resolution(_))).count();
+    assert_eq!((packets.len() - asked) as u64, tally.tcp + tally.icmp_errors);
     Reading { packets, tally, summary }
 }
 
@@ -284,7 +285,7 @@ pub(crate) fn chosen(packets: &[Packet]) -> Vec<(u64, u64, Chosen)> {
                 payload: segment.payload_len as usize,
             },
         )),
-        Packet::Icmp(_) | Packet::Arp(_) => None,
+        Packet::Icmp(_) | Packet::Resolution(_) => None,
     };
     packets.iter().filter_map(segment).collect()
 }

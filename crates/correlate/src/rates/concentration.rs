@@ -1,8 +1,9 @@
-//! Where losses concentrate beyond chance: one upstream, one client address, one class of source
-//! ports (a broken member of an ECMP group or LAG gets those whose hash falls on it).
+//! Where losses concentrate beyond chance: one upstream, one VLAN, one client address, one class of
+//! source ports (a broken member of an ECMP group or LAG gets those whose hash falls on it).
 //!
 //! Each candidate is held against the rest of its own stratum: the same moments for an upstream, the
-//! same moments and upstream for a client, and the same client as well for ports. So an outage
+//! same moments and upstream for a client, and the same client as well for ports (for VLANs see
+//! `vlan`). So an outage
 //! during a batch job, or a bad upstream whose connects use other ports, is not taken for a bad
 //! class. Many candidates are looked at, and one false alarm sends somebody to take a healthy link
 //! out of service; so the chance of *any* is held below [`FALSE_ALARMS`] by Holm's procedure (A
@@ -10,13 +11,15 @@
 //! independence, and classes of ports overlap; a rate of false discoveries (Benjamini-Hochberg)
 //! would bound their share only.
 
+mod vlan;
+
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use why504_handshake::{Cell, Count};
-use why504_model::Endpoint;
+use why504_model::{Endpoint, Vlan};
 
 use super::tail::{Stratum, upper_tail};
 
@@ -42,6 +45,8 @@ pub enum Class {
     Server(Endpoint),
     /// Connects from one client address.
     Client(IpAddr),
+    /// Connects in one VLAN, or without a tag, as the point nearest the client saw them.
+    Vlan(Option<Vlan>),
     /// Connects from source ports that leave `residue` when divided by `modulus`.
     Ports {
         /// Divisor, from 2 to 8.
@@ -84,13 +89,16 @@ pub(super) fn find(cells: &[Cell]) -> Vec<Concentration> {
         let by_strength = a.chance.total_cmp(&b.chance).then(b_strength.total_cmp(a_strength));
         by_strength.then(ties(a).cmp(&ties(b)))
     });
+    let homes = vlan::Homes::of(&cells.iter().collect::<Vec<_>>());
     let mut found: Vec<Concentration> = Vec::new();
     for (i, (candidate, _)) in candidates.into_iter().enumerate() {
         if candidate.chance * real((looked_at - i) as u64) > FALSE_ALARMS {
             break;
         }
         let alike = found.iter().filter(|known| known.class.is_like(candidate.class));
-        if alike.clone().count() < TOLD && !alike.clone().any(|known| known.tells(&candidate)) {
+        let explained = found.iter().any(|known| homes.explain(known, &candidate));
+        let told = alike.clone().any(|known| known.tells(&candidate));
+        if alike.count() < TOLD && !told && !explained {
             found.push(Concentration { looked_at, ..candidate });
         }
     }
@@ -106,6 +114,7 @@ fn candidates(cells: &[Cell]) -> Vec<(Concentration, f64)> {
         *lost.entry(cell.server).or_default() += cell.all.lost;
     }
     let mut found = divide(&all, None, of_server, |_| (None, None));
+    found.extend(vlan::candidates(&all));
     found.extend(divide(&all, None, of_client, |c| (Some(c.server), None)));
     found.extend(divide(&all, None, of_ports, |c| (Some(c.server), Some(c.client))));
     if lost.len() > 1 {
@@ -218,6 +227,7 @@ impl Class {
     fn of(self, cell: &Cell) -> Count {
         let holds = match self {
             Self::Server(server) => cell.server == server,
+            Self::Vlan(vlan) => cell.vlan == vlan,
             Self::Client(client) => cell.client == client,
             Self::Ports { modulus, residue } => return cell.by_port(modulus, residue),
         };
@@ -245,7 +255,7 @@ impl Concentration {
     /// Whether another of the same kind says nothing new beside this one: classes of ports overlap.
     fn tells(&self, other: &Self) -> bool {
         match self.class {
-            Class::Server(_) => false,
+            Class::Server(_) | Class::Vlan(_) => false,
             Class::Client(_) => true,
             Class::Ports { .. } => {
                 self.within == other.within || self.within.is_none() || other.within.is_none()

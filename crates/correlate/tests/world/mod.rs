@@ -8,7 +8,7 @@ use why504_correlate::{
 };
 use why504_handshake::{Coverage, Path, PointId, Tracker, merge};
 use why504_model::{
-    Arp, Checksum, Endpoint, Interval, LimitSource, LinkAddress, Location, Packet, Segment,
+    Checksum, Endpoint, Interval, LimitSource, LinkAddress, Location, Packet, Resolution, Segment,
     SeqNumber, SourceId, Span, StartBasis, TcpFlags, TcpTimestamps, TimeLimit, Timeout, TimeoutId,
     TimeoutKind, Timestamp,
 };
@@ -158,7 +158,7 @@ impl World {
     /// A host asks the client's link for an address.
     pub(crate) fn asks(&mut self, ms: i64, sender: Endpoint, target: Endpoint) {
         let location = Location { source: SourceId(CLIENT_POINT.into()), record: 0 };
-        self.packets.entry(CLIENT_POINT).or_default().push(Packet::Arp(Arp {
+        self.packets.entry(CLIENT_POINT).or_default().push(Packet::Resolution(Resolution {
             time: at(ms) + self.skew,
             location,
             answer: false,
@@ -282,7 +282,7 @@ impl World {
                 .iter()
                 .filter_map(|packet| match packet {
                     Packet::Tcp(segment) => each(segment).map(Packet::Tcp),
-                    Packet::Icmp(_) | Packet::Arp(_) => Some(*packet),
+                    Packet::Icmp(_) | Packet::Resolution(_) => Some(*packet),
                 })
                 .collect();
         }

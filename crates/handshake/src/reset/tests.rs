@@ -136,7 +136,7 @@ fn the_packet_before_and_its_numbers_say_what_provoked_a_reset() {
 fn tcp(packet: &mut Packet) -> &mut Segment {
     match packet {
         Packet::Tcp(segment) => segment,
-        Packet::Icmp(_) | Packet::Arp(_) => unreachable!("the wire makes segments"),
+        Packet::Icmp(_) | Packet::Resolution(_) => unreachable!("the wire makes segments"),
     }
 }
 

@@ -106,8 +106,8 @@ const fn at_an_end(verdict: Verdict) -> &'static str {
              that the other still has: lost RSTs or FINs, NAT that reuses ports, a restart."
         }
         Verdict::NoSynSent => {
-            "Nothing left the gateway: a local firewall, no route, no answer to ARP, no free local \
-             port, or a full connection pool. The upstream and the path are innocent."
+            "Nothing left the gateway: a local firewall, no route, no answer to ARP or \
+             neighbour discovery, no free local port, or a full connection pool. The upstream and the path are innocent."
         }
         Verdict::GatewayStall => {
             "The kernel had the connection ready in time; the nginx worker was busy (blocking Lua, \

@@ -43,6 +43,7 @@ pub(super) struct LossConcentration<'a> {
 #[serde(tag = "by", rename_all = "snake_case")]
 enum ClassOf {
     Upstream { value: String },
+    Vlan { value: Option<String> },
     Client { value: String },
     SourcePort { modulus: u16, residue: u16 },
 }
@@ -98,6 +99,7 @@ fn concentration<'a>(
     let (packet, from, to) = way(run, counted);
     let class = match found.class {
         Class::Server(server) => ClassOf::Upstream { value: server.to_string() },
+        Class::Vlan(vlan) => ClassOf::Vlan { value: vlan.map(|vlan| vlan.to_string()) },
         Class::Client(client) => ClassOf::Client { value: client.to_string() },
         Class::Ports { modulus, residue } => ClassOf::SourcePort { modulus, residue },
     };

@@ -90,6 +90,8 @@ fn worst(way: &Losses) -> Option<String> {
 fn concentrated(found: &Concentration) -> String {
     let class = match found.class {
         Class::Server(server) => format!("connects to {server} lose"),
+        Class::Vlan(Some(vlan)) => format!("connects in VLAN {vlan} lose"),
+        Class::Vlan(None) => "connects without a VLAN tag lose".to_owned(),
         Class::Client(client) => format!("connects from {client} lose"),
         Class::Ports { modulus, residue } => {
             format!("source ports that leave {residue} when divided by {modulus} lose")

@@ -282,7 +282,7 @@ impl Scene {
         for clean in self.merged.attempts.iter().flat_map(Attempt::sightings) {
             if clean.is_clean() {
                 let trials = healthy.entry(clean.point).or_default();
-                trials.count(clean.first_syn(), clean.flow, Outcome::Arrived);
+                trials.count(clean.first_syn(), clean.flow, clean.vlan(), Outcome::Arrived);
             }
         }
         self.totals.losses = Rates::of_run(points, &healthy).losses(points);

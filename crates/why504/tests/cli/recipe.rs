@@ -79,7 +79,7 @@ fn the_filter_keeps_what_decides_and_drops_payload() {
             let output = command.output().ok()?;
             Some(String::from_utf8_lossy(&output.stdout).lines().count())
         };
-        let decisive = "icmp || icmpv6.type < 128 || (tcp.flags.syn==1 || tcp.flags.fin==1 || tcp.flags.reset==1) \
+        let decisive = "arp || icmp || icmpv6.type < 128 || icmpv6.type == 135 || icmpv6.type == 136 || (tcp.flags.syn==1 || tcp.flags.fin==1 || tcp.flags.reset==1) \
                         || (tcp && tcp.len==0)";
         let Some(before) = count(&path, decisive) else { return };
         assert!(before > 0, "{}", path.display());

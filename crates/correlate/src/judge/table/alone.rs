@@ -300,6 +300,17 @@ pub(super) static ROWS: &[Row] = &[
         reason: "the server answered with RST or ICMP, and nginx saw a timeout",
     },
     Row {
+        name: "damaged_at_server",
+        applies: |f| f.s().syns > 0 && f.s().syns_damaged,
+        when: "seen from the server alone: no answer left it; every SYN came with a wrong TCP checksum, at a point where other SYNs come with a right one and none with a wrong one was answered",
+        verdict: Verdict::ServerSilent,
+        mechanism: Some(Mechanism::SynCorrupt),
+        grade: Grade::Proven,
+        need: Need::ServerAcks,
+        alternatives: &[],
+        reason: "the SYN reached the upstream's interface with a wrong TCP checksum, so its kernel dropped it without a word: it was damaged on its way",
+    },
+    Row {
         name: "silent_at_server",
         applies: |f| f.s().syns > 0,
         when: "seen from the server alone: the SYN arrived and no answer left",

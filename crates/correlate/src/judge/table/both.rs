@@ -97,6 +97,17 @@ pub(super) static ROWS: &[Row] = &[
         reason: "the only answer was a bare ACK: the server still held an older connection on this port",
     },
     Row {
+        name: "syn_damaged",
+        applies: |f| f.both() && f.s().syns > 0 && f.s().syns_damaged && !heard(f),
+        when: "both ends captured; no answer left the server's point; every SYN came with a wrong TCP checksum, at a point where other SYNs come with a right one and none with a wrong one was answered",
+        verdict: Verdict::ServerSilent,
+        mechanism: Some(Mechanism::SynCorrupt),
+        grade: Grade::Proven,
+        need: Need::ServerAcks,
+        alternatives: &[],
+        reason: "the SYN reached the upstream's interface with a wrong TCP checksum, so its kernel dropped it without a word: it was damaged on its way",
+    },
+    Row {
         name: "server_silent",
         applies: |f| f.both() && f.s().syns > 0 && !heard(f),
         when: "both ends captured; the SYN reached the server's point and no answer left it",

@@ -238,7 +238,10 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "synack_lost_beyond",
         applies: |f| {
-            f.client.is_some_and(|c| !c.exact) && f.c().syn_acks > 0 && f.late == LateAnswer::None
+            f.client.is_some_and(|c| !c.exact)
+                && f.c().syn_acks > 0
+                && !f.c().reset_in_time
+                && f.late == LateAnswer::None
         },
         when: "the SYN+ACK passed the point nearest the client, which is not on the client's host, and was never acknowledged",
         verdict: Verdict::SynAckLost,
@@ -247,6 +250,30 @@ pub(super) static ROWS: &[Row] = &[
         need: Need::Nothing,
         alternatives: &[(Verdict::SynAckNotAccepted, GatewayCapture)],
         reason: "the SYN+ACK passed the capture point on its way to the gateway and was never acknowledged",
+    },
+    // Either a filter of the gateway's own resets (`reject with tcp reset`), or nginx had given up sooner
+    // than the log says.
+    Row {
+        name: "reset_in_time",
+        applies: |f| f.c().reset_in_time && f.late == LateAnswer::None,
+        when: "a SYN+ACK reached the client's point before nginx can have given up, and the client reset it",
+        verdict: Verdict::SynAckLate,
+        mechanism: None,
+        grade: Grade::Consistent,
+        need: Need::Nothing,
+        alternatives: &[(Verdict::SynAckNotAccepted, AccessLog)],
+        reason: "the gateway reset the SYN+ACK, so its socket was gone, or its own filter resets; by the log it was too early for the first",
+    },
+    Row {
+        name: "synack_damaged",
+        applies: |f| f.c().prompt && f.c().syn_acks_damaged && f.late == LateAnswer::None,
+        when: "a SYN+ACK reached the client's point in time with a wrong TCP checksum, and the client did not answer it; at a point where other SYN+ACKs come with a right one and none with a wrong one was taken",
+        verdict: Verdict::SynAckNotAccepted,
+        mechanism: Some(Mechanism::SynAckCorrupt),
+        grade: Grade::Proven,
+        need: Need::ClientAcks,
+        alternatives: &[],
+        reason: "the SYN+ACK reached the gateway's interface with a wrong TCP checksum, so its kernel dropped it without a word: it was damaged on its way",
     },
     Row {
         name: "not_accepted",

@@ -17,15 +17,15 @@ pub(super) static ROWS: &[Row] = &[
         reason: "nginx says itself that it sent no SYN",
     },
     Row {
-        name: "no_arp_answer",
+        name: "no_neighbour",
         applies: |f| !f.attempt && f.unresolved,
-        when: "at that moment the gateway was asking for the upstream's link address (ARP) and nobody answered, and no SYN to it was captured",
+        when: "at that moment the gateway was asking for the upstream's link address (ARP, IPv6 neighbour discovery) and nobody answered, and no SYN to it was captured",
         verdict: Verdict::NoSynSent,
         mechanism: None,
         grade: Grade::Signature,
         need: Need::Nothing,
         alternatives: &[],
-        reason: "the gateway asked who has the upstream's address (ARP), again, and nobody answered: its kernel held the SYN back and dropped it",
+        reason: "the gateway asked its link who has the upstream's address, again, and nobody answered: its kernel held the SYN back and dropped it",
     },
     Row {
         name: "no_syn_at_gateway",

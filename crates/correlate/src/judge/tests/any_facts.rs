@@ -50,6 +50,7 @@ fn end() -> impl Strategy<Value = End> {
             let mut seen = Seen { foreign_ack, ..Seen::default() };
             for fact in [
                 &mut seen.prompt,
+                &mut seen.reset_in_time,
                 &mut seen.repeated,
                 &mut seen.completed,
                 &mut seen.acked_in_time,
@@ -75,6 +76,8 @@ fn end() -> impl Strategy<Value = End> {
                 &mut seen.reset_in_window,
                 &mut seen.port_half_open,
                 &mut seen.reverse_syn,
+                &mut seen.syns_damaged,
+                &mut seen.syn_acks_damaged,
             ] {
                 *fact = flags.next().unwrap_or_default();
             }
@@ -91,7 +94,7 @@ fn end() -> impl Strategy<Value = End> {
     )
 }
 
-const BOOLS: usize = 26;
+const BOOLS: usize = 29;
 const COUNTS: usize = 4;
 
 proptest! {

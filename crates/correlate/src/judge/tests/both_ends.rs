@@ -106,6 +106,12 @@ pub(super) fn both_ends() -> Vec<Expectation> {
             Verdict::StaleConnection,
             Proven,
         ),
+        (
+            with(both(), |f| at_server(f).syns_damaged = true),
+            "syn_damaged",
+            Verdict::ServerSilent,
+            Proven,
+        ),
         (both(), "server_silent", Verdict::ServerSilent, Proven),
         (
             // "Nothing left the server" is a claim about the server's own host.

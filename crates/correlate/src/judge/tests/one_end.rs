@@ -136,6 +136,12 @@ pub(super) fn one_end() -> Vec<Expectation> {
             Verdict::Refused,
             Consistent,
         ),
+        (
+            with(upstream_only(), |f| at_server(f).syns_damaged = true),
+            "damaged_at_server",
+            Verdict::ServerSilent,
+            Proven,
+        ),
         (upstream_only(), "silent_at_server", Verdict::ServerSilent, Proven),
         (
             with(upstream_only(), |f| {

@@ -9,7 +9,7 @@ pub(super) fn without_attempt() -> Vec<Expectation> {
     std::vec![
         (with(nobody, |f| f.never_sent = true), "said_by_the_log", Verdict::NoSynSent, Signature,),
         // The question that nobody answered was seen: nothing rests on absence.
-        (with(nobody, |f| f.unresolved = true), "no_arp_answer", Verdict::NoSynSent, Signature),
+        (with(nobody, |f| f.unresolved = true), "no_neighbour", Verdict::NoSynSent, Signature),
         (
             with(nobody, |f| (f.client, f.no_syn_to_peer) = (Some(covered), true)),
             "no_syn_at_gateway",
@@ -86,6 +86,24 @@ pub(super) fn client_shows() -> Vec<Expectation> {
             "connected",
             Verdict::Connected,
             Consistent,
+        ),
+        (
+            with(gateway_only(), |f| {
+                (at_client(f).syn_acks, at_client(f).prompt) = (1, true);
+                at_client(f).reset_in_time = true;
+            }),
+            "reset_in_time",
+            Verdict::SynAckLate,
+            Consistent,
+        ),
+        (
+            with(gateway_only(), |f| {
+                (at_client(f).syn_acks, at_client(f).prompt) = (1, true);
+                at_client(f).syn_acks_damaged = true;
+            }),
+            "synack_damaged",
+            Verdict::SynAckNotAccepted,
+            Proven,
         ),
         (
             with(gateway_only(), |f| (at_client(f).syn_acks, at_client(f).prompt) = (1, true)),

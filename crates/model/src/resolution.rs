@@ -13,19 +13,20 @@ impl LinkAddress {
     pub const LEAST: Self = Self([0; 6]);
 }
 
-/// An ARP packet for IPv4 over a link with addresses of six octets (RFC 826).
+/// A packet of ARP for IPv4 (RFC 826) or of neighbour discovery for IPv6 (RFC 4861), over a link with
+/// addresses of six octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arp {
+pub struct Resolution {
     /// Capture time stamp of the frame.
     pub time: Timestamp,
     /// Where the frame stands.
     pub location: Location,
-    /// It answers (`ares_op$REPLY`), or announces its sender; else it asks.
+    /// It answers (`ares_op$REPLY`, a neighbour advertisement), or announces its sender; else it asks.
     pub answer: bool,
     /// Its sender's card: a host with many addresses asks with any of them.
     pub link: LinkAddress,
-    /// Protocol address of the sender.
+    /// The address that asks, or for which is answered.
     pub sender: IpAddr,
-    /// The protocol address that is asked for, or that asked.
+    /// The address that is asked for, or that asked.
     pub target: IpAddr,
 }
