@@ -15,7 +15,7 @@ use crate::judge::{Doubt, Judgement, judge};
 use crate::pin::ClockPin;
 use crate::search::Join;
 use crate::view::Points;
-use crate::{Grade, LogClock, Mechanism, Settles, Verdict};
+use crate::{Exchange, Grade, LogClock, Mechanism, Settles, Verdict};
 
 /// One log line and what became of its handshake.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +58,17 @@ pub struct Candidate {
     pub judgement: Judgement,
     /// When nginx gave up, on the clock of the point nearest the client.
     pub deadline: Deadline,
+}
+
+impl Case {
+    /// How many copies of SYN and SYN+ACK were sent and came: of a lost handshake that is for sure one
+    /// attempt's, and that two points saw.
+    pub fn copies(&self) -> Option<Exchange> {
+        match self.candidates.as_slice() {
+            [only] if self.fitting == 1 && self.verdict.is_loss() => only.judgement.copies,
+            _ => None,
+        }
+    }
 }
 
 impl Candidate {

@@ -9,7 +9,7 @@ mod table;
 
 use why504_handshake::CoverageGap;
 
-use crate::{Facts, Foreign, Grade, Leg, Mechanism, Settles, Verdict};
+use crate::{Exchange, Facts, Foreign, Grade, Leg, Mechanism, Settles, Verdict};
 pub use table::rows;
 
 /// At which ends a row needs absence to be evidence.
@@ -61,6 +61,8 @@ pub struct Judgement {
     pub mechanism: Option<Mechanism>,
     /// Why the grade is below that of the row.
     pub doubt: Option<Doubt>,
+    /// How many copies of SYN and SYN+ACK were sent and came, where two points count them.
+    pub copies: Option<Exchange>,
 }
 
 /// Why a judgement is less sure than its row.
@@ -142,8 +144,13 @@ impl Doubt {
 /// Judges one attempt, or the lack of one. Total: some row always applies.
 pub fn judge(facts: &Facts) -> Judgement {
     let row = rows().find(|row| (row.applies)(facts)).unwrap_or(&table::NOTHING);
-    let judgement =
-        Judgement { row, grade: row.grade, mechanism: mechanism(row, facts), doubt: None };
+    let judgement = Judgement {
+        row,
+        grade: row.grade,
+        mechanism: mechanism(row, facts),
+        doubt: None,
+        copies: Exchange::of(facts),
+    };
     match doubt(row, facts) {
         Some(doubt) => judgement.doubted(doubt),
         None => judgement,

@@ -58,6 +58,9 @@ fn explain(run: &Run<'_>, case: &Case, id: &str, page: &mut Page<'_>) -> io::Res
     page.field(2, "verdict", &format!("{}{mechanism}", case.verdict.name()))?;
     page.field(2, "grade", surety_of(case.grade))?;
     page.field(2, "reason", &format!("{}.", reason::of_case(case)))?;
+    if let Some(exchange) = case.copies() {
+        page.field(2, "copies", &format!("{}.", words::copies(exchange)))?;
+    }
     for (verdict, attempts, settles) in &case.alternatives {
         let share = match case.verdict {
             Verdict::Ambiguous => format!(" ({attempts} of {} attempts)", case.fitting),

@@ -1,7 +1,7 @@
 //! The words for kinds, verdicts and mechanisms. Names of the NDJSON contract that other crates
 //! own stay there (`Verdict::name`); here is what is only said.
 
-use why504_correlate::{Basis, Mechanism, Verdict};
+use why504_correlate::{Basis, Copies, Exchange, Mechanism, Verdict};
 use why504_model::{LimitSource, TimeoutKind};
 
 /// `kind` of the NDJSON contract.
@@ -131,6 +131,20 @@ pub(crate) const fn mechanism(mechanism: Mechanism) -> &'static str {
         Mechanism::AcceptQueueOverflow => "the server's accept queue was full",
         Mechanism::DeferAccept => "the server waits for data first: TCP_DEFER_ACCEPT",
         Mechanism::OpenAtEnd => "the capture ended first",
+    }
+}
+
+/// `2 of 3 SYNs arrived, none of 4 SYN+ACKs`.
+pub(crate) fn copies(exchange: Exchange) -> String {
+    let of = |copies: Copies| match copies.arrived {
+        0 => format!("none of {}", copies.sent),
+        arrived => format!("{arrived} of {}", copies.sent),
+    };
+    let (syns, syn_acks) = (of(exchange.syns), of(exchange.syn_acks));
+    if exchange.syn_acks.sent == 0 {
+        format!("{syns} SYNs arrived")
+    } else {
+        format!("{syns} SYNs arrived, {syn_acks} SYN+ACKs")
     }
 }
 

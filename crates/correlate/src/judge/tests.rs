@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use std::vec::Vec;
 
 use super::*;
-use crate::LateAnswer;
 use crate::facts::{Asked, End, Foreign, Seen};
+use crate::{Copies, LateAnswer};
 
 /// Both ends captured and covered: SYNs at both.
 fn both() -> Facts {

@@ -276,6 +276,8 @@ fn seen(number: usize, attempt: &Attempt) -> Vec<Sighting> {
         ip_id: None,
         ttl: if (side == Side::Client) == (point == GATEWAY) { 64 } else { 63 },
         payload_len: 0,
+        checksum: Checksum::Unknown,
+        vlan: None,
         icmp: None,
         about: None,
     };

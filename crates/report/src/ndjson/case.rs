@@ -1,7 +1,7 @@
 //! One case.
 
 use serde::Serialize;
-use why504_correlate::{Case, Mechanism};
+use why504_correlate::{Case, Copies, Exchange, Mechanism};
 use why504_handshake::PointId;
 
 use super::attempt::{AttemptObject, Evidence, evidence, object};
@@ -31,6 +31,7 @@ pub(super) struct CaseLine<'a> {
     join: Join,
     probability: f64,
     lost_between: Option<LostBetween<'a>>,
+    copies: Option<CopiesObject>,
     candidates: usize,
     attempt: Option<AttemptObject<'a>>,
     candidate_attempts: Vec<AttemptObject<'a>>,
@@ -58,6 +59,26 @@ struct Join {
 struct LostBetween<'a> {
     from: &'a str,
     to: &'a str,
+}
+
+/// How many copies were sent and came, where two points count them.
+#[derive(Serialize)]
+struct CopiesObject {
+    syn: Way,
+    syn_ack: Way,
+}
+
+#[derive(Serialize)]
+struct Way {
+    sent: u32,
+    arrived: u32,
+}
+
+impl From<Exchange> for CopiesObject {
+    fn from(exchange: Exchange) -> Self {
+        let way = |Copies { sent, arrived }| Way { sent, arrived };
+        Self { syn: way(exchange.syns), syn_ack: way(exchange.syn_acks) }
+    }
 }
 
 /// A case; `group` is the number of the group in which it is counted.
@@ -88,6 +109,7 @@ pub(super) fn line<'a>(
         lost_between: case
             .lost_between
             .map(|(from, to)| LostBetween { from: point(from), to: point(to) }),
+        copies: case.copies().map(CopiesObject::from),
         candidates: case.fitting,
         attempt,
         candidate_attempts: attempts,

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use why504_correlate::{Case, Grade, Mechanism, Verdict};
+use why504_correlate::{Case, Exchange, Grade, Mechanism, Verdict};
 use why504_handshake::PointId;
 
 use crate::run::Run;
@@ -23,6 +23,12 @@ impl Class<'_> {
 
     pub(super) fn graded(&self, grade: Grade) -> usize {
         self.cases.iter().filter(|c| c.grade == grade).count()
+    }
+
+    /// The copies of all cases with this mechanism of which they are known.
+    pub(super) fn copies(&self, mechanism: Mechanism) -> Option<Exchange> {
+        let of_cases = self.cases.iter().filter(|c| c.mechanism == Some(mechanism));
+        of_cases.filter_map(|c| c.copies()).reduce(Exchange::plus)
     }
 
     pub(super) fn mechanisms(&self) -> BTreeMap<Mechanism, usize> {

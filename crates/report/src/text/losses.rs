@@ -2,7 +2,7 @@
 
 use std::io;
 
-use why504_correlate::{Grade, Verdict};
+use why504_correlate::{Grade, Mechanism, Verdict};
 
 use super::classes::{Class, way};
 use crate::moment::grouped;
@@ -70,7 +70,13 @@ fn row(
     };
     numbers(&name, ink, class.count(), total, Some(class), label, page)?;
     for (mechanism, count) in class.mechanisms() {
-        let name = format!("of these {}: {}", grouped(count as u64), words::mechanism(mechanism));
+        let mut name =
+            format!("of these {}: {}", grouped(count as u64), words::mechanism(mechanism));
+        if mechanism == Mechanism::Mixed
+            && let Some(exchange) = class.copies(mechanism)
+        {
+            name.push_str(&format!(" ({})", words::copies(exchange)));
+        }
         page.wrapped(4, 2, &name, Ink::Faint)?;
     }
     Ok(())

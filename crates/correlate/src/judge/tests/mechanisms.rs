@@ -9,6 +9,13 @@ fn loss_in_both_directions_and_a_held_port_are_named() {
         at_server(f).syn_acks = 1;
     });
     assert_eq!(judge(&mixed).mechanism, Some(Mechanism::Mixed));
+    let (syns, syn_acks) = (Copies { sent: 2, arrived: 1 }, Copies { sent: 1, arrived: 0 });
+    assert_eq!(judge(&mixed).copies, Some(Exchange { syns, syn_acks }));
+    // What the client's capture missed did not arrive more often than it was sent.
+    let missed = judge(&with(mixed, |f| at_server(f).syns = 3)).copies.expect("two points");
+    assert_eq!(missed.syns, Copies { sent: 2, arrived: 2 });
+    assert_eq!(judge(&gateway_only()).copies, None);
+    assert_eq!(judge(&with(mixed, |f| f.other_answer = true)).copies, None);
     // Linux's limiter may swallow the bare ACK: SYN z gets no answer while x is half open.
     let limited = with(both(), |f| at_server(f).port_half_open = true);
     let judgement = judge(&limited);
