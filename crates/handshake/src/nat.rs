@@ -3,13 +3,16 @@
 //! Source NAT changes the client's end and is no obstacle: an attempt is found by server and ISN.
 //! Destination NAT changes the server's end; an ISN and the time stamp of its SYN together are 64
 //! bits that no two attempts share by chance. A firewall that puts its own ISN in place of the
-//! client's mostly leaves time stamp and addresses alone. Both are accepted only where the match is
-//! the only one; a SYN proxy opens a connection of its own, with its own time stamps, and stays
+//! client's mostly leaves time stamp and addresses alone; where it translates the client's address as
+//! well, only time stamps are left (`stamped`). All are accepted only where the match is the only one;
+//! a SYN proxy opens a connection of its own, with its own time stamps, and stays
 //! what it is: another attempt.
 //!
 //! Which pairs of addresses belong together is counted, and can be given where no packet shows it:
 //! a node that translates its own connects (kube-proxy, IPVS) puts no packet to the virtual address
 //! on the wire.
+
+mod stamped;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -81,6 +84,7 @@ pub(crate) fn joined(mut groups: Vec<Vec<Sighting>>) -> Vec<Vec<Sighting>> {
     let stamps = |s: &Sighting, stamp| Kept::Stamp(s.flow, stamp);
     unite(&mut groups, &numbers);
     unite(&mut groups, &stamps);
+    stamped::unite(&mut groups);
     groups.retain(|group| !group.is_empty());
     groups
 }

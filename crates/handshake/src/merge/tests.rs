@@ -211,6 +211,56 @@ fn a_rewritten_isn_is_seen_through_where_the_match_is_the_only_one() {
     assert_eq!((both.attempts.len(), both.rewritten), (5, 2));
 }
 
+/// Source NAT and another ISN at once: only time stamps are left, and three handshakes that were answered
+/// show that there is such a box.
+#[test]
+fn a_masqueraded_and_renumbered_connect_is_known_by_its_time_stamps() {
+    let changed = |segment: &mut why504_model::Segment| {
+        let server = Wire::default().server;
+        let there = segment.destination == server;
+        let port = if there { segment.source.port } else { segment.destination.port };
+        let client = Endpoint::new([10, 9, 9, 9].into(), 20_000 + port);
+        segment.ttl = if there { 63 } else { 65 };
+        if there {
+            segment.source = client;
+            segment.seq = segment.seq.plus(900_000_000 + u32::from(port));
+        } else {
+            segment.destination = client;
+            segment.ack = segment.ack.plus(900_000_000 + u32::from(port));
+        }
+    };
+    let stamped = |port: u16, value: u32, ms: i64| {
+        let mut wire = Wire::default();
+        wire.client.port = port;
+        let mut packet = wire.packet(ms, ">S", u32::from(port) * 70_001, 0);
+        let Packet::Tcp(segment) = &mut packet else { panic!("TCP") };
+        segment.timestamps = Some(why504_model::TcpTimestamps { value, echo: 0 });
+        *segment
+    };
+    let far_of = |mut segment: why504_model::Segment| {
+        changed(&mut segment);
+        Packet::Tcp(segment)
+    };
+    let lost = stamped(900, 4711, 5_000);
+    let merge_of = |healthy: &[u16], near_too: &[Packet], there: why504_model::Segment| {
+        let mut near = handshakes(healthy, |_| ());
+        let mut far = handshakes(healthy, changed);
+        near.push(Packet::Tcp(lost));
+        near.extend(near_too);
+        far.push(far_of(there));
+        let merged = merged(&[&near, &far], &Nat::default());
+        (merged.attempts.len(), merged.rewritten)
+    };
+    let others: &[u16] = &[100, 200, 300];
+    assert_eq!(merge_of(others, &[], lost), (4, 4), "each is one attempt, answered or not");
+    assert_eq!(merge_of(&others[..2], &[], lost), (6, 0), "two handshakes may be chance");
+    // Another time stamp; the same one, but not at that moment; two SYNs that bear it.
+    assert_eq!(merge_of(others, &[], stamped(900, 4712, 5_000)), (5, 3));
+    assert_eq!(merge_of(others, &[], stamped(900, 4711, 65_000)), (5, 3));
+    let twin = Packet::Tcp(stamped(901, 4711, 5_000));
+    assert_eq!(merge_of(others, &[twin], lost), (6, 3));
+}
+
 #[test]
 fn copies_of_a_syn_that_masquerading_gave_other_ports_are_one_attempt() {
     let wire = Wire::default();
