@@ -96,6 +96,28 @@ pub(crate) fn other_answer(client: &Sighting, server: &Sighting) -> bool {
     came.peek().is_some() && left.next().is_some() && !came.any(known)
 }
 
+/// The SYN+ACKs have made another number of hops than all that the server sent on the connection since:
+/// something on the way answered in its place, and let the server talk afterwards (SYN proxies, taxonomy
+/// class 17). One connection keeps to one way, and a host sends all of it with one time to live. A RST
+/// is no witness: anything may send one.
+pub(crate) fn answered_in_place(sighting: &Sighting) -> bool {
+    let Some(third) = sighting.third_ack() else { return false };
+    let talk = sighting.events.iter().filter(|e| {
+        e.side == Side::Server
+            && e.about.is_none()
+            && e.time >= third.time
+            && matches!(e.kind, EventKind::Ack | EventKind::Data | EventKind::Fin)
+    });
+    let answered = only(sighting.syn_acks().map(|e| e.ttl));
+    answered.zip(only(talk.map(|e| e.ttl))).is_some_and(|(answered, talked)| answered != talked)
+}
+
+/// The value that all share; `None` where they differ, or there is none.
+fn only(mut values: impl Iterator<Item = u8>) -> Option<u8> {
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
+}
+
 /// Two points saw one SYN+ACK, by its time stamps, with different numbers: something on the way puts
 /// in its own.
 pub(crate) fn rewritten(client: &Sighting, server: &Sighting) -> bool {

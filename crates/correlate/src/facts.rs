@@ -184,6 +184,8 @@ pub struct Facts {
     pub acked_before: bool,
     /// Another attempt, or this one, shows that something on the way answers in this server's place.
     pub proxied: bool,
+    /// The same, as one point alone tells by hops.
+    pub answered_in_place: bool,
     /// The points saw other sequence numbers in the same packets.
     pub rewritten: bool,
     /// Healthy handshakes are seen at both points.
@@ -236,6 +238,7 @@ impl Facts {
             other_answer: false,
             acked_before: false,
             proxied: false,
+            answered_in_place: false,
             rewritten: false,
             reliable: true,
             open_at_end: false,

@@ -55,6 +55,8 @@ pub struct History<'a> {
     linux_like: BTreeSet<IpAddr>,
     /// Servers in whose place something on the way answers.
     proxied: BTreeSet<Endpoint>,
+    /// Servers of which one point saw something answer in their place.
+    fronted: BTreeSet<(PointId, Endpoint)>,
     /// What the points show of checksums.
     checksums: Checksums,
 }
@@ -163,6 +165,11 @@ impl<'a> History<'a> {
         facts.acks_may_be_hidden = client.or(server).is_none_or(|station| {
             self.quiet.contains(&station.point) || !self.restless.contains(&station.point)
         });
+        if let Some(sighting) = client.and_then(|station| station.sighting) {
+            let here = (sighting.point, sighting.flow.server);
+            // Whoever asks without a line asks of each attempt, most of them plain.
+            facts.answered_in_place = asked != Asked::Outcome && self.fronted.contains(&here);
+        }
         if let Some(station) = client {
             // What came for sure in time is not late, whatever became of a later one.
             let in_time = deadline.is_some() && c.is_some_and(|end| end.seen.prompt);
@@ -240,6 +247,9 @@ impl<'a> History<'a> {
             || place.to_client.is_some_and(|trip| late::shows_delayed_reply(sighting, trip))
         {
             self.delaying.insert((sighting.point, server));
+        }
+        if answers::answered_in_place(sighting) {
+            self.fronted.insert((sighting.point, sighting.flow.server));
         }
         if late::keeps_the_first(sighting) {
             self.linux_like.insert(server);

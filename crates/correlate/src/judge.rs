@@ -181,6 +181,9 @@ fn refinement(row: &Row, facts: &Facts) -> Option<Mechanism> {
             Leg::SynAck => Mechanism::LatePath,
         }),
         Verdict::Connected if facts.acked_before => Some(Mechanism::SynProxy),
+        Verdict::Connected | Verdict::AckLost if facts.answered_in_place => {
+            Some(Mechanism::SynProxy)
+        }
         Verdict::StaleConnection | Verdict::Connected => held(facts).or_else(|| split(facts)),
         Verdict::AckLost => split(facts),
         Verdict::AckIgnored => Some(if facts.s().first_timer_fired {

@@ -4,7 +4,7 @@
 mod world;
 
 use why504_correlate::{Case, Grade, Mechanism, Verdict};
-use why504_model::{SeqNumber, TimeoutKind};
+use why504_model::{Segment, SeqNumber, TimeoutKind};
 
 use world::{CLIENT_POINT, SERVER_POINT, Seen, World, gateway, upstream};
 
@@ -100,4 +100,34 @@ fn rewritten_numbers_are_named() {
     let case = only(&world);
     assert_eq!((case.verdict, case.grade), (Verdict::SynAckLost, Grade::Proven));
     assert_eq!(case.mechanism, Some(Mechanism::IsnRewrite));
+}
+
+/// Seen from the gateway alone: a proxy's SYN+ACKs have made fewer hops than what the server itself
+/// sends once it is asked. Of one whose server never was reached, the others tell.
+#[test]
+fn one_point_tells_a_proxy_by_hops() {
+    let fronted = Some(Mechanism::SynProxy);
+    for (hops, retransmits, mechanism) in
+        [(60, false, fronted), (60, true, fronted), (63, false, None)]
+    {
+        let mut world = World::watched();
+        let (ms, client) = (10_100, gateway(42_000));
+        world.up(ms, client, 0x02, 5_000, 0, Seen::Both);
+        world.down(ms + 1, client, 0x12, OF_PROXY, 5_001, Seen::Both);
+        world.up(ms + 2, client, 0x10, 5_001, OF_PROXY + 1, Seen::Both);
+        world.request(ms + 3, client, 5_001, OF_PROXY + 1, 100);
+        if retransmits {
+            world.down(ms + 1_010, client, 0x12, OF_PROXY, 5_001, Seen::Both);
+        }
+        world.timed_out(ms + 3_050, Some(3_000)).kind = TimeoutKind::UpstreamReadTimeout;
+        // What is no SYN+ACK comes from the server behind.
+        world.change(CLIENT_POINT, |segment| {
+            let of_server = segment.source.ip == upstream().ip && segment.flags.0 != 0x12;
+            Some(Segment { ttl: if of_server { hops } else { segment.ttl }, ..*segment })
+        });
+        let cases = world.judge(&[CLIENT_POINT]);
+        let verdict = if retransmits { Verdict::AckLost } else { Verdict::Connected };
+        assert_eq!((cases[0].verdict, cases[0].grade), (verdict, Grade::Consistent));
+        assert_eq!(cases[0].mechanism, mechanism, "{hops} {retransmits}");
+    }
 }
