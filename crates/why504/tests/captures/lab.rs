@@ -239,11 +239,26 @@ fn near_misses_are_those_that_a_repetition_saved() {
     }
 }
 
+/// Scenarios in which nothing left the client's host.
+const EMPTY: [&str; 2] = ["R_client_output_drop", "T_arp_fail"];
+
+/// A scenario that is not in the table would be passed over silently.
+#[test]
+fn every_scenario_is_in_the_table() {
+    let Some(folder) = folder("lab") else { return };
+    for entry in folder.read_dir().expect("it is a folder").flatten() {
+        let name = entry.file_name().into_string().expect("ASCII names");
+        let scenario = name.split('.').next().unwrap_or_default();
+        let known = TABLE.iter().map(|expected| expected.scenario).chain(EMPTY);
+        assert!(known.into_iter().any(|known| known == scenario), "{name}");
+    }
+}
+
 /// R and T: nothing left the client's host, and both files are empty.
 #[test]
 fn empty_files_at_both_ends_say_that_no_syn_was_seen_and_prove_nothing() {
     let Some(folder) = folder("lab") else { return };
-    for scenario in ["R_client_output_drop", "T_arp_fail"] {
+    for scenario in EMPTY {
         let fired = Fired {
             kind: LuaConnectTimeout,
             server: Endpoint::new([10, 77, 2, 2].into(), 8080),

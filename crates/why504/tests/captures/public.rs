@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use why504_correlate::{Mechanism, Verdict};
-use why504_handshake::Sighting;
+use why504_handshake::{Attempt, Event, Sighting};
+use why504_model::Checksum;
 
 use crate::observed::{Observed, folder};
 
@@ -14,7 +15,7 @@ fn capture(name: &str) -> Option<Observed> {
     file.is_file().then(|| Observed::of(&[file]))
 }
 
-use Verdict::{AckLost, Connected, NoReply, Refused, StaleConnection, SynAckLost};
+use Verdict::{AckLost, Connected, NoReply, Refused, StaleConnection, SynAckLate, SynAckLost};
 
 /// What the README states of one attempt, found by its client port and the letters of its packets.
 struct Stated {
@@ -49,7 +50,9 @@ const TABLE: &[Stated] = &[
     stated("suricata_security-4710-02.pcap", 24_245, "ShhhhARDad", Connected, None, true),
     stated("suricata_smb2-07_psexec.pcap", 49_284, "SSS", NoReply, Some("open_at_end"), false),
     stated("suricata_smb2-delete.pcap", 49_281, "SSShAFar", Connected, None, true),
+    // Refused, then the port used again with another ISN.
     stated("suricata_bug-3844.pcap", 12_345, "Sr", Refused, None, false),
+    stated("suricata_bug-3844.pcap", 12_345, "ShADd", Connected, None, false),
     stated(
         "suricata_split-handshake-4whs.pcap",
         12_345,
@@ -87,6 +90,27 @@ const TABLE: &[Stated] = &[
     stated("zeek_pop3.pcap", 26_245, "SrSrSr", Refused, None, false),
     stated("zeek_pop3.pcap", 26_284, "SShAd", Connected, None, true),
     stated("zeek_syn.pcap", 59_856, "S", NoReply, Some("open_at_end"), false),
+    // Nothing more was captured: nothing says that the client did not take it.
+    stated("zeek_syn-synack.pcap", 59_856, "Sh", Connected, None, false),
+    // The client resets what answers it, twice from one port: its socket was gone.
+    stated(
+        "suricata_issue-3341-urgent11.pcap",
+        31_337,
+        "ShRF",
+        SynAckLate,
+        Some("open_at_end"),
+        false,
+    ),
+    stated(
+        "suricata_issue-3341-urgent11.pcap",
+        31_337,
+        "ShRD",
+        SynAckLate,
+        Some("open_at_end"),
+        false,
+    ),
+    // Beside the delayed one, at the same instant.
+    stated("suricata_smb2-delete.pcap", 49_283, "ShADd", Connected, None, false),
     stated("zeek_syn-then-rst.pcap", 13_131, "SR", NoReply, Some("open_at_end"), false),
     // All numbers are 0: the ACK is for no attempt that was seen.
     stated(
@@ -136,19 +160,36 @@ fn verdicts(file: &str) -> Option<BTreeMap<Verdict, usize>> {
     Some(counts)
 }
 
+/// Healthy captures, and how many attempts each holds.
+const HEALTHY: &[(&str, usize)] = &[
+    ("zeek_echo-connections.pcap.gz", 500),
+    ("zeek_handshake-reorder.pcap", 1),
+    ("zeek_psql-login-no-role.pcap", 1),
+    ("zeek_ctu-62604-80.pcap", 1),
+    ("suricata_from_base64-02.pcap", 1),
+    ("suricata_bug-5867.pcap", 1),
+    // A capture without any SYN has no attempt.
+    ("zeek_missing-syn.pcap", 0),
+    ("zeek_one-sided-2745.pcap", 0),
+];
+
+/// A file that no statement is tested of would be passed over silently.
+#[test]
+fn of_every_capture_something_is_stated() {
+    let Some(folder) = folder("public") else { return };
+    let stated =
+        TABLE.iter().map(|stated| stated.file).chain(HEALTHY.iter().map(|(file, _)| *file));
+    let stated: Vec<&str> = stated.chain([DECOYS]).collect();
+    for entry in folder.read_dir().expect("it is a folder").flatten() {
+        let name = entry.file_name().into_string().expect("ASCII names");
+        let capture = name.ends_with(".pcap") || name.ends_with(".pcap.gz");
+        assert!(!capture || stated.contains(&name.as_str()), "{name}");
+    }
+}
+
 #[test]
 fn healthy_captures_give_no_loss_verdict() {
-    for (file, attempts) in [
-        ("zeek_echo-connections.pcap.gz", 500),
-        ("zeek_handshake-reorder.pcap", 1),
-        ("zeek_psql-login-no-role.pcap", 1),
-        ("zeek_ctu-62604-80.pcap", 1),
-        ("suricata_from_base64-02.pcap", 1),
-        ("suricata_bug-5867.pcap", 1),
-        // A capture without any SYN has no attempt.
-        ("zeek_missing-syn.pcap", 0),
-        ("zeek_one-sided-2745.pcap", 0),
-    ] {
+    for &(file, attempts) in HEALTHY {
         let Some(counts) = verdicts(file) else { continue };
         let wanted = if attempts == 0 { vec![] } else { vec![(Connected, attempts)] };
         assert_eq!(counts.into_iter().collect::<Vec<_>>(), wanted, "{file}");
@@ -159,13 +200,30 @@ fn healthy_captures_give_no_loss_verdict() {
 #[test]
 fn the_overflowing_listener_of_zeek_has_158_near_misses() {
     let Some(observed) = capture("zeek_echo-connections.pcap.gz") else { return };
-    let saved = observed.attempts().iter().filter(|a| a.nearest().saved_by_repetition());
-    assert_eq!(saved.count(), 158);
+    let seen = observed.attempts().iter().map(Attempt::nearest);
+    let saved: Vec<&Sighting> = seen.filter(|seen| seen.saved_by_repetition()).collect();
+    assert_eq!(saved.len(), 158);
+    for seen in saved {
+        let stamps = |events: Vec<&Event>| events.last().and_then(|e| e.timestamps);
+        let (asked, answered) = (stamps(seen.syns().collect()), stamps(seen.syn_acks().collect()));
+        assert_eq!(asked.map(|ts| ts.value), answered.map(|ts| ts.echo), "the last copy counts");
+    }
 }
+
+/// The only SYN of a capture whose statement is about its checksum.
+#[test]
+fn a_wrong_checksum_is_seen() {
+    let Some(observed) = capture("zeek_ip4-tcp-bad-chksum.pcap") else { return };
+    let syn = observed.attempts().first().and_then(|a| a.nearest().syns().next());
+    assert_eq!(syn.map(|syn| syn.checksum), Some(Checksum::Wrong));
+}
+
+/// Many SYNs on one 4-tuple, each with another ISN.
+const DECOYS: &str = "suricata_bug-7657-01.pcap";
 
 /// Decoy SYNs with ever new ISNs on one 4-tuple: one of them is answered, no other.
 #[test]
 fn what_answers_one_isn_answers_no_other_on_its_port() {
-    let Some(counts) = verdicts("suricata_bug-7657-01.pcap") else { return };
+    let Some(counts) = verdicts(DECOYS) else { return };
     assert_eq!(counts.into_iter().collect::<Vec<_>>(), [(Connected, 1), (NoReply, 21)]);
 }
