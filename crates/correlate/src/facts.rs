@@ -121,8 +121,10 @@ pub struct Seen {
     pub foreign_ack: Foreign,
     /// The last SYN drew a bare ACK of something else: whatever holds the port held it all the time.
     pub held_to_the_last: bool,
-    /// A bare ACK for this very attempt, provoked by a later SYN on its port.
+    /// A bare ACK for this very attempt.
     pub own_bare_ack: bool,
+    /// A later SYN on its port drew one of them.
+    pub bare_ack_drawn: bool,
     /// The client reset this attempt after its second or later SYN+ACK, soon enough to answer it.
     pub rst_after_repeat: bool,
     /// It did so within the round trip that this point has measured, on a way that delays nothing.
@@ -343,6 +345,7 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
         foreign_ack: Foreign::None,
         held_to_the_last: held_to_the_last(sighting, latest),
         own_bare_ack: sighting.bare_acks().next().is_some(),
+        bare_ack_drawn: sighting.bare_acks().any(|e| e.drawn_by.is_some()),
         bare_ack_counted: sighting.bare_acks().all(|e| e.ip_id.is_some_and(|id| id != 0)),
         rst_at_once: false,
         rst_after_repeat: rst_after_repeat(sighting, ROUND_TRIP_MAX),

@@ -119,6 +119,7 @@ mod tests {
                 vlan: None,
                 icmp: None,
                 about: None,
+                drawn_by: None,
             }
         })
     }

@@ -98,6 +98,8 @@ pub enum Mechanism {
     LatePath,
     /// The SYN+ACK acknowledged a number that the client had not sent.
     WrongAck,
+    /// A bare ACK answered a SYN although nothing else held the port: no TCP of RFC 9293 does that.
+    NonconformingServer,
     /// The SYN came with a wrong checksum.
     SynCorrupt,
     /// The SYN+ACK came with a wrong checksum.
@@ -233,6 +235,7 @@ impl Mechanism {
             Self::ServerSlow => "server_slow",
             Self::LatePath => "late_path",
             Self::WrongAck => "synack_bad_ack",
+            Self::NonconformingServer => "nonconforming_server",
             Self::SynCorrupt => "syn_corrupt",
             Self::SynAckCorrupt => "synack_corrupt",
             Self::SimultaneousOpen => "simultaneous_open",

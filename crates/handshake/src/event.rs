@@ -89,6 +89,9 @@ pub struct Event {
     /// The ISN of another attempt that this packet answers: a bare ACK for an attempt that still
     /// held the port, and the RST that it provokes.
     pub about: Option<SeqNumber>,
+    /// The ISN of a later SYN that drew this packet: a bare ACK for this attempt, which still held the
+    /// port.
+    pub drawn_by: Option<SeqNumber>,
 }
 
 impl Side {
@@ -121,6 +124,7 @@ impl Event {
             vlan: segment.vlan,
             icmp: None,
             about: None,
+            drawn_by: None,
         }
     }
 
@@ -142,6 +146,7 @@ impl Event {
             vlan: None,
             icmp: Some(IcmpCause { kind: error.kind, code: error.code, reporter: error.reporter }),
             about: None,
+            drawn_by: None,
         }
     }
 

@@ -333,8 +333,9 @@ impl Tracker {
         let waiting = !open.sighting.completed() && open.sighting.syn_acks().next().is_none();
         match own.flatten() {
             Some(position) if position != latest => {
+                let drawn_by = self.table.at(pair, latest).map(|later| later.sighting.isn);
                 let isn = self.table.at(pair, position).map(|earlier| {
-                    earlier.record(event, now);
+                    earlier.record(Event { drawn_by, ..event }, now);
                     earlier.sighting.isn
                 });
                 // The later attempt got this as its answer, too.
@@ -364,9 +365,11 @@ impl Tracker {
             open.record(event, now);
             return;
         }
-        let server = self.table.at(pair, latest).map(|open| open.sighting.flow.server);
-        if let Some(other) = server.and_then(|s| self.table.unfinished(s, event.ack)) {
-            other.record(event, now);
+        let later = self.table.at(pair, latest).map(|o| (o.sighting.flow.server, o.sighting.isn));
+        if let Some((server, isn)) = later
+            && let Some(other) = self.table.unfinished(server, event.ack)
+        {
+            other.record(Event { drawn_by: Some(isn), ..event }, now);
         }
         if let Some(open) = self.table.at(pair, latest) {
             open.record(Event { about: Some(event.ack.previous()), ..event }, now);

@@ -119,6 +119,7 @@ pub(crate) const fn mechanism(mechanism: Mechanism) -> &'static str {
         Mechanism::ServerSlow => "the server answered too late",
         Mechanism::LatePath => "the SYN+ACK was on its way too long",
         Mechanism::WrongAck => "it acknowledged a wrong number",
+        Mechanism::NonconformingServer => "a bare ACK came where a SYN+ACK was due",
         Mechanism::SynCorrupt | Mechanism::SynAckCorrupt => "it came with a wrong checksum",
         Mechanism::SimultaneousOpen => "both ends connected at once",
         Mechanism::InWindowReuse => "ISN inside the window of a half-open attempt",
@@ -134,17 +135,18 @@ pub(crate) const fn mechanism(mechanism: Mechanism) -> &'static str {
     }
 }
 
-/// `2 of 3 SYNs arrived, none of 4 SYN+ACKs`.
+/// `of 3 SYNs 2 arrived, of 1 SYN+ACK none`.
 pub(crate) fn copies(exchange: Exchange) -> String {
-    let of = |copies: Copies| match copies.arrived {
-        0 => format!("none of {}", copies.sent),
-        arrived => format!("{arrived} of {}", copies.sent),
+    let of = |Copies { sent, arrived }: Copies, name: &str| {
+        let plural = if sent == 1 { "" } else { "s" };
+        let arrived = if arrived == 0 { "none".to_owned() } else { arrived.to_string() };
+        format!("of {sent} {name}{plural} {arrived}")
     };
-    let (syns, syn_acks) = (of(exchange.syns), of(exchange.syn_acks));
+    let syns = of(exchange.syns, "SYN");
     if exchange.syn_acks.sent == 0 {
-        format!("{syns} SYNs arrived")
+        format!("{syns} arrived")
     } else {
-        format!("{syns} SYNs arrived, {syn_acks} SYN+ACKs")
+        format!("{syns} arrived, {}", of(exchange.syn_acks, "SYN+ACK"))
     }
 }
 

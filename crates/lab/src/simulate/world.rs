@@ -280,6 +280,7 @@ fn seen(number: usize, attempt: &Attempt) -> Vec<Sighting> {
         vlan: None,
         icmp: None,
         about: None,
+        drawn_by: None,
     };
     let sighting = |point, events| Sighting {
         point,

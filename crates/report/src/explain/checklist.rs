@@ -302,6 +302,9 @@ const fn kernel(schedule: Schedule) -> &'static str {
 fn of_earlier(ack: &Event) -> String {
     match ack.about {
         Some(isn) => format!(": it is for the earlier attempt, ISN x = {}", isn.0),
-        None => ": it is for this attempt; a later SYN on its port drew it".to_owned(),
+        None if ack.drawn_by.is_some() => {
+            ": it is for this attempt; a later SYN on its port drew it".to_owned()
+        }
+        None => ": it is for this attempt, and no later SYN drew it".to_owned(),
     }
 }

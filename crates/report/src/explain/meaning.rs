@@ -11,16 +11,15 @@ use crate::style::Ink;
 /// Why the write-up's later SYN is a new attempt (tcp-taxonomy sections 0 and 1.4), and which rule
 /// the bare ACK follows.
 const REUSE: &str = "A server in SYN-RECEIVED answers a SYN whose ISN is new (z) with a bare ACK, \
-    seq = y+1, ack = x+1: RFC 9293 section 3.10.7.4, an unacceptable segment is answered by an ACK. \
-    It says: this port is still taken by the attempt with ISN x. The client never sent x from this \
-    socket, so it answers with a RST, seq = x+1, and that frees the port. The write-up that \
-    describes this takes the later SYN for a repeated one; on the wire a repeated SYN keeps its \
-    ISN and draws a SYN+ACK, so the later SYN is a new connect on a reused port (NAT, a fixed \
-    source port, or a busy gateway that comes round to the same port).";
-const NOT_5961: &str = "It is not the challenge ACK of RFC 5961, which is for synchronised states \
-    and is what an old *established* connection on the port sends. The KleeNet paper saw a similar \
-    exchange as a real bug: there a stack (Contiki µIP) sent the bare ACK to a repeated SYN with \
-    the *same* ISN, where a SYN+ACK is due. Here the server is right, and the RST is not an attack.";
+    seq = y+1, ack = x+1 (RFC 9293 section 3.10.7.4: an unacceptable segment is answered by an ACK), \
+    and the client, which never sent x from this socket, resets it: where the write-up takes the \
+    later SYN for a repeated one, on the wire a repeated SYN keeps its ISN and draws a SYN+ACK, so \
+    this is a new connect on a port that is still held (NAT, a fixed source port, or a busy gateway \
+    that comes round to it).";
+const NOT_5961: &str = "It is neither the challenge ACK of RFC 5961, which is for synchronised states \
+    and is what an old *established* connection on the port sends, nor the bug that the KleeNet paper \
+    found, where a stack (Contiki µIP) sent the bare ACK to a repeated SYN with the *same* ISN: here \
+    the server is right, and the RST is no attack.";
 
 pub(super) fn print(case: &Case, hint: Option<&str>, page: &mut Page<'_>) -> io::Result<()> {
     page.heading("WHAT IT MEANS")?;

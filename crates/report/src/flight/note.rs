@@ -152,6 +152,11 @@ fn subject(flights: &Flights<'_>, flight: &Flight<'_>, event: &Event) -> Subject
         (EventKind::Ack, Side::Client) if !established => {
             said("ACK: the gateway takes the SYN+ACK".into(), "ACK")
         }
+        (EventKind::Ack, Side::Server)
+            if !established && event.ack == isn.next() && event.drawn_by.is_none() =>
+        {
+            said("bare ACK for this attempt, and no later SYN that drew it".into(), "bare ACK")
+        }
         (EventKind::Ack, Side::Server) if !established && event.ack == isn.next() => said(
             "bare ACK: the upstream still holds this attempt, and a later SYN hit its port".into(),
             "bare ACK",

@@ -10,7 +10,7 @@ pub(super) static ROWS: &[Row] = &[
     // What the client's end shows alone.
     Row {
         name: "synack_lost_bare_ack",
-        applies: |f| f.client.is_some() && f.c().own_bare_ack && !f.c().bare_ack_counted,
+        applies: |f| f.client.is_some() && f.c().bare_ack_drawn && !f.c().bare_ack_counted,
         when: "seen from the client alone: a later SYN on its port drew a bare ACK for this attempt (ack = ISN + 1)",
         verdict: Verdict::SynAckLost,
         mechanism: Some(Mechanism::PortReuseSynRecv),
@@ -32,7 +32,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "synack_lost_counted_ack",
-        applies: |f| f.client.is_some() && f.c().own_bare_ack,
+        applies: |f| f.client.is_some() && f.c().bare_ack_drawn,
         when: "the same, but the bare ACK carries an IP identification as a full socket's does, not a half-open request's",
         verdict: Verdict::SynAckLost,
         mechanism: Some(Mechanism::PortReuseSynRecv),
@@ -40,6 +40,21 @@ pub(super) static ROWS: &[Row] = &[
         need: Need::Client,
         alternatives: &[(Verdict::StaleConnection, UpstreamCapture)],
         reason: "the server acknowledged this very SYN later, on the reused port, in a packet that Linux would not send for a half-open request: it had the SYN, and no SYN+ACK came",
+    },
+    // Contiki's µIP, of which the KleeNet paper tells, and PAWS (`tcp_check_req`).
+    Row {
+        name: "bare_ack_undrawn",
+        applies: |f| f.client.is_some() && f.c().own_bare_ack,
+        when: "a bare ACK for this attempt (ack = ISN + 1) came to the client's point, and no other SYN that may have drawn it",
+        verdict: Verdict::SynAckLost,
+        mechanism: Some(Mechanism::NonconformingServer),
+        grade: Grade::Consistent,
+        need: Need::Nothing,
+        alternatives: &[
+            (Verdict::ServerSilent, UpstreamCapture),
+            (Verdict::StaleConnection, UpstreamCapture),
+        ],
+        reason: "a bare ACK acknowledged this SYN where a SYN+ACK is due: the server had it and does not follow RFC 9293, or something on the way answered; whether a SYN+ACK was sent does not show",
     },
     Row {
         name: "late_in_slot",

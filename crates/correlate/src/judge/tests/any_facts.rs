@@ -68,6 +68,7 @@ fn end() -> impl Strategy<Value = End> {
                 &mut seen.wrong_ack_unstamped,
                 &mut seen.held_to_the_last,
                 &mut seen.own_bare_ack,
+                &mut seen.bare_ack_drawn,
                 &mut seen.rst_after_repeat,
                 &mut seen.rst_at_once,
                 &mut seen.bare_ack_counted,
@@ -94,7 +95,7 @@ fn end() -> impl Strategy<Value = End> {
     )
 }
 
-const BOOLS: usize = 29;
+const BOOLS: usize = 30;
 const COUNTS: usize = 4;
 
 proptest! {

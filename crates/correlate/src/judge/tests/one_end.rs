@@ -8,13 +8,22 @@ pub(super) fn one_end() -> Vec<Expectation> {
     std::vec![
         (
             with(gateway_only(), |f| at_client(f).own_bare_ack = true),
+            "bare_ack_undrawn",
+            Verdict::SynAckLost,
+            Consistent,
+        ),
+        (
+            with(gateway_only(), |f| {
+                (at_client(f).own_bare_ack, at_client(f).bare_ack_drawn) = (true, true);
+            }),
             "synack_lost_bare_ack",
             Verdict::SynAckLost,
             Signature,
         ),
         (
             with(gateway_only(), |f| {
-                (at_client(f).own_bare_ack, at_client(f).bare_ack_counted) = (true, true);
+                (at_client(f).own_bare_ack, at_client(f).bare_ack_drawn) = (true, true);
+                at_client(f).bare_ack_counted = true;
             }),
             "synack_lost_counted_ack",
             Verdict::SynAckLost,
