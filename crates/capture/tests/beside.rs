@@ -18,10 +18,11 @@ fn segment(link: u16, data: &[u8], snaplen: usize) -> Segment {
     let data = data[..snaplen.min(data.len())].to_vec();
     let shot = Shot { nanos: 1_000_000_000, data, wire_len };
     let reading = read(pcap(ByteOrder::Little, 0xa1b2_3c4d, link, &[shot]).as_slice());
-    match reading.packets.as_slice() {
-        [Packet::Tcp(segment)] => *segment,
-        other => panic!("one segment, not {other:?}"),
-    }
+    let only = match reading.packets.as_slice() {
+        [Packet::Tcp(segment)] => Some(*segment),
+        _ => None,
+    };
+    only.expect("one segment")
 }
 
 fn syn(v6: bool, flags: u8) -> Tcp {

@@ -13,7 +13,8 @@ type Answer = (Verdict, Option<Mechanism>, Grade);
 
 fn answer(world: &World, given: &[u16]) -> Answer {
     let cases = world.judge(given);
-    let [case] = cases.as_slice() else { panic!("one line, not {}", cases.len()) };
+    assert_eq!(cases.len(), 1, "one line");
+    let case = &cases[0];
     (case.verdict, case.mechanism, case.grade)
 }
 
