@@ -134,8 +134,8 @@ fn what_came_in_time_is_not_late() {
             let (verdict, _, grade) = answer(&world, given);
             assert_eq!(verdict, expected.0, "{answers:?} {timer} {given:?}");
             // One side is no surer.
-            let least = if given.len() == 1 { Grade::Consistent } else { expected.1 };
-            assert!((least..=expected.1).contains(&grade), "{answers:?} {timer} {given:?}");
+            let lowest = if given.len() == 1 { Grade::Consistent } else { expected.1 };
+            assert!((lowest..=expected.1).contains(&grade), "{answers:?} {timer} {given:?}");
         }
     }
 }
