@@ -41,8 +41,8 @@ fn traffic(
     tagged(random, connects, servers, |_, _| None, lost)
 }
 
-fn vlan(outer: u64) -> Option<Vlan> {
-    Some(Vlan { outer: u16::try_from(outer).unwrap(), inner: None })
+fn vlan(outer: u64) -> Vlan {
+    Vlan { outer: u16::try_from(outer).unwrap(), inner: None }
 }
 
 /// The same where connects are in VLANs: `vlan` gives one by server and port.
@@ -71,7 +71,7 @@ fn tagged(
 
 /// The n-th set in which nothing concentrates.
 fn even(random: &mut Random, n: u64) -> Vec<Cell> {
-    let by_server = |to, _| vlan(to % 8);
+    let by_server = |to, _| Some(vlan(to % 8));
     match n % 5 {
         // The same chance for all.
         0 => traffic(random, 2000, 5, |_, _, _, _| 20),
@@ -86,7 +86,7 @@ fn even(random: &mut Random, n: u64) -> Vec<Cell> {
             random,
             2000,
             5,
-            |_, port| Some(u64::from(port) / 16 % 4).filter(|n| *n > 0).and_then(vlan),
+            |_, port| Some(u64::from(port) / 16 % 4).filter(|n| *n > 0).map(vlan),
             |s, _, _, _| if s / 32 == 4 { 600 } else { 2 },
         ),
     }
@@ -105,7 +105,7 @@ fn false_alarms_stay_below_the_stated_level() {
 /// A bad VLAN is named and not each of its upstreams; a bad upstream is, and not its VLAN.
 #[test]
 fn a_vlan_and_its_upstreams_are_told_apart() {
-    let by_server = |to, _| vlan(10 + to % 4);
+    let by_server = |to, _| Some(vlan(10 + to % 4));
     let bad_vlan = |_, to: u64, _, _| if to % 4 == 2 { 150 } else { 5 };
     let bad_upstream = |_, to: u64, _, _| if to == 6 { 400 } else { 5 };
     let worse_within = |_, to: u64, _, _| match to {
@@ -118,10 +118,10 @@ fn a_vlan_and_its_upstreams_are_told_apart() {
         find(&cells).iter().map(|found| found.class).collect()
     };
     for seed in 1..4 {
-        assert_eq!(classes(seed, bad_vlan), [Class::Vlan(vlan(12))], "{seed}");
+        assert_eq!(classes(seed, bad_vlan), [Class::Vlan(Some(vlan(12)))], "{seed}");
         assert_eq!(classes(seed, bad_upstream), [Class::Server(server(6))], "{seed}");
         let both: BTreeSet<Class> = classes(seed, worse_within).into_iter().collect();
-        let expected = [Class::Vlan(vlan(12)), Class::Server(server(6))];
+        let expected = [Class::Vlan(Some(vlan(12))), Class::Server(server(6))];
         assert_eq!(both, BTreeSet::from(expected), "{seed}");
     }
 }
@@ -129,11 +129,12 @@ fn a_vlan_and_its_upstreams_are_told_apart() {
 /// Two uplinks, each a VLAN, to the same upstreams; and one VLAN beside connects without a tag.
 #[test]
 fn one_of_the_vlans_to_the_same_upstreams_is_found() {
-    for (other, seed) in [(vlan(8), 3), (None, 4)] {
-        let uplink = |_, port: u16| if port / 8 % 2 == 0 { vlan(7) } else { other };
-        let lost = |_, _, _, port: u16| if port / 8 % 2 == 0 { 120 } else { 4 };
+    for (other, seed) in [(Some(vlan(8)), 3), (None, 4)] {
+        let bad = |port: u16| (port / 8).is_multiple_of(2);
+        let uplink = |_, port: u16| if bad(port) { Some(vlan(7)) } else { other };
+        let lost = |_, _, _, port: u16| if bad(port) { 120 } else { 4 };
         let found = find(&tagged(&mut Random(seed), 4000, 3, uplink, lost));
-        assert_eq!(found.first().map(|f| f.class), Some(Class::Vlan(vlan(7))), "{found:?}");
+        assert_eq!(found.first().map(|f| f.class), Some(Class::Vlan(Some(vlan(7)))), "{found:?}");
         assert_eq!(found.len(), 1, "{found:?}");
     }
 }
@@ -143,7 +144,7 @@ fn one_of_the_vlans_to_the_same_upstreams_is_found() {
 fn a_single_vlan_is_no_class() {
     let lost = |_, to: u64, _, _| if to == 1 { 100 } else { 5 };
     let without = find(&traffic(&mut Random(2), 3000, 3, lost));
-    let with = find(&tagged(&mut Random(2), 3000, 3, |_, _| vlan(5), lost));
+    let with = find(&tagged(&mut Random(2), 3000, 3, |_, _| Some(vlan(5)), lost));
     assert_eq!(with, without);
     assert_eq!(with.first().map(|f| f.class), Some(Class::Server(server(1))));
 }
