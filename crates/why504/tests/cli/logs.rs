@@ -144,6 +144,22 @@ fn the_timeout_comes_from_the_location_of_the_line() {
     assert_eq!(timeouts, [of(7.0), of(0.3)]);
 }
 
+#[test]
+fn an_access_log_in_an_unknown_format_is_shown_with_what_to_pass() {
+    let line = "10|[22/Nov/2026:07:18:10 +0000]|2.000|504|10.0.0.9:80|2.000|GET / HTTP/1.1\n";
+    let format = "$connection|[$time_local]|$request_time|$status|$upstream_addr|\
+                  $upstream_response_time|$request";
+    let logs = Logs::new(&[("a.log", line), ("error.log", &error(10, 10, "/", "10.0.0.9:80"))]);
+    let run = logs.timeouts(&["--tz", "UTC"]);
+    assert_eq!((run.status, found(&run).len()), (3, 1), "the error log is read all the same");
+    for words in ["a.log", "--log-format", "--nginx-conf", line.trim_end()] {
+        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+    }
+    let run = logs.timeouts(&["--tz", "UTC", "--log-format", format]);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    assert_eq!(run.of_type("timeout")[0]["access"]["status"], 504);
+}
+
 /// An access log makes milliseconds of seconds, so whoever has its path is told that it is missing.
 #[test]
 fn logs_that_the_configuration_names_and_nobody_gave_are_named() {
