@@ -24,6 +24,8 @@ struct State<T> {
     helpers: usize,
     /// A helper has panicked: its block will not come.
     broken: bool,
+    /// Somebody waits for the first result. To wake nobody is a call of the kernel, too.
+    waiting: bool,
 }
 
 impl<T> Queue<T> {
@@ -35,6 +37,7 @@ impl<T> Queue<T> {
             closed: false,
             helpers: 0,
             broken: false,
+            waiting: false,
         };
         Self { state: Mutex::new(state), put: Condvar::new(), ahead }
     }
@@ -64,7 +67,7 @@ impl<T> Queue<T> {
         if let Some(slot) = state.results.get_mut(place) {
             *slot = Some(result);
         }
-        if place == 0 {
+        if place == 0 && std::mem::take(&mut state.waiting) {
             self.put.notify_one();
         }
     }
@@ -82,6 +85,7 @@ impl<T> Queue<T> {
     pub(super) fn wait(&self) -> bool {
         let mut state = self.state();
         while matches!(state.results.front(), Some(None)) && !state.broken {
+            state.waiting = true;
             state = self.put.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         matches!(state.results.front(), Some(Some(_)))
