@@ -85,6 +85,8 @@ fn limits() -> Limits {
         min_right_sure: 0.98,
         min_one_attempt: 0.95,
         min_decided: 0.0,
+        max_offset_ms: 1.0,
+        max_drift_ppm: 5.0,
         max_wrong_attempt: 0,
         apart: Vec::new(),
     }

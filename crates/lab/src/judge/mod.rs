@@ -5,6 +5,7 @@
 //! `truth.jsonl`, evidence against the capture files, tallies against themselves, and the bytes of
 //! one run against those of another.
 
+mod clocks;
 mod counted;
 mod evidence;
 mod limits;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 
+pub use clocks::ClockScore;
 pub use limits::Limits;
 pub use score::{Kind, Score, Wrong};
 
@@ -95,6 +97,12 @@ pub fn judge(folder: &Path, mode: Mode, why504: &Path) -> Result<Judgement> {
     score.counted = counted::check(&rows, &output);
     score.evidence = evidence::check(folder, &output.cases);
     score.tally_problems = tallies::check(&output);
+    score.clocks = clocks::score(&output.summary, &settings);
+    if matches!(mode, Mode::Both | Mode::Gateway)
+        && let Some(broken) = settings.broken_ports
+    {
+        score.concentration = Some(limits::finds(&output.summary.loss_concentrations, broken));
+    }
     score.unstable = call.instabilities(&answer.stdout)?;
     let set = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
     Ok(Judgement { set, mode, score })

@@ -78,6 +78,40 @@ pub(super) struct Evidence {
 pub(super) struct Summary {
     pub(super) log_lines: LogLines,
     pub(super) cases: CaseCounts,
+    #[serde(default)]
+    pub(super) points: Vec<Point>,
+    #[serde(default)]
+    pub(super) clock_offsets: Vec<Offset>,
+    #[serde(default)]
+    pub(super) loss_concentrations: Vec<Concentration>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Point {
+    pub(super) name: String,
+    /// First and last packet, on its own clock.
+    pub(super) start: Option<String>,
+    pub(super) end: Option<String>,
+}
+
+/// What the tool says about two points' clocks.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Offset {
+    pub(super) near: String,
+    pub(super) far: String,
+    /// Far minus near at the first packet, seconds.
+    pub(super) offset: f64,
+    /// Seconds a second.
+    pub(super) drift: f64,
+}
+
+/// A class of connects that, as the tool says, loses more than others.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Concentration {
+    pub(super) packet: String,
+    pub(super) by: String,
+    pub(super) modulus: Option<u16>,
+    pub(super) residue: Option<u16>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::clocks::ClockScore;
 use super::counted::CountedCheck;
 use super::evidence::EvidenceCheck;
 use super::output::{Case, Output};
@@ -98,6 +99,11 @@ pub struct Score {
     pub by_mechanism: BTreeMap<String, Kind>,
     /// Verdicts by truth.
     pub confusion: BTreeMap<String, BTreeMap<String, usize>>,
+    /// What it says of the points' clocks.
+    pub clocks: ClockScore,
+    /// Where the losses concentrate in a class of source ports: whether it names this class, and
+    /// no other that is none of its parts.
+    pub concentration: Option<bool>,
     /// The frames that the tool cites.
     pub evidence: EvidenceCheck,
     /// Ambiguous cases that the tool counts together.
@@ -154,6 +160,7 @@ impl Score {
                     .or_default() += count;
             }
         }
+        self.clocks.add(other.clocks);
         self.evidence.add(&other.evidence);
         self.counted.add(&other.counted);
         self.tally_problems.extend(other.tally_problems.iter().cloned());

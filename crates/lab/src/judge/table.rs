@@ -48,6 +48,7 @@ pub fn render(judgements: &[Judgement], limits: &Limits) -> String {
         grades(&mut text, &all);
         decided(&mut text, &all);
         counted(&mut text, &all);
+        clocks(&mut text, &of_mode);
         if mode == Mode::Both {
             placed(&mut text, &all);
         }
@@ -131,6 +132,29 @@ fn placed(text: &mut String, score: &Score) {
             text,
             "  between which of several points: {} of {} right verdicts about a loss",
             score.placed, score.placeable
+        );
+    }
+}
+
+/// The errors of the stated clocks: the worst of all, and each where the captures are long.
+fn clocks(text: &mut String, judgements: &[&Judgement]) {
+    let mut worst = super::ClockScore::default();
+    for Judgement { set, score, .. } in judgements {
+        worst.add(score.clocks);
+        if let Some(drift) = score.clocks.drift_ppm {
+            let offset = score.clocks.offset_ms;
+            let _ = writeln!(text, "  clocks of {set}: {offset:.4} ms, {drift:.4} ppm off");
+        }
+        if let Some(found) = score.concentration {
+            let found = if found { "named" } else { "NOT NAMED" };
+            let _ = writeln!(text, "  {set}: the class of ports that loses is {found}");
+        }
+    }
+    if worst.pairs > 0 {
+        let _ = writeln!(
+            text,
+            "  clocks of {} pairs of points: at most {:.4} ms off",
+            worst.pairs, worst.offset_ms
         );
     }
 }
