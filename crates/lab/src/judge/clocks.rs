@@ -87,7 +87,7 @@ mod tests {
         let text = format!(
             r#"{{"log_lines":{{"total":0,"cases":0,"other":0,"unparsed":0}},
                  "cases":{{"total":0,"by_verdict":{{}},"by_grade":{{}}}},
-                 "points":[{{"name":"gateway","start":"2026-11-22T10:00:00Z","end":"2026-11-22T10:10:00Z"}}],
+                 "points":[{{"name":"gateway","start":"2026-11-22T10:00:00.000000000Z","end":"2026-11-22T10:10:00.000000000Z"}}],
                  "clock_offsets":[{{"near":"gateway","far":"upstream","offset":{offset},"drift":{drift}}}]}}"#
         );
         let file = "description = 'x'\nseconds = 1\nrate = 1\n\
