@@ -81,7 +81,7 @@ pub(super) struct Summary {
     #[serde(default)]
     pub(super) points: Vec<Point>,
     #[serde(default)]
-    pub(super) clock_offsets: Vec<Offset>,
+    pub(super) clock_offsets: Vec<Clocks>,
     #[serde(default)]
     pub(super) loss_concentrations: Vec<Concentration>,
 }
@@ -96,7 +96,7 @@ pub(super) struct Point {
 
 /// What the tool says about two points' clocks.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Offset {
+pub(super) struct Clocks {
     pub(super) near: String,
     pub(super) far: String,
     /// Far minus near at the first packet, seconds.
