@@ -53,6 +53,8 @@ const STATES_IN_ALL: usize = 1_000_000;
 const STATES_A_LINE_LEAST: usize = 16;
 /// Fewer lines than this are not halved.
 const HALVED: usize = 16;
+/// Share of the assignments that leave a counted line without an attempt where that is not known.
+const CONTRADICTED: f64 = 0.01;
 
 /// Who wrote a line, as far as the order of lines is concerned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -280,11 +282,19 @@ pub fn assign(lines: &Lines, threads: &impl Threads) -> Vec<Assignment> {
 
 /// Small components are counted as they are. A large one is narrowed first, and what that leaves
 /// open is counted piece by piece.
+///
+/// A line whose attempt is not there takes its neighbour's, which takes the next one, and so on to where
+/// it shows. So where any line stays without an attempt, in doubt are all that share attempts with it.
 fn of_component(part: Part, effort: usize, threads: &impl Threads) -> Vec<Assignment> {
     let few = part.lines.len() <= COUNTED_WHOLE && is_sparse(&part.lines, effort);
-    few.then(|| Sweep::new(&part.listed()).run(effort))
+    let mut answers = few
+        .then(|| Sweep::new(&part.listed()).run(effort))
         .flatten()
-        .unwrap_or_else(|| by_halves(part, effort, threads))
+        .unwrap_or_else(|| by_halves(part, effort, threads));
+    if !answers.iter().all(Assignment::is_complete) {
+        answers.iter_mut().for_each(Assignment::contradict);
+    }
+    answers
 }
 
 /// States that counting may meet for each of so many lines.
@@ -440,6 +450,14 @@ impl Assignment {
     fn any(part: &Part, line: &Line) -> Self {
         let runs = line.runs.iter().map(|run| part.of_whole(run)).collect();
         Self::Uncounted { runs, contradicted: false }
+    }
+
+    /// It may be none of these attempts as well.
+    fn contradict(&mut self) {
+        match self {
+            Self::Counted { unmatched, .. } => *unmatched = unmatched.max(CONTRADICTED),
+            Self::Uncounted { contradicted, .. } => *contradicted = true,
+        }
     }
 
     /// Any attempt that is left, or none of them.
