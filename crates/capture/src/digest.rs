@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use why504_model::{FlowMark, Location, Packet, SourceId, TcpFlags, Timestamp};
+use why504_model::{FlowMark, Location, Packet, SourceId, Timestamp};
 
 use crate::block::{Block, Content, Frame};
 use crate::decode::packet;
@@ -51,8 +51,8 @@ pub struct Gathered {
     pub talks: Vec<(IpAddr, IpAddr, Timestamp)>,
     /// Times of the earliest and the latest.
     pub span: Option<(Timestamp, Timestamp)>,
-    /// One of them has no FIN either.
-    pub without_fin: bool,
+    /// One of them has no flag that filters ask for ([`why504_model::TcpFlags::is_unmarked`]).
+    pub unmarked: bool,
 }
 
 /// A plain segment.
@@ -138,7 +138,7 @@ impl Digest {
     #[inline]
     fn gather(&mut self, glance: &Glance, time: Timestamp) {
         let gathered = &mut self.gathered;
-        gathered.without_fin |= !glance.flags.intersects(TcpFlags::FIN);
+        gathered.unmarked |= glance.flags.is_unmarked();
         gathered.span = Some(match gathered.span {
             None => (time, time),
             Some((first, last)) => (first.min(time), last.max(time)),
@@ -268,7 +268,7 @@ impl Digest {
     pub fn clear(&mut self) -> Option<Block> {
         self.tally = DecodeTally::default();
         self.gathered.talks.clear();
-        (self.gathered.span, self.gathered.without_fin) = (None, false);
+        (self.gathered.span, self.gathered.unmarked) = (None, false);
         self.notes.clear();
         self.packets.clear();
         self.envelopes.clear();

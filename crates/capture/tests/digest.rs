@@ -88,8 +88,8 @@ fn check(file: &[u8]) {
         let times: Vec<Timestamp> = plain.clone().map(Packet::time).collect();
         let span = times.iter().min().copied().zip(times.iter().max().copied());
         assert_eq!(all.gathered.span, span);
-        let no_fin = |p: &&Packet| matches!(p, Packet::Tcp(s) if s.flags.0 & 1 == 0);
-        assert_eq!(all.gathered.without_fin, plain.clone().any(|p| no_fin(&p)));
+        let unmarked = |p: &&Packet| matches!(p, Packet::Tcp(s) if s.flags.0 & 0b1001 == 0);
+        assert_eq!(all.gathered.unmarked, plain.clone().any(|p| unmarked(&p)));
 
         let mut unwanted = Asked::default();
         none.hand_over(None, 1, &mut unwanted);

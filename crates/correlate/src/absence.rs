@@ -135,7 +135,8 @@ fn ends(
     for (&point, coverage) in points.coverage {
         let end = End {
             seen: Seen::default(),
-            coverage: coverage.of(peer, during),
+            coverage: points.covers(point, peer, during),
+            slow: points.covers(point, peer, during),
             acks: coverage.of_acks(peer, during),
             exact: true,
         };
@@ -155,6 +156,7 @@ fn ends(
         ends.0 = empty().next().map(|coverage| End {
             seen: Seen::default(),
             coverage: coverage.of(peer, during),
+            slow: coverage.of(peer, during),
             acks: coverage.of_acks(peer, during),
             exact: true,
         });

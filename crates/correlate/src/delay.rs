@@ -4,7 +4,7 @@
 use why504_handshake::{Event, Sighting};
 use why504_model::{Span, Timestamp};
 
-use crate::facts::same_first_answer;
+use crate::which::{Which, which_came};
 
 /// A part of the way from the client's SYN to the SYN+ACK that answers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,8 @@ pub(crate) fn slowest(
     let answer = server.syn_acks().next()?;
     let sent = copy_sent(client, server, arrived)?;
     let taken = answer.time.since(arrived.time);
-    let came = client.syn_acks().next().filter(|_| same_first_answer(client, server));
+    let first = which_came(client, server, &there) == Which::First;
+    let came = client.syn_acks().next().filter(|_| first);
     let Some(there_sent) = there(sent.time) else {
         let travelled = came?.time.since(sent.time) - taken;
         return (taken > travelled).then_some(Leg::Server);

@@ -9,6 +9,7 @@ use crate::answers;
 use crate::deadline::Deadline;
 use crate::delay::Leg;
 use crate::view::Station;
+use crate::which::Which;
 
 /// What comes again after this time was sent again because something was missed; sooner it may have
 /// crossed its answer, or have been captured twice.
@@ -62,7 +63,9 @@ pub struct End {
     pub seen: Seen,
     /// Whether its silence is evidence.
     pub coverage: Result<(), CoverageGap>,
-    /// The same for packets without SYN, FIN and RST.
+    /// The same, up to the time when the slowest packet would have come.
+    pub slow: Result<(), CoverageGap>,
+    /// The same for packets without SYN, FIN, RST and PSH.
     pub acks: Result<(), CoverageGap>,
     /// The point is on the end's own host.
     pub exact: bool,
@@ -117,6 +120,9 @@ pub struct Seen {
     pub wrong_ack: bool,
     /// The same without time stamps.
     pub wrong_ack_unstamped: bool,
+    /// A SYN+ACK for a number that this attempt never sent, and no RST of the client at all: its own
+    /// filter, or that of the capture, may hide it.
+    pub wrong_ack_unreset: bool,
     /// A bare ACK for something else.
     pub foreign_ack: Foreign,
     /// The last SYN drew a bare ACK of something else: whatever holds the port held it all the time.
@@ -168,8 +174,8 @@ pub struct Facts {
     pub server: Option<End>,
     /// How the client's late SYN+ACK fits the server's schedule.
     pub late: LateAnswer,
-    /// The first SYN+ACK that the server sent is the one that came late to the client.
-    pub late_is_first: bool,
+    /// Which of the SYN+ACKs that left the server is the first one that came to the client.
+    pub came: Which,
     /// Another attempt shows that the server echoes the first SYN that it accepted, as Linux does.
     pub linux_like: bool,
     /// The server's first SYN+ACK left only after the deadline.
@@ -232,7 +238,7 @@ impl Facts {
             client: None,
             server: None,
             late: LateAnswer::None,
-            late_is_first: false,
+            came: Which::Another,
             linux_like: false,
             server_slow: false,
             slowest: None,
@@ -298,7 +304,7 @@ pub(crate) fn end(station: &Station<'_>, side: Side, deadline: Option<Deadline>)
         Side::Client => station.at_client,
         Side::Server => station.at_server,
     };
-    End { seen, coverage: station.coverage, acks: station.acks, exact }
+    End { seen, coverage: station.coverage, slow: station.slow, acks: station.acks, exact }
 }
 
 fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
@@ -336,12 +342,15 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
         refused: sighting.refusal().is_some_and(|e| e.time <= latest) && !completed,
         server_rst: sighting.server_rst().is_some_and(|e| e.time <= latest) && !completed,
         icmp: sighting.icmp().is_some_and(|e| e.time <= latest) && !completed,
-        wrong_ack: wrong_ack(sighting, |answer| {
-            answer.timestamps.is_some_and(|ts| {
-                sighting.syns().filter_map(|syn| syn.timestamps).any(|syn| syn.value == ts.echo)
-            })
-        }),
+        wrong_ack: wrong_ack(sighting, |answer| echoes_a_syn(sighting, answer)),
         wrong_ack_unstamped: wrong_ack(sighting, |answer| answer.timestamps.is_none()),
+        wrong_ack_unreset: !sighting
+            .events
+            .iter()
+            .any(|e| e.side == Side::Client && e.kind == EventKind::Rst)
+            && sighting
+                .wrong_syn_acks()
+                .any(|answer| answer.timestamps.is_none() || echoes_a_syn(sighting, answer)),
         foreign_ack: Foreign::None,
         held_to_the_last: held_to_the_last(sighting, latest),
         own_bare_ack: sighting.bare_acks().next().is_some(),
@@ -375,6 +384,13 @@ fn count<'a>(events: impl Iterator<Item = &'a Event>) -> u32 {
 fn closed_at(sighting: &Sighting, deadline: Option<Deadline>) -> bool {
     let (Some(deadline), Some(close)) = (deadline, sighting.client_close()) else { return false };
     deadline.within.widened(Span::from_millis(50), crate::deadline::STALL).contains(close.time)
+}
+
+/// Whether a SYN+ACK bears the time stamp of one of this attempt's SYNs.
+fn echoes_a_syn(sighting: &Sighting, answer: &Event) -> bool {
+    answer.timestamps.is_some_and(|ts| {
+        sighting.syns().filter_map(|syn| syn.timestamps).any(|syn| syn.value == ts.echo)
+    })
 }
 
 /// RFC 9293 section 3.10.7.3: an unacceptable ACK in SYN-SENT draws a RST with `seq = SEG.ACK`.
@@ -423,17 +439,4 @@ pub(crate) fn repeated(sighting: &Sighting) -> bool {
 fn syn_after_syn_ack(sighting: &Sighting) -> bool {
     let Some(answer) = sighting.syn_acks().next() else { return false };
     sighting.syns().any(|syn| syn.time.since(answer.time) >= AGAIN)
-}
-
-/// Whether the client's first SYN+ACK is the very packet that the server sent first.
-pub(crate) fn same_first_answer(client: &Sighting, server: &Sighting) -> bool {
-    let (Some(here), Some(there)) = (client.syn_acks().next(), server.syn_acks().next()) else {
-        return false;
-    };
-    // SYN+ACKs of Linux carry IP identification 0; the time stamp tells copies apart. Two in one
-    // millisecond are the same for this question. Without time stamps an only one is the first.
-    match (here.timestamps, there.timestamps) {
-        (Some(here), Some(there)) => here.value == there.value,
-        _ => server.syn_acks().count() == 1,
-    }
 }

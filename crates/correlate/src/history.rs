@@ -15,6 +15,7 @@ use crate::delay;
 use crate::facts::{self, Asked, End, Facts, Foreign};
 use crate::late;
 use crate::view::{Points, Station, ends};
+use crate::which::which_came;
 use crate::{LateAnswer, OneThread, Threads};
 
 /// A request in SYN-RECEIVED of Linux lives 63 s from its last SYN (tcp_synack_retries = 5), with
@@ -181,15 +182,11 @@ impl<'a> History<'a> {
         }
         if let (Some(client), Some(server)) = (client, server) {
             facts.reliable = points.reliable(attempt, client.point, server.point);
-            facts.late_is_first = client
-                .sighting
-                .zip(server.sighting)
-                .is_some_and(|(c, s)| facts::same_first_answer(c, s));
-            facts.slowest = client.sighting.zip(server.sighting).and_then(|(c, s)| {
-                delay::slowest(c, s, |moment| points.moment_at(client.point, server.point, moment))
-            });
             facts.server_slow = s.is_some_and(|s| s.seen.syn_acks == 0 && s.seen.late_syn_acks > 0);
             if let (Some(c), Some(s)) = (client.sighting, server.sighting) {
+                let there = |moment| points.moment_at(client.point, server.point, moment);
+                facts.came = which_came(c, s, there);
+                facts.slowest = delay::slowest(c, s, there);
                 facts.other_answer = answers::other_answer(c, s);
                 facts.acked_before = acked_before(points, c, s);
                 facts.rewritten = c.isn != s.isn || answers::rewritten(c, s);

@@ -9,6 +9,7 @@ mod table;
 
 use why504_handshake::CoverageGap;
 
+use crate::facts::{Asked, End};
 use crate::{Exchange, Facts, Foreign, Grade, Leg, Mechanism, Settles, Verdict};
 pub use table::rows;
 
@@ -21,6 +22,8 @@ pub enum Need {
     Client,
     /// A packet is missing at the server's point.
     Server,
+    /// A packet is missing at one of the two, and the other's silence matters as well.
+    Both,
     /// A plain ACK is missing at the client's point.
     ClientAcks,
     /// A plain ACK is missing at the server's point.
@@ -74,6 +77,8 @@ pub enum Doubt {
     Unreliable,
     /// The server's point saw an attempt at that moment that may be this one, rewritten.
     Unpaired,
+    /// The line says that nginx had a connection, and this attempt became none.
+    Contradicted,
     /// Something on the way answers SYNs in the server's place.
     Proxied,
     /// The capture point is not on the end's own host: what it saw may be lost beyond it.
@@ -127,6 +132,9 @@ impl Doubt {
             Self::Proxied => {
                 "something on the way answers SYNs in this server's place, and may have got this one"
             }
+            Self::Contradicted => {
+                "nginx had a connection, and these packets made none: the line may be about another attempt"
+            }
             Self::MidPath => "the capture was not taken on the end's own host",
             Self::Clock => "the log's clock and the capture's were not shown to agree",
             Self::Displaced => {
@@ -165,7 +173,7 @@ fn mechanism(row: &Row, facts: &Facts) -> Option<Mechanism> {
         Verdict::Connected | Verdict::Refused | Verdict::IcmpRejected | Verdict::GatewayStall
     );
     // With a log line the attempt was given up; without one it may still have succeeded.
-    let unfinished = facts.asked == crate::Asked::Outcome && facts.open_at_end && !settled;
+    let unfinished = facts.asked == Asked::Outcome && facts.open_at_end && !settled;
     refinement(row, facts).or(unfinished.then_some(Mechanism::OpenAtEnd))
 }
 
@@ -233,16 +241,48 @@ fn held(facts: &Facts) -> Option<Mechanism> {
 }
 
 fn doubt(row: &Row, facts: &Facts) -> Option<Doubt> {
-    unproven_absence(row, facts).or_else(|| mid_path(row, facts).then_some(Doubt::MidPath))
+    unproven_absence(row, facts)
+        .or_else(|| mid_path(row, facts).then_some(Doubt::MidPath))
+        .or_else(|| unproven_identity(facts).map(Doubt::Coverage))
+        .or_else(|| contradicted(row, facts).then_some(Doubt::Contradicted))
+}
+
+/// A line of a read timer says that nginx had a connection.
+fn contradicted(row: &Row, facts: &Facts) -> bool {
+    let connected = matches!(
+        row.verdict,
+        Verdict::Connected | Verdict::AckLost | Verdict::AckIgnored | Verdict::GatewayStall
+    );
+    facts.asked == Asked::Read && facts.attempt && facts.client.is_some() && !connected
+}
+
+/// A line's attempt is found among those that were captured. Where some are missing it may be one of
+/// the missing ones, unless the log tells of the very answer that the packets show.
+fn unproven_identity(facts: &Facts) -> Option<CoverageGap> {
+    let told = matches!(facts.asked, Asked::Outcome | Asked::Refused | Asked::Unreachable);
+    let nearest = facts.client.or(facts.server).filter(|_| facts.attempt && !told)?;
+    let gap = nearest.coverage.err()?;
+    matches!(gap, CoverageGap::Missed | CoverageGap::Overlooked).then_some(gap)
 }
 
 fn unproven_absence(row: &Row, facts: &Facts) -> Option<Doubt> {
+    // A packet that has not come is lost when it can no longer be on its way.
+    let never_came = match row.verdict {
+        Verdict::SynLost | Verdict::SynAckLost => facts.both(),
+        Verdict::ServerSilent => true,
+        _ => false,
+    };
+    let silence = |end: End| if never_came { end.coverage.and(end.slow) } else { end.coverage };
+    // What became of an attempt that completed needs no proof; what a line is about does.
+    let completed = facts.asked == Asked::Outcome && row.verdict == Verdict::Connected;
     let covered = match row.need {
+        _ if completed => return None,
         Need::Nothing => return None,
-        Need::Client => facts.client?.coverage,
-        Need::Server => facts.server?.coverage,
+        Need::Client => silence(facts.client?),
+        Need::Server => silence(facts.server?),
+        Need::Both => silence(facts.client?).and(silence(facts.server?)),
         Need::ClientAcks => facts.client?.acks_covered(),
-        Need::ServerAcks => facts.server?.acks_covered(),
+        Need::ServerAcks => silence(facts.server?).and(facts.server?.acks_covered()),
     };
     if let Err(gap) = covered {
         return Some(Doubt::Coverage(gap));

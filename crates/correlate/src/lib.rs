@@ -46,6 +46,7 @@ mod threads;
 mod timers;
 mod verdict;
 mod view;
+mod which;
 mod zone;
 
 pub use assign::{Assignment, Edge, Lines, Place, Run, Writer, assign};

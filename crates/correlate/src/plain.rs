@@ -23,7 +23,7 @@ pub(crate) fn facts(points: Points<'_>, attempt: &Attempt) -> Option<Facts> {
     }
     let seen = seen(only);
     let gap = Err(CoverageGap::Empty);
-    let end = Some(End { seen, coverage: gap, acks: gap, exact: false });
+    let end = Some(End { seen, coverage: gap, slow: gap, acks: gap, exact: false });
     let near_server = points.path.place_of(only).nearer_server();
     let (client, server) = if near_server { (None, end) } else { (end, None) };
     Some(Facts { asked: Asked::Outcome, attempt: true, client, server, ..Facts::blank() })

@@ -31,6 +31,8 @@ pub struct Station<'a> {
     pub sighting: Option<&'a Sighting>,
     /// Whether a packet missing there was missing.
     pub coverage: Result<(), CoverageGap>,
+    /// The same, up to the time when the slowest of them would have come.
+    pub slow: Result<(), CoverageGap>,
     /// It lies on the client's own host (or next to it, with no hop between).
     pub at_client: bool,
     /// It lies on the server's own host (or next to it, with no hop between).
@@ -43,7 +45,10 @@ pub struct Station<'a> {
 }
 
 /// Below this share of healthy handshakes seen at both points, absence at one proves nothing.
-const RELIABLE_SHARE: (u64, u64) = (99, 100);
+const RELIABLE_SHARE: (u64, u64) = (999, 1000);
+/// What has not come so long after its deadline, when its sender would have sent it again, is not on its
+/// way any more.
+const SLOW: Span = Span::from_secs(1);
 /// Below this share the others take another way.
 const PASSING_SHARE: (u64, u64) = (9, 10);
 /// So many healthy handshakes, and none of them seen: the point is not on the way.
@@ -80,7 +85,8 @@ impl<'a> Points<'a> {
                 present.then(|| Station {
                     point,
                     sighting,
-                    coverage: coverage.of(server, there),
+                    coverage: self.covers(point, server, there),
+                    slow: self.covers(point, server, there.widened(Span::ZERO, SLOW)),
                     acks: coverage.of_acks(server, there),
                     at_client: place.at_client(),
                     at_server: place.at_server(),
@@ -88,6 +94,18 @@ impl<'a> Points<'a> {
                 })
             })
             .collect()
+    }
+
+    /// Whether a packet to or from `server` within `during` would have been seen at a point: that was
+    /// capturing, and shows otherwise what passes it.
+    pub(crate) fn covers(
+        &self,
+        point: PointId,
+        server: Endpoint,
+        during: Interval,
+    ) -> Result<(), CoverageGap> {
+        self.coverage.get(&point).ok_or(CoverageGap::Empty)?.of(server, during)?;
+        if self.merged.overlooks(point) { Err(CoverageGap::Overlooked) } else { Ok(()) }
     }
 
     /// The address under which a point knows the server of an attempt: as it saw it, else the only

@@ -12,7 +12,7 @@ use core::net::IpAddr;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use why504_model::{
-    Endpoint, Interval, LinkAddress, Resolution, Segment, SourceId, Span, TcpFlags, Timestamp,
+    Endpoint, Interval, LinkAddress, Resolution, Segment, SourceId, Span, Timestamp,
 };
 
 use crate::Sighting;
@@ -26,9 +26,6 @@ const PORTS_KEPT: usize = 1 << 16;
 /// Pairs of hosts that a gateway talks to within a moment.
 const RECENT_BITS: u32 = 10;
 
-/// The flags that filters on flags ask for.
-const MARKS: TcpFlags = TcpFlags(0x07);
-
 /// What a point was seen to capture.
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
@@ -36,6 +33,8 @@ pub struct Coverage {
     pub span: Option<Interval>,
     /// Packets that the capture is known to have dropped (interface statistics).
     pub dropped: u64,
+    /// Frames of TCP, and ICMP errors, that the snapshot length cut before what they say.
+    pub cut_short: u64,
     /// Attempts that the client completed.
     pub completed: u64,
     /// Those of them whose SYN+ACK is not in the capture although the client acknowledged it: it was
@@ -54,7 +53,7 @@ pub struct Coverage {
     /// of one file come in runs.
     files: BTreeMap<SourceId, Interval>,
     current: Option<(SourceId, Interval)>,
-    /// A segment without SYN, FIN and RST was captured.
+    /// A segment without SYN, FIN, RST and PSH was captured.
     plain_segments: bool,
     neighbours: Neighbours,
 }
@@ -74,9 +73,14 @@ const TURNED_BACK: Span = Span::from_secs(1);
 /// Intervals that are told apart of those that there are twice.
 const TWICE_KEPT: usize = 64;
 
-/// Of more acknowledged SYN+ACKs than this share (one in a hundred), none may be missing; of fewer than
-/// so many none at all.
-const MISSED_SHARE: u64 = 100;
+/// One in so many handshakes may be missing; of fewer than so many none.
+const MISSED_SHARE: u64 = 1000;
+
+/// Whether more of the handshakes that a point should have seen are missing there than chance may
+/// hide behind a verdict that is called proven.
+pub(crate) const fn misses_many(all: u64, missed: u64) -> bool {
+    missed > 0 && (all < MISSED_SHARE || missed.saturating_mul(MISSED_SHARE) > all)
+}
 
 /// Why a point's silence proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,8 +99,12 @@ pub enum CoverageGap {
     NoAcks,
     /// The capture dropped packets.
     Dropped,
+    /// The snapshot length cut frames, ICMP errors first, before what they say.
+    CutShort,
     /// The capture lacks SYN+ACKs that clients acknowledged.
     Missed,
+    /// The capture lacks handshakes of its own host that another point saw.
+    Overlooked,
     /// The capture holds this time twice.
     Twice,
 }
@@ -148,7 +156,7 @@ impl Coverage {
     pub(crate) fn packet(&mut self, segment: &Segment) {
         self.moment(segment.time, segment.location.source);
         let (from, to) = (segment.source.ip, segment.destination.ip);
-        self.plain_segments |= !segment.flags.intersects(MARKS);
+        self.plain_segments |= segment.flags.is_unmarked();
         if !segment.is_rst() {
             self.talk(from, to, segment.time);
         }
@@ -164,12 +172,12 @@ impl Coverage {
         &mut self,
         file: SourceId,
         (first, last): (Timestamp, Timestamp),
-        without_fin: bool,
+        unmarked: bool,
         talks: &[(IpAddr, IpAddr, Timestamp)],
     ) {
         self.moment(first, file);
         self.moment(last, file);
-        self.plain_segments |= without_fin;
+        self.plain_segments |= unmarked;
         for &(from, to, time) in talks {
             self.talk(from, to, time);
         }
@@ -215,7 +223,7 @@ impl Coverage {
         self.span.is_none()
     }
 
-    /// Whether any segment without SYN, FIN and RST was captured: no filter on flags was in force.
+    /// Whether any segment without SYN, FIN, RST and PSH was captured: no filter on flags was in force.
     pub const fn holds_plain_segments(&self) -> bool {
         self.plain_segments
     }
@@ -258,11 +266,13 @@ impl Coverage {
         if self.dropped > 0 {
             return Err(CoverageGap::Dropped);
         }
+        if self.cut_short > 0 {
+            return Err(CoverageGap::CutShort);
+        }
         if self.twice.iter().any(|twice| twice.overlaps(during)) {
             return Err(CoverageGap::Twice);
         }
-        let few = self.completed < MISSED_SHARE;
-        if self.missed > 0 && (few || self.missed.saturating_mul(MISSED_SHARE) > self.completed) {
+        if misses_many(self.completed, self.missed) {
             return Err(CoverageGap::Missed);
         }
         let seen = self.directions(server.ip, during);
@@ -277,7 +287,7 @@ impl Coverage {
         }
     }
 
-    /// The same, for a packet without SYN, FIN and RST: a plain ACK of either side.
+    /// The same, for a packet without SYN, FIN, RST and PSH: a plain ACK of either side.
     pub fn of_acks(&self, server: Endpoint, during: Interval) -> Result<(), CoverageGap> {
         self.of(server, during)?;
         if self.plain_segments { Ok(()) } else { Err(CoverageGap::NoAcks) }
@@ -340,7 +350,11 @@ impl CoverageGap {
                 "the capture holds no plain ACK at all, its filter may let through some flags only"
             }
             Self::Dropped => "the capture dropped packets",
+            Self::CutShort => "the capture cuts ICMP errors, or more, before what they say",
             Self::Missed => "the capture lacks SYN+ACKs that clients acknowledged",
+            Self::Overlooked => {
+                "the capture lacks handshakes of its own host that another point saw"
+            }
             Self::Twice => {
                 "the capture holds this time twice: its clock was set back, or its sections overlap"
             }
@@ -352,6 +366,7 @@ impl CoverageGap {
 mod tests {
     use super::*;
     use core::net::Ipv4Addr;
+    use why504_model::TcpFlags;
 
     fn server(port: u16) -> Endpoint {
         Endpoint::new(Ipv4Addr::new(10, 0, 0, 9).into(), port)
@@ -404,6 +419,10 @@ mod tests {
         let mut dropping = covered();
         dropping.dropped = 1;
         assert_eq!(dropping.of(server(80), during), Err(CoverageGap::Dropped));
+
+        let mut cut = covered();
+        cut.cut_short = 1;
+        assert_eq!(cut.of(server(80), during), Err(CoverageGap::CutShort));
     }
 
     #[test]
@@ -414,6 +433,11 @@ mod tests {
         let mut fin = syn(server(80), 1015);
         fin.flags = TcpFlags::FIN | TcpFlags::ACK;
         filtered.packet(&fin);
+        assert_eq!(filtered.of_acks(server(80), during), Err(CoverageGap::NoAcks));
+        // `tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst|tcp-push) != 0` lets requests through.
+        let mut request = syn(server(80), 1015);
+        request.flags = TcpFlags::PSH | TcpFlags::ACK;
+        filtered.packet(&request);
         assert_eq!(filtered.of_acks(server(80), during), Err(CoverageGap::NoAcks));
         let mut ack = syn(server(80), 1016);
         ack.flags = TcpFlags::ACK;

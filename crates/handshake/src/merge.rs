@@ -10,6 +10,7 @@ use core::net::IpAddr;
 
 use why504_model::{Endpoint, Flow, Interval, SeqNumber, Span};
 
+use crate::coverage::misses_many;
 use crate::nat::{self, Nat, Translation};
 use crate::{ClockOffset, Path, PointId, Sighting};
 
@@ -37,6 +38,10 @@ pub struct Merged {
     /// The same for each server, as the near point names it: a point may lie on the way to some
     /// servers only, or on one of several ways.
     pub routes: BTreeMap<(PointId, PointId, Endpoint), (u64, u64)>,
+    /// Of the healthy handshakes of a client's own host that a further point saw: how many there were,
+    /// and how many of them the point on that host did not see. One card of several was captured
+    /// there, or packets of whole moments are missing.
+    pub overlooked: BTreeMap<PointId, (u64, u64)>,
     /// (address nearer the client, address nearer the server) of one server, rewritten in between.
     pub translations: BTreeMap<(Endpoint, Endpoint), Translation>,
     /// Attempts whose ISN was rewritten between two points.
@@ -51,6 +56,12 @@ pub struct Merged {
 }
 
 impl Merged {
+    /// Whether a point on a client's host missed some of its handshakes: what it does not show, and
+    /// that an attempt is the only one, is then no evidence.
+    pub fn overlooks(&self, point: PointId) -> bool {
+        self.overlooked.get(&point).is_some_and(|&(all, missed)| misses_many(all, missed))
+    }
+
     /// Makes attempts known under addresses that their clients' own hosts rewrite: (front, back) and
     /// the log lines that show each pair.
     pub fn name_virtual_peers(&mut self, pairs: BTreeMap<(Endpoint, Endpoint), u64>) {
@@ -96,10 +107,12 @@ pub fn merge_translated(
     attempts.sort_by_cached_key(|a| (a.first_syn(), a.flow(), a.isn().0));
     let translations = learnt::translations(&attempts);
     learnt::name_servers(&mut attempts, &translations, given);
-    let routes = learnt::routes(&attempts, path, |near, far| {
-        let span = spans.get(&far);
-        span.is_none_or(|span| clocks::lies_within(&offsets, near, far, *span))
-    });
+    let while_capturing = |seen: &Sighting, other: PointId| {
+        let span = spans.get(&other);
+        span.is_none_or(|span| clocks::lies_within(&offsets, seen, other, *span))
+    };
+    let routes = learnt::routes(&attempts, path, while_capturing);
+    let overlooked = learnt::overlooked(&attempts, path, while_capturing);
     let mut reliability: BTreeMap<(PointId, PointId), (u64, u64)> = BTreeMap::new();
     for (&(near, far, _), &(all, both)) in &routes {
         let sum = reliability.entry((near, far)).or_default();
@@ -114,6 +127,7 @@ pub fn merge_translated(
         shared,
         reliability,
         routes,
+        overlooked,
         translations,
         rewritten,
         masqueraded,

@@ -26,7 +26,8 @@ use table::{Open, Pair, Table};
 /// (`reqsk_timer_handler`), and timers run up to 5 % late.
 const HORIZON: Span = Span::from_secs(135);
 
-/// A SYN+ACK captured before its SYN waits this long for it (per-CPU capture buffers reorder).
+/// What answers a SYN and was captured before it waits this long for it (per-CPU capture buffers
+/// reorder).
 const REORDERING: Span = Span::from_millis(5);
 const STRAYS_KEPT: usize = 64;
 
@@ -71,6 +72,8 @@ pub struct Tracker {
     just_closed: JustClosed,
     closed: Vec<Sighting>,
     strays: Vec<Segment>,
+    /// ICMP errors about no open attempt, likewise.
+    stray_errors: Vec<IcmpError>,
     coverage: Coverage,
     tally: Tally,
 }
@@ -86,6 +89,7 @@ impl Tracker {
             just_closed: JustClosed::default(),
             closed: Vec::new(),
             strays: Vec::new(),
+            stray_errors: Vec::new(),
             coverage: Coverage::default(),
             tally: Tally::default(),
         }
@@ -141,15 +145,15 @@ impl Tracker {
     }
 
     /// What plain segments of one file show as a whole, which may have been passed over: the earliest
-    /// and latest time, whether one had no FIN, and who sent to whom when, once in a minute at least.
+    /// and latest time, whether one was unmarked, and who sent to whom when, once in a minute at least.
     pub fn gathered(
         &mut self,
         file: SourceId,
         span: (Timestamp, Timestamp),
-        without_fin: bool,
+        unmarked: bool,
         talks: &[(IpAddr, IpAddr, Timestamp)],
     ) {
-        self.coverage.gathered(file, span, without_fin, talks);
+        self.coverage.gathered(file, span, unmarked, talks);
     }
 
     /// The attempts that have closed since the last call, in the order in which they closed.
@@ -227,9 +231,17 @@ impl Tracker {
         self.replay_strays(segment);
     }
 
-    /// A SYN+ACK that was captured just before this SYN belongs to it.
+    /// A SYN+ACK, RST or ICMP error that was captured just before this SYN belongs to it.
     fn replay_strays(&mut self, syn: &Segment) {
         let horizon = syn.time - REORDERING;
+        for error in mem::take(&mut self.stray_errors) {
+            if error.quoted == syn.flow() && error.quoted_seq == syn.seq {
+                self.tally.unmatched = self.tally.unmatched.saturating_sub(1);
+                self.icmp(&error);
+            } else if error.time >= horizon {
+                self.stray_errors.push(error);
+            }
+        }
         let strays = mem::take(&mut self.strays);
         for stray in strays {
             if stray.flow() == syn.flow().reversed() && stray.ack == syn.seq.next() {
@@ -280,6 +292,8 @@ impl Tracker {
             if self.just_closed.has(pair, &Event::of(segment, Side::Server)) {
                 return Taken::CapturedTwice;
             }
+        }
+        if segment.is_syn_ack() || segment.is_rst() && segment.flags.contains(TcpFlags::ACK) {
             if self.strays.len() == STRAYS_KEPT {
                 self.strays.remove(0);
             }
@@ -387,12 +401,15 @@ impl Tracker {
     fn icmp(&mut self, error: &IcmpError) {
         let now = self.clock.now();
         let pair = Pair::of(error.quoted.client, error.quoted.server);
-        match self.table.attempt(pair, error.quoted, error.quoted_seq) {
-            Some(open) => {
-                open.record(Event::of_icmp(error), now);
-                self.tally.credited += 1;
+        if let Some(open) = self.table.attempt(pair, error.quoted, error.quoted_seq) {
+            open.record(Event::of_icmp(error), now);
+            self.tally.credited += 1;
+        } else {
+            self.tally.unmatched += 1;
+            if self.stray_errors.len() == STRAYS_KEPT {
+                self.stray_errors.remove(0);
             }
-            None => self.tally.unmatched += 1,
+            self.stray_errors.push(*error);
         }
     }
 

@@ -112,6 +112,11 @@ impl TcpFlags {
         !self.intersects(Self(Self::SYN.0 | Self::RST.0))
     }
 
+    /// Neither FIN, SYN, RST nor PSH: filters that ask for flags let none of these through.
+    pub const fn is_unmarked(self) -> bool {
+        !self.intersects(Self(Self::FIN.0 | Self::SYN.0 | Self::RST.0 | Self::PSH.0))
+    }
+
     /// Whether all flags of `other` are set.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

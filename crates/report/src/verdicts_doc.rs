@@ -46,6 +46,7 @@ const fn need(need: Need) -> &'static str {
         Need::Nothing => "-",
         Need::Client => "the client's end",
         Need::Server => "the server's end",
+        Need::Both => "both ends",
         Need::ClientAcks => "the client's end, plain ACKs included",
         Need::ServerAcks => "the server's end, plain ACKs included",
     }

@@ -201,6 +201,7 @@ pub(crate) fn follow(
     (point.coverage, point.tally) = tracker.finish();
     let dropped = point.files.iter().filter_map(CaptureSummary::dropped);
     point.coverage.dropped = dropped.fold(0, u64::saturating_add);
+    point.coverage.cut_short = point.frames.cut_short;
     point
 }
 
@@ -238,7 +239,7 @@ impl<F: Follower> Picker for Tracking<'_, F> {
 impl<F: Follower> Observer for Tracking<'_, F> {
     fn gathered(&mut self, file: SourceId, gathered: &Gathered) {
         if let Some(span) = gathered.span {
-            self.tracker.gathered(file, span, gathered.without_fin, &gathered.talks);
+            self.tracker.gathered(file, span, gathered.unmarked, &gathered.talks);
         }
     }
 

@@ -15,12 +15,13 @@ use std::vec::Vec;
 
 use super::*;
 use crate::facts::{Asked, End, Foreign, Seen};
+use crate::which::Which;
 use crate::{Copies, LateAnswer};
 
 /// Both ends captured and covered: SYNs at both.
 fn both() -> Facts {
     let seen = Seen { syns: 1, ..Seen::default() };
-    let end = End { seen, coverage: Ok(()), acks: Ok(()), exact: true };
+    let end = End { seen, coverage: Ok(()), slow: Ok(()), acks: Ok(()), exact: true };
     Facts {
         asked: Asked::Connect,
         attempt: true,
@@ -93,5 +94,55 @@ fn what_nobody_can_know_is_never_sure() {
         assert_ne!(row.grade, Grade::Ambiguous, "{}: only several candidates are", row.name);
         // A verdict that is not sure says what else it may be and what would settle it.
         assert_eq!(row.grade.is_sure(), row.alternatives.is_empty(), "{}", row.name);
+    }
+}
+
+/// A capture that lacks some of the client's attempts may lack a line's own. What the log says itself
+/// needs no such proof, nor does an attempt without a line.
+#[test]
+fn an_attempt_among_missing_ones_is_nobodys_for_sure() {
+    let missed = |asked, gap| {
+        let mut facts = with(both(), |f| {
+            f.asked = asked;
+            (at_client(f).refused, at_client(f).syn_acks) = (true, 0);
+        });
+        facts.client.as_mut().expect("a client end").coverage = Err(gap);
+        judge(&facts).grade
+    };
+    for gap in [CoverageGap::Missed, CoverageGap::Overlooked] {
+        assert_eq!(missed(Asked::Connect, gap), Grade::Consistent);
+        assert_eq!(missed(Asked::Refused, gap), Grade::Proven);
+        assert_eq!(missed(Asked::Outcome, gap), Grade::Proven);
+    }
+    assert_eq!(missed(Asked::Connect, CoverageGap::OutsideSpan), Grade::Proven, "it was seen");
+}
+
+/// "Connected" says that no SYN+ACK came again, which only a capture that shows those of the server
+/// can say.
+#[test]
+fn a_connection_whose_answers_were_not_captured_may_not_have_been_taken() {
+    let grade = |asked, gap: Result<(), CoverageGap>| {
+        let mut facts = with(both(), |f| {
+            f.asked = asked;
+            for end in [f.client.as_mut(), f.server.as_mut()].into_iter().flatten() {
+                (end.seen.completed, end.seen.acked_in_time) = (true, true);
+            }
+        });
+        facts.server.as_mut().expect("a server end").coverage = gap;
+        let judgement = judge(&facts);
+        assert_eq!(judgement.verdict(), Verdict::Connected);
+        judgement.grade
+    };
+    assert!(grade(Asked::Read, Ok(())).is_sure());
+    assert_eq!(grade(Asked::Read, Err(CoverageGap::OneDirection)), Grade::Consistent);
+    assert!(grade(Asked::Outcome, Err(CoverageGap::OneDirection)).is_sure());
+}
+
+/// A read timer starts when there is a connection.
+#[test]
+fn a_read_timeout_is_not_about_an_attempt_that_became_no_connection() {
+    for (asked, grade) in [(Asked::Read, Grade::Consistent), (Asked::Tls, Grade::Proven)] {
+        let refused = with(both(), |f| (f.asked, at_client(f).refused) = (asked, true));
+        assert_eq!(judge(&refused).grade, grade);
     }
 }

@@ -104,3 +104,38 @@ pub(super) fn routes(
     }
     counts
 }
+
+/// Of the healthy handshakes of a client's own host that a further point saw, how many there were and
+/// how many the point on the host did not see. It is held to the servers, and to the addresses of its
+/// own, of which both points saw some: an address of a translator stands for other hosts as well.
+pub(super) fn overlooked(
+    attempts: &[Attempt],
+    path: &Path,
+    while_capturing: impl Fn(&Sighting, PointId) -> bool,
+) -> BTreeMap<PointId, (u64, u64)> {
+    let healthy = |seen: &Sighting| seen.completed() && seen.server_bytes() > 0;
+    let whose = |seen: &Sighting| (seen.point, seen.flow.client.ip, seen.flow.server);
+    let mut counts: BTreeMap<PointId, (u64, u64)> = BTreeMap::new();
+    let mut homes: BTreeMap<(PointId, IpAddr, Endpoint), BTreeSet<PointId>> = BTreeMap::new();
+    for attempt in attempts {
+        let home = attempt.nearest();
+        let own = |far: &&Sighting| far.flow.client.ip == home.flow.client.ip;
+        if path.place_of(home).at_client() {
+            for far in attempt.further.iter().filter(own) {
+                homes.entry(whose(far)).or_default().insert(home.point);
+                counts.entry(home.point).or_default().0 += u64::from(healthy(far));
+            }
+        }
+    }
+    for seen in attempts.iter().map(Attempt::nearest).filter(|seen| healthy(seen)) {
+        let mut home = homes.get(&whose(seen)).into_iter().flatten();
+        if let (Some(&home), None) = (home.next(), home.next())
+            && home != seen.point
+            && while_capturing(seen, home)
+        {
+            let count = counts.entry(home).or_default();
+            *count = (count.0 + 1, count.1 + 1);
+        }
+    }
+    counts
+}

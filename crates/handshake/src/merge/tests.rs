@@ -420,3 +420,39 @@ fn handshakes_count_while_both_points_captured() {
         assert_eq!(merged.reliability[&(PointId(0), PointId(1))], counted);
     }
 }
+
+/// One card of two was captured on the gateway: the upstream's capture shows what left by the other.
+/// Behind a translator the same address may be another host's.
+#[test]
+fn handshakes_of_its_own_host_that_a_point_did_not_see_are_counted() {
+    // One router between the two.
+    let passed = |behind: bool| {
+        move |segment: &mut why504_model::Segment| {
+            let down = segment.destination == Wire::default().server;
+            segment.ttl -= u8::from(down == behind);
+        }
+    };
+    let all: Vec<u16> = (1..=40).map(|i| i * 1_000).collect();
+    let some: Vec<u16> = all.iter().copied().filter(|port| port % 4_000 != 0).collect();
+    let (gateway, upstream) = (handshakes(&some, passed(false)), handshakes(&all, passed(true)));
+    let own = merged(&[&gateway, &upstream], &Nat::default());
+    assert_eq!(own.overlooked, BTreeMap::from([(PointId(0), (40, 10))]));
+    assert!(own.overlooks(PointId(0)));
+
+    let whole = merged(&[&handshakes(&all, passed(false)), &upstream], &Nat::default());
+    assert_eq!(whole.overlooked, BTreeMap::from([(PointId(0), (40, 0))]));
+    assert!(!whole.overlooks(PointId(0)));
+
+    let translated = |segment: &mut why504_model::Segment| {
+        passed(true)(segment);
+        let outer = Endpoint::new([192, 0, 2, 1].into(), 0).ip;
+        let client = Wire::default().client.ip;
+        for end in [&mut segment.source, &mut segment.destination] {
+            if end.ip == client {
+                end.ip = outer;
+            }
+        }
+    };
+    let natted = merged(&[&gateway, &handshakes(&all, translated)], &Nat::default());
+    assert_eq!(natted.overlooked, BTreeMap::new());
+}

@@ -2,7 +2,10 @@ use std::vec::Vec;
 
 use super::testing::{Wire, by_isn, sightings, summary};
 use crate::{Closing, CoverageGap, EventKind, PointId, Side, Tracker};
-use why504_model::{Interval, Packet, Segment, SeqNumber, Span, TcpTimestamps, Timestamp};
+use why504_model::{
+    Flow, IcmpError, IcmpFamily, Interval, Location, Packet, Segment, SeqNumber, SourceId, Span,
+    TcpTimestamps, Timestamp,
+};
 
 const X: u32 = 1000;
 const Z: u32 = 900_000;
@@ -281,6 +284,51 @@ fn answers_that_were_acknowledged_and_not_captured_are_counted() {
     assert_eq!((coverage.completed, coverage.missed), (1, 1));
     let during = coverage.span.expect("packets");
     assert_eq!(coverage.of(wire.server, during), Err(CoverageGap::Missed));
+}
+
+/// Buffers of several processors are written one after the other.
+#[test]
+fn a_reset_that_was_captured_before_its_syn_belongs_to_it() {
+    let wire = Wire::default();
+    let (syn, reset) = (wire.packet(0, ">S", X, 0), wire.packet(1, "<R.", 0, X + 1));
+    for order in [[&syn, &reset], [&reset, &syn]] {
+        let mut tracker = Tracker::new(PointId(0));
+        for packet in order {
+            tracker.push(packet);
+        }
+        tracker.end();
+        let all = tracker.take();
+        assert!(all.iter().all(|s| s.refusal().is_some()) && all.len() == 1, "{all:?}");
+        let (_, tally) = tracker.finish();
+        assert_eq!((tally.credited, tally.unmatched), (2, 0));
+    }
+}
+
+#[test]
+fn an_icmp_error_that_was_captured_before_its_syn_belongs_to_it() {
+    let wire = Wire::default();
+    let syn = wire.packet(0, ">S", X, 0);
+    let error = Packet::Icmp(IcmpError {
+        time: syn.time() + Span::from_millis(1),
+        location: Location { source: SourceId(0), record: 9 },
+        reporter: wire.server.ip,
+        family: IcmpFamily::V4,
+        kind: 3,
+        code: 13,
+        quoted: Flow { client: wire.client, server: wire.server },
+        quoted_seq: SeqNumber(X),
+    });
+    for order in [[&syn, &error], [&error, &syn]] {
+        let mut tracker = Tracker::new(PointId(0));
+        for packet in order {
+            tracker.push(packet);
+        }
+        tracker.end();
+        let all = tracker.take();
+        assert!(all.len() == 1 && all.iter().all(|s| s.icmp().is_some()), "{all:?}");
+        let (_, tally) = tracker.finish();
+        assert_eq!((tally.credited, tally.unmatched), (2, 0));
+    }
 }
 
 #[test]

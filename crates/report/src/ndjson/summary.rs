@@ -33,6 +33,7 @@ pub(super) struct SummaryLine<'a> {
     clock_offsets: Vec<Offset<'a>>,
     log_clocks: Vec<OfLog<'a>>,
     reliability: Vec<Reliability<'a>>,
+    overlooked: Vec<Overlooked<'a>>,
     nat: Vec<Pair>,
     snat: Vec<Masquerade>,
     isn_rewritten: u64,
@@ -180,6 +181,14 @@ struct Masquerade {
     attempts: u64,
 }
 
+/// Healthy handshakes of a point's own host that others saw, and those of them that it did not.
+#[derive(Serialize)]
+struct Overlooked<'a> {
+    point: &'a str,
+    healthy: u64,
+    missed: u64,
+}
+
 #[derive(Serialize)]
 struct Reliability<'a> {
     near: &'a str,
@@ -237,6 +246,7 @@ pub(super) fn line<'a>(run: &Run<'a>) -> SummaryLine<'a> {
         clock_offsets: offsets(run),
         log_clocks: of_log(run),
         reliability: reliability(run),
+        overlooked: overlooked(run),
         nat: pairs(run),
         snat: run
             .merged
@@ -400,6 +410,19 @@ fn reliability<'a>(run: &Run<'a>) -> Vec<Reliability<'a>> {
             far: captures.point(far),
             healthy,
             seen_at_both: both,
+        })
+        .collect()
+}
+
+fn overlooked<'a>(run: &Run<'a>) -> Vec<Overlooked<'a>> {
+    let captures = run.captures();
+    run.merged
+        .overlooked
+        .iter()
+        .map(|(&home, &(healthy, missed))| Overlooked {
+            point: captures.point(home),
+            healthy,
+            missed,
         })
         .collect()
 }

@@ -251,6 +251,16 @@ pub(super) fn coverage(run: &Run<'_>) -> Vec<String> {
             captures.point(near)
         ));
     }
+    for (&home, &(all, missed)) in &run.merged.overlooked {
+        if missed > 0 {
+            lines.push(format!(
+                "{} missed {} of {} healthy handshakes of its own host that others saw",
+                captures.point(home),
+                grouped(missed),
+                grouped(all),
+            ));
+        }
+    }
     lines
 }
 

@@ -3,7 +3,8 @@
 use super::{heard, late_seen};
 use crate::facts::Foreign;
 use crate::judge::{Need, Row};
-use crate::verdict::Settles::AccessLog;
+use crate::verdict::Settles::{AccessLog, BetterCoverage, Timestamps};
+use crate::which::Which;
 use crate::{Grade, Mechanism, Verdict};
 
 pub(super) static ROWS: &[Row] = &[
@@ -14,7 +15,8 @@ pub(super) static ROWS: &[Row] = &[
         verdict: Verdict::SynLost,
         mechanism: None,
         grade: Grade::Proven,
-        need: Need::Server,
+        // An ICMP error at the client would say more.
+        need: Need::Both,
         alternatives: &[],
         reason: "every SYN left the gateway and none reached the upstream",
     },
@@ -34,7 +36,11 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "reset_in_time",
         applies: |f| {
-            f.both() && f.s().syn_acks > 0 && late_seen(f) && f.late_is_first && f.c().reset_in_time
+            f.both()
+                && f.s().syn_acks > 0
+                && late_seen(f)
+                && f.came == Which::First
+                && f.c().reset_in_time
         },
         when: "both ends captured; the server's first SYN+ACK arrived before nginx can have given up, and the client reset it or the next",
         verdict: Verdict::SynAckLate,
@@ -46,7 +52,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "late_path",
-        applies: |f| f.both() && f.s().syn_acks > 0 && late_seen(f) && f.late_is_first,
+        applies: |f| f.both() && f.s().syn_acks > 0 && late_seen(f) && f.came == Which::First,
         when: "both ends captured; the server's first SYN+ACK arrived, after the deadline",
         verdict: Verdict::SynAckLate,
         mechanism: None,
@@ -57,13 +63,49 @@ pub(super) static ROWS: &[Row] = &[
         reason: "nothing was lost: the first SYN+ACK arrived after nginx had given up",
     },
     Row {
+        name: "repeated_by_time",
+        applies: |f| {
+            f.both() && f.s().syn_acks > 0 && late_seen(f) && f.came == Which::AnotherByTime
+        },
+        when: "both ends captured; without TCP timestamps: the SYN+ACK that came late came at once after one that the server had repeated",
+        verdict: Verdict::SynAckLost,
+        mechanism: None,
+        grade: Grade::Consistent,
+        need: Need::Nothing,
+        alternatives: &[(Verdict::SynAckLate, Timestamps)],
+        reason: "the SYN+ACK that came too late came as a repeated one had just left: those before it were lost, unless one of them was on its way for just as long",
+    },
+    Row {
+        name: "late_untold",
+        applies: |f| f.both() && f.s().syn_acks > 0 && late_seen(f) && f.came == Which::Untold,
+        when: "both ends captured; several SYN+ACKs left in time for the one that came late, and no TCP timestamps tell which of them it is",
+        verdict: Verdict::SynAckLate,
+        mechanism: None,
+        grade: Grade::Consistent,
+        need: Need::Nothing,
+        alternatives: &[(Verdict::SynAckLost, Timestamps)],
+        reason: "a SYN+ACK came after nginx had given up, and not at once after any that had left: one of them was slow; without TCP timestamps nothing tells which",
+    },
+    Row {
+        name: "wrong_ack_unreset",
+        applies: |f| f.both() && f.s().syn_acks > 0 && f.c().wrong_ack_unreset,
+        when: "both ends captured; a SYN+ACK for a number that the client never sent came, and no RST of the client is in its capture",
+        verdict: Verdict::SynAckNotAccepted,
+        mechanism: Some(Mechanism::WrongAck),
+        grade: Grade::Consistent,
+        need: Need::Nothing,
+        alternatives: &[(Verdict::SynAckLost, BetterCoverage)],
+        reason: "the SYN+ACK that came acknowledges a number that this attempt never sent; the capture does not show that the client reset it, so it may be about something else",
+    },
+    Row {
         name: "synack_lost",
         applies: |f| f.both() && f.s().syn_acks > 0,
         when: "both ends captured; the server's point saw the SYN and a SYN+ACK leave in time, the client's did not see it come in time",
         verdict: Verdict::SynAckLost,
         mechanism: None,
         grade: Grade::Proven,
-        need: Need::Client,
+        // A capture at the server that began late shows a repeated SYN+ACK as the first.
+        need: Need::Both,
         alternatives: &[],
         reason: "the SYN arrived, the SYN+ACK left the upstream and never reached the gateway in time",
     },

@@ -195,18 +195,26 @@ pub(super) static ROWS: &[Row] = &[
         verdict: Verdict::Connected,
         mechanism: None,
         grade: Grade::Signature,
-        need: Need::Nothing,
+        // A SYN+ACK that came again would say that the ACK was not taken.
+        need: Need::Server,
         alternatives: &[],
         reason: "the handshake was fine: the timeout is about what came after it",
     },
     Row {
         name: "connected_heard",
-        applies: |f| past_connect(f) && f.both() && f.c().completed && f.s().acked_in_time,
+        applies: |f| {
+            past_connect(f)
+                && f.both()
+                && f.c().completed
+                && f.s().acked_in_time
+                && f.c().syn_acks_after_ack == 0
+        },
         when: "the handshake completed at both points and the SYN+ACK was not repeated",
         verdict: Verdict::Connected,
         mechanism: None,
         grade: Grade::Proven,
-        need: Need::Nothing,
+        // A SYN+ACK that came again would say that the ACK was not taken.
+        need: Need::Server,
         alternatives: &[],
         reason: "the handshake completed at both points: the timeout is about what came after it",
     },

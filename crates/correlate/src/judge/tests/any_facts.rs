@@ -66,6 +66,7 @@ fn end() -> impl Strategy<Value = End> {
                 &mut seen.icmp,
                 &mut seen.wrong_ack,
                 &mut seen.wrong_ack_unstamped,
+                &mut seen.wrong_ack_unreset,
                 &mut seen.held_to_the_last,
                 &mut seen.own_bare_ack,
                 &mut seen.bare_ack_drawn,
@@ -90,12 +91,12 @@ fn end() -> impl Strategy<Value = End> {
             ] {
                 *count = counts.next().unwrap_or_default();
             }
-            End { seen, coverage, acks, exact }
+            End { seen, coverage, slow: coverage, acks, exact }
         },
     )
 }
 
-const BOOLS: usize = 30;
+const BOOLS: usize = 31;
 const COUNTS: usize = 4;
 
 proptest! {
@@ -105,10 +106,11 @@ proptest! {
         server in prop::option::of(end()),
         late in any_of(&LATE),
         asked in any_of(&ASKED),
-        other in prop::collection::vec(any::<bool>(), 12),
+        came in any_of(&[Which::First, Which::Another, Which::AnotherByTime, Which::Untold]),
+        other in prop::collection::vec(any::<bool>(), 11),
     ) {
-        let [never_sent, attempt, no_syn_to_peer, late_is_first, linux_like, server_slow,
-            unpaired_at_server, reliable, other_answer, acked_before, proxied, unresolved] = other[..] else { unreachable!("twelve") };
+        let [never_sent, attempt, no_syn_to_peer, linux_like, server_slow,
+            unpaired_at_server, reliable, other_answer, acked_before, proxied, unresolved] = other[..] else { unreachable!("eleven") };
         let facts = Facts {
             asked,
             never_sent,
@@ -118,7 +120,7 @@ proptest! {
             client,
             server,
             late,
-            late_is_first,
+            came,
             linux_like,
             server_slow,
             unpaired_at_server,
@@ -139,10 +141,10 @@ proptest! {
         }
         let uncovered = |end: Option<End>| end.is_none_or(|end| end.coverage.is_err());
         match judgement.row.need {
-            Need::Client | Need::ClientAcks if uncovered(client) => {
+            Need::Client | Need::ClientAcks | Need::Both if uncovered(client) => {
                 prop_assert!(!judgement.grade.is_sure());
             }
-            Need::Server | Need::ServerAcks if uncovered(server) => {
+            Need::Server | Need::ServerAcks | Need::Both if uncovered(server) => {
                 prop_assert!(!judgement.grade.is_sure());
             }
             _ => {}

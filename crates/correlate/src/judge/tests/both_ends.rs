@@ -68,7 +68,7 @@ pub(super) fn both_ends() -> Vec<Expectation> {
             with(both(), |f| {
                 answered(f);
                 f.late = LateAnswer::OffSchedule;
-                f.late_is_first = true;
+                f.came = Which::First;
             }),
             "late_path",
             Verdict::SynAckLate,
@@ -78,11 +78,48 @@ pub(super) fn both_ends() -> Vec<Expectation> {
             with(both(), |f| {
                 answered(f);
                 f.late = LateAnswer::TheFirst;
-                f.late_is_first = true;
+                f.came = Which::First;
                 at_client(f).reset_in_time = true;
             }),
             "reset_in_time",
             Verdict::SynAckLate,
+            Consistent,
+        ),
+        (
+            // The capture ended soon after the deadline: the SYN+ACK may have been on its way still.
+            with(both(), |f| {
+                answered(f);
+                f.client.as_mut().expect("a client end").slow = Err(CoverageGap::OutsideSpan);
+            }),
+            "synack_lost",
+            Verdict::SynAckLost,
+            Consistent,
+        ),
+        (
+            with(both(), |f| {
+                answered(f);
+                (f.late, f.came) = (LateAnswer::Unknown, Which::AnotherByTime);
+            }),
+            "repeated_by_time",
+            Verdict::SynAckLost,
+            Consistent,
+        ),
+        (
+            with(both(), |f| {
+                answered(f);
+                (f.late, f.came) = (LateAnswer::Unknown, Which::Untold);
+            }),
+            "late_untold",
+            Verdict::SynAckLate,
+            Consistent,
+        ),
+        (
+            with(both(), |f| {
+                answered(f);
+                at_client(f).wrong_ack_unreset = true;
+            }),
+            "wrong_ack_unreset",
+            Verdict::SynAckNotAccepted,
             Consistent,
         ),
         (with(both(), |f| f.server_slow = true), "server_slow", Verdict::SynAckLate, Proven),

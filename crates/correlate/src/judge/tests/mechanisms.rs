@@ -69,7 +69,7 @@ fn what_took_longest_is_named() {
         let left_late = with(both(), |f| (f.server_slow, f.slowest) = (true, leg));
         let came_late = with(both(), |f| {
             at_server(f).syn_acks = 1;
-            (f.late, f.late_is_first, f.slowest) = (LateAnswer::OffSchedule, true, leg);
+            (f.late, f.came, f.slowest) = (LateAnswer::OffSchedule, Which::First, leg);
         });
         for facts in [left_late, came_late] {
             let judgement = judge(&facts);

@@ -5,7 +5,8 @@ use super::*;
 pub(super) fn without_attempt() -> Vec<Expectation> {
     use Grade::{Consistent, Signature};
     let nobody = Facts { asked: Asked::Connect, ..Facts::blank() };
-    let covered = End { seen: Seen::default(), coverage: Ok(()), acks: Ok(()), exact: true };
+    let covered =
+        End { seen: Seen::default(), coverage: Ok(()), slow: Ok(()), acks: Ok(()), exact: true };
     std::vec![
         (with(nobody, |f| f.never_sent = true), "said_by_the_log", Verdict::NoSynSent, Signature,),
         // The question that nobody answered was seen: nothing rests on absence.
