@@ -33,6 +33,12 @@ impl Checksums {
         }
     }
 
+    /// Takes in what other attempts show.
+    pub(crate) fn take_in(&mut self, other: Self) {
+        self.right.extend(other.right);
+        self.taken.extend(other.taken);
+    }
+
     /// Whether a point saw SYNs of this attempt (SYN+ACKs, for the server), and each of them damaged.
     pub(crate) fn all_damaged(&self, sighting: &Sighting, side: Side) -> bool {
         let here = (sighting.point, side);

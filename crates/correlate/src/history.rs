@@ -113,17 +113,32 @@ impl<'a> History<'a> {
 
     /// Takes in what later attempts show.
     fn take_in(&mut self, later: Self) {
-        for (server, mut list) in later.unfinished {
+        // Every field by name, so that none is forgotten.
+        let Self {
+            unfinished,
+            by_server,
+            unpaired: _,
+            quiet,
+            restless,
+            delaying,
+            linux_like,
+            proxied,
+            fronted,
+            checksums,
+        } = later;
+        for (server, mut list) in unfinished {
             self.unfinished.entry(server).or_default().append(&mut list);
         }
-        for (server, mut list) in later.by_server {
+        for (server, mut list) in by_server {
             self.by_server.entry(server).or_default().append(&mut list);
         }
-        self.quiet.extend(later.quiet);
-        self.restless.extend(later.restless);
-        self.delaying.extend(later.delaying);
-        self.linux_like.extend(later.linux_like);
-        self.proxied.extend(later.proxied);
+        self.quiet.extend(quiet);
+        self.restless.extend(restless);
+        self.delaying.extend(delaying);
+        self.linux_like.extend(linux_like);
+        self.proxied.extend(proxied);
+        self.fronted.extend(fronted);
+        self.checksums.take_in(checksums);
     }
 
     /// All facts about one attempt.

@@ -188,7 +188,9 @@ fn refinement(row: &Row, facts: &Facts) -> Option<Mechanism> {
             Leg::Server => Mechanism::ServerSlow,
             Leg::SynAck => Mechanism::LatePath,
         }),
-        Verdict::Connected if facts.acked_before => Some(Mechanism::SynProxy),
+        Verdict::Connected if facts.acked_before || completed_elsewhere(facts) => {
+            Some(Mechanism::SynProxy)
+        }
         Verdict::Connected | Verdict::AckLost if facts.answered_in_place => {
             Some(Mechanism::SynProxy)
         }
@@ -205,6 +207,20 @@ fn refinement(row: &Row, facts: &Facts) -> Option<Mechanism> {
         _ => None,
     });
     of_row.or(facts.rewritten.then_some(Mechanism::IsnRewrite))
+}
+
+/// The client completed a handshake of which the server's point, which covers it, saw the SYN alone:
+/// something on the way answered, and asked the server in vain.
+fn completed_elsewhere(facts: &Facts) -> bool {
+    let (c, s) = (facts.c(), facts.s());
+    c.completed
+        && s.syns > 0
+        && s.syn_acks == 0
+        && s.late_syn_acks == 0
+        && !s.acked_in_time
+        && s.foreign_ack == Foreign::None
+        && facts.reliable
+        && facts.server.is_some_and(|end| end.acks_covered().is_ok())
 }
 
 /// An earlier attempt was half open on the port.

@@ -95,3 +95,26 @@ fn an_attempt_that_the_capture_left_open_says_so() {
     let connected = with(open(Asked::Outcome), |f| at_client(f).completed = true);
     assert_eq!(judge(&connected).mechanism, None);
 }
+
+/// A SYN proxy whose server does not answer: the client's handshake is complete, and of the server's no
+/// more than the SYN is seen.
+#[test]
+fn a_handshake_that_the_server_never_answered_was_completed_by_something_else() {
+    let elsewhere = with(both(), |f| {
+        f.asked = Asked::Read;
+        (at_client(f).syn_acks, at_client(f).completed) = (1, true);
+    });
+    let uncovered = with(elsewhere, |f| {
+        f.server.as_mut().expect("a server end").coverage = Err(CoverageGap::OneDirection);
+    });
+    let answered = with(elsewhere, |f| {
+        (at_server(f).syn_acks, at_server(f).acked_in_time) = (1, true);
+    });
+    for (facts, mechanism) in
+        [(elsewhere, Some(Mechanism::SynProxy)), (uncovered, None), (answered, None)]
+    {
+        let judgement = judge(&facts);
+        assert_eq!((judgement.verdict(), judgement.mechanism), (Verdict::Connected, mechanism));
+    }
+    assert_eq!(judge(&elsewhere).grade, Grade::Consistent, "its own capture may have missed it");
+}
