@@ -68,7 +68,7 @@ pub use rates::{Class, Concentration, Counted, Losses, Rates};
 pub use search::Join;
 pub use skew::{Drift, LogClock};
 pub use threads::{OneThread, Threads};
-pub use timers::{SettledTimer, settle_timers};
+pub use timers::{SettledTimer, USUAL_TIMERS, settle_timers};
 pub use verdict::{Grade, LostPacket, Mechanism, Settles, Verdict};
 pub use view::{Points, Station, ends};
 pub use zone::{ZoneEvidence, zone_evidence};

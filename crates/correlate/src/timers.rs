@@ -26,8 +26,9 @@ use crate::search::Search;
 use crate::view::Points;
 use pool::Pool;
 
-/// Lengths that people set, in milliseconds: nginx's default (60 s) and round numbers.
-const USUAL: [i64; 16] = [
+/// Lengths that people set, in milliseconds: nginx's default (60 s) and round numbers. A timer that nobody
+/// states is taken to be one of these.
+pub const USUAL_TIMERS: [i64; 16] = [
     50, 100, 200, 250, 300, 500, 1000, 1500, 2000, 3000, 5000, 10_000, 15_000, 30_000, 60_000,
     75_000,
 ];
@@ -41,8 +42,9 @@ const STRAY_ONE_IN: usize = 50;
 /// than that: of a thousand simulated incidents of each size and background not one in a thousand is
 /// to be wrong (docs/accuracy.md), which is how this number was found.
 const WRONG_ONE_IN: f64 = 200.0;
-/// Of several lengths that remain, the longest less the shortest.
-const RANGE: Span = Span::from_millis(200);
+/// Of several lengths that remain, the longest less the shortest. Ten lines in whole seconds leave a gap of
+/// some 0.2 s on average (docs/accuracy.md), and 200, 300 and 500 ms stand within 0.3.
+const RANGE: Span = Span::from_millis(300);
 /// The same where one of several stated timers is to be found for a location.
 const OF_A_LOCATION: usize = 10;
 
@@ -124,7 +126,7 @@ fn settle(
         return None;
     }
     let usual = || {
-        let lengths = USUAL.iter().map(|&ms| Span::from_millis(ms));
+        let lengths = USUAL_TIMERS.iter().map(|&ms| Span::from_millis(ms));
         lengths.map(|length| inferred(length, length)).collect()
     };
     let limits: Vec<TimeLimit> = if stated.is_empty() { usual() } else { stated.to_vec() };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use why504_correlate::{ZoneEvidence, settle_timers, zone_evidence};
+use why504_correlate::{USUAL_TIMERS, ZoneEvidence, settle_timers, zone_evidence};
 use why504_model::Span;
 
 use super::world::{Losses, Setting, World};
@@ -25,6 +25,10 @@ struct Counts {
     range: usize,
     wrong: usize,
     unknown: usize,
+    /// Of all usual lengths the data allows the true one alone, even if it were known which attempt is whose.
+    knowable: usize,
+    /// The same of the true timers that are drawn from alone.
+    knowable_of_few: usize,
 }
 
 impl Counts {
@@ -42,8 +46,8 @@ pub(super) fn table(seed: u64, sets: usize) -> (String, bool) {
     let mut text = format!(
         "unknown timer and unknown zone, {sets} incidents each: one upstream, a timeout a second, \
          timers from 100 ms to 60 s\n\
-         | lines | unrelated/s | timer right | in a range of 0.2 s | wrong | unknown | zone right | wrong | unknown |\n\
-         |---|---|---|---|---|---|---|---|---|\n"
+         | lines | unrelated/s | timer right | knowable of 16 | of 12 | in a range of 0.3 s | wrong | unknown | zone right | wrong | unknown |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n"
     );
     let mut sound = true;
     for lines in LINES {
@@ -58,8 +62,10 @@ pub(super) fn table(seed: u64, sets: usize) -> (String, bool) {
             let share = |part| percent(part, sets);
             let _ = writeln!(
                 text,
-                "| {lines} | {background} | {} | {} | {} | {} | {} | {} | {} |",
+                "| {lines} | {background} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 share(timers.right),
+                share(timers.knowable),
+                share(timers.knowable_of_few),
                 share(timers.range),
                 timers.wrong,
                 share(timers.unknown),
@@ -95,6 +101,11 @@ fn incident(
         zone: Span::ZERO,
     };
     let mut world = World::new(&setting, random);
+    let allowed = |lengths: &[i64]| {
+        lengths.iter().filter(|&&ms| world.allows(Span::from_millis(ms))).count() == 1
+    };
+    timers.knowable += usize::from(allowed(&USUAL_TIMERS));
+    timers.knowable_of_few += usize::from(allowed(&TIMERS));
     let mut timeouts = world.timeouts.clone();
     let settled = world.with_points(|points| settle_timers(&mut timeouts, |_| (), points));
     match settled.first().map(|found| found.length) {

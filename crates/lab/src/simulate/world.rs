@@ -19,6 +19,8 @@ use crate::random::Random;
 
 /// The first second of every world.
 const BEGIN: Timestamp = Timestamp::from_parts(1_795_000_000, 0);
+/// A loop with a mean lateness of half a millisecond is later than this once in 20 000 times.
+const LATE_AT_MOST: Span = Span::from_millis(5);
 /// One way over the network.
 const ONE_WAY: Span = Span::from_micros(200);
 /// Copies of a SYN after the first, since it (Linux from 6.5 on, measured).
@@ -150,6 +152,22 @@ impl World {
     /// What became of an attempt of `merged`.
     pub(super) fn fate_of(&self, attempt: usize) -> Option<Verdict> {
         self.fates.get(&self.merged.attempts.get(attempt)?.isn().0).copied()
+    }
+
+    /// Whether a timer of this length can have ended the attempts of all lines, for somebody who knows
+    /// which attempt each line is about: it fired in the second that was logged, and each SYN whose turn
+    /// came before was sent, and none after.
+    pub(super) fn allows(&self, length: Span) -> bool {
+        let by_isn: BTreeMap<u32, &Sighting> =
+            self.merged.attempts.iter().map(|a| (a.isn().0, a.nearest())).collect();
+        let turns = SYN_AGAIN.iter().filter(|&&ms| Span::from_millis(ms) < length).count();
+        self.timeouts.iter().zip(&self.truth).all(|(timeout, isn)| {
+            by_isn.get(isn).is_some_and(|seen| {
+                let fired = seen.first_syn() + length;
+                timeout.logged.widened(LATE_AT_MOST, Span::ZERO).contains(fired)
+                    && seen.syns().count() == 1 + turns
+            })
+        })
     }
 
     /// Whether a case says what became of its attempt.
