@@ -1,9 +1,9 @@
 //! From timeouts and attempts to cases: candidates, assignment, judgement.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use why504_model::{SourceId, Timeout, TimeoutKind};
+use why504_model::{Endpoint, SourceId, Timeout, TimeoutKind};
 
 use crate::absence::{self, ClientHosts};
 use crate::assign::{Assignment, Lines};
@@ -40,7 +40,8 @@ pub fn correlate(
     let claims: Vec<Claim> = timeouts.iter().enumerate().map(claim).collect();
     let rounds = Rounds::new(lines, &claims, threads);
     let history = History::made_by(threads, points);
-    let run = Run { points, search, classes, starts, rounds, history, unzoned };
+    let short = short(timeouts, &rounds, &search);
+    let run = Run { points, search, classes, starts, rounds, history, unzoned, short };
     let judged = threads.map(run.classes.lines(), |lines| {
         let mut ties = Ties::default();
         let lines = lines.into_iter().filter_map(|i| Some((i, timeouts.get(i)?)));
@@ -64,6 +65,34 @@ pub fn correlate(
     found
 }
 
+/// Of so many lines of a log to one upstream one may be without an attempt.
+const SHORT_ONE_IN: usize = 2000;
+
+/// A log, and the upstream that lines of it name.
+type LogAndPeer = (SourceId, Option<Endpoint>);
+
+/// Where more lines of whole seconds than that contradict each other: some of them have no attempt in the
+/// captures, though these cover the moment (a packet filter of the gateway's own dropped the SYN). Such a
+/// line takes the attempt of another one, and that one the next; it shows where the last of them goes
+/// without, and does not where an attempt is left over. So no line among them is sure of its own.
+fn short(timeouts: &[Timeout], rounds: &Rounds, search: &Search<'_>) -> BTreeSet<LogAndPeer> {
+    let mut counts: BTreeMap<LogAndPeer, (usize, usize)> = BTreeMap::new();
+    for (timeout, answer) in timeouts.iter().zip(&rounds.assignments) {
+        if timeout.start.is_some() || !timeout.kind.is_connect_timeout() {
+            continue;
+        }
+        let without = match answer {
+            Assignment::Counted { attempts, unmatched } => !attempts.is_empty() && *unmatched > 0.0,
+            Assignment::Uncounted { contradicted, .. } => *contradicted,
+        };
+        let count = counts.entry((timeout.location.source, timeout.peer)).or_default();
+        count.0 += usize::from(without && search.covers(timeout));
+        count.1 += 1;
+    }
+    let short = counts.into_iter().filter(|(_, (without, all))| without * SHORT_ONE_IN > *all);
+    short.map(|(of, _)| of).collect()
+}
+
 /// All that lines are judged by.
 struct Run<'a> {
     points: Points<'a>,
@@ -73,6 +102,7 @@ struct Run<'a> {
     rounds: Rounds,
     history: History<'a>,
     unzoned: &'a BTreeSet<SourceId>,
+    short: BTreeSet<LogAndPeer>,
 }
 
 impl Run<'_> {
@@ -118,8 +148,15 @@ impl Run<'_> {
         match join.clock {
             LogClock::Unknown => Some(Doubt::Clock),
             _ if by_second_alone(timeout) => Some(Doubt::Address),
+            _ if self.is_short(timeout) => Some(Doubt::Unmatched),
             clock => (!self.starts.agree_near(timeout, clock)).then_some(Doubt::Displaced),
         }
+    }
+
+    /// Whether it may be of the lines whose attempt another one took.
+    fn is_short(&self, timeout: &Timeout) -> bool {
+        let by_second = timeout.start.is_none() && timeout.kind.is_connect_timeout();
+        by_second && self.short.contains(&(timeout.location.source, timeout.peer))
     }
 
     /// The case of a line whose assignments were counted; `None` where all leave it without an attempt.

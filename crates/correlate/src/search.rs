@@ -9,6 +9,7 @@ use why504_model::{Timeout, Timestamp};
 use crate::LogClock;
 use crate::assign::Edge;
 use crate::candidates::{self, Index, Window};
+use crate::deadline::{LONGEST, STALL};
 use crate::pin::ClockPin;
 use crate::view::Points;
 
@@ -51,6 +52,15 @@ impl<'a> Search<'a> {
     pub(crate) fn clocks(&self) -> BTreeMap<PointId, (LogClock, Option<ClockPin>)> {
         let with_pin = |(&point, &clock)| (point, (clock, self.pins.get(&point).copied()));
         self.clocks.iter().map(with_pin).collect()
+    }
+
+    /// Whether some capture holds all of the time in which a line's attempt may have begun.
+    pub(crate) fn covers(&self, timeout: &Timeout) -> bool {
+        let longest = timeout.limits.iter().map(|limit| limit.at_most).max().unwrap_or(LONGEST);
+        let spans = self.coverage.values().filter_map(|coverage| coverage.span);
+        let mut spans =
+            spans.filter(|span| span.start() <= timeout.logged.start() - longest - STALL);
+        spans.any(|span| span.end() >= timeout.logged.end())
     }
 
     /// Whether the capture of a point went on until this moment.

@@ -210,6 +210,25 @@ fn the_order_of_a_workers_lines_tells_a_burst_apart() {
     assert!(answers(&world, &BOTH).iter().all(|(verdict, _)| *verdict == Verdict::Ambiguous));
 }
 
+/// Some SYNs never leave the gateway. Where a line finds another's attempt all the same (a request whose user
+/// went away left one behind), nothing shows that it is not its own, unless other lines of the log go without.
+#[test]
+fn lines_that_go_without_make_all_of_their_log_and_upstream_unsure() {
+    let sure = |one_goes_without: bool| {
+        let mut world = World::watched();
+        for i in 0..30_u16 {
+            let ms = 10_100 + i64::from(i) * 1000;
+            world.answer_lost(ms, 40_000 + i, 5000 + u32::from(i) * 7919);
+            world.timed_out(ms + 300, Some(300));
+            if one_goes_without && i == 5 {
+                world.timed_out(ms + 310, Some(300));
+            }
+        }
+        answers(&world, &BOTH).iter().filter(|(_, grade)| grade.is_sure()).count()
+    };
+    assert_eq!((sure(false), sure(true)), (30, 0));
+}
+
 #[test]
 fn more_lines_than_attempts_are_not_sure() {
     let mut world = World::watched();
