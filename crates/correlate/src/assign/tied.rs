@@ -30,7 +30,8 @@ pub(crate) struct Tied<K> {
     pub(crate) lines: Vec<usize>,
     /// How many attempts fit them.
     pub(crate) attempts: usize,
-    /// Kind -> how many of the lines have an attempt of it: at least, at most. Empty where nobody asked.
+    /// Kind -> how many of the lines have an attempt of it: at least, at most. Empty where nobody asked, or
+    /// the lines cannot have an attempt each.
     pub(crate) bounds: BTreeMap<K, (usize, usize)>,
 }
 
@@ -80,6 +81,11 @@ impl<K: Ord + Copy> Kinds<K> {
     /// At least and at most so many lines have each kind; `lines` are all that share the effort.
     fn bounds(&self, part: &Part, lines: usize) -> BTreeMap<K, (usize, usize)> {
         let all = part.lines.len();
+        // Lines that were assigned in halves, since their order contradicts, may each have an attempt
+        // and not all at once.
+        if Matching::most(part) != Some(all) {
+            return BTreeMap::new();
+        }
         if let [only] = self.all.as_slice() {
             return BTreeMap::from([(*only, (all, all))]);
         }

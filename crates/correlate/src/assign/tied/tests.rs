@@ -61,6 +61,28 @@ fn without_none(bounds: Bounds) -> Bounds {
     bounds.into_iter().filter(|(_, (_, most))| *most > 0).collect()
 }
 
+#[test]
+fn lines_that_cannot_have_an_attempt_each_have_no_bounds() {
+    let line = |attempts: &[usize]| Listed {
+        writer: Writer::default(),
+        edges: attempts
+            .iter()
+            .map(|&attempt| Edge {
+                attempt,
+                end: (Timestamp::default(), Timestamp::default()),
+                penalty: 0,
+                timer: 0,
+            })
+            .collect(),
+    };
+    let bounds = |lines: &[Listed]| {
+        let (part, of) = parts(lines, &[0, 1, 0]);
+        of.bounds(&part, lines.len())
+    };
+    assert_eq!(bounds(&[line(&[0, 1]), line(&[0, 1]), line(&[0, 1])]), Bounds::new());
+    assert_eq!(bounds(&[line(&[0, 1]), line(&[0, 1])]), Bounds::from([(0, (1, 1)), (1, (1, 1))]));
+}
+
 proptest! {
     #[test]
     fn bounds_that_keep_the_order_are_those_of_all_assignments_that_do(
