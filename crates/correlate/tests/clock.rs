@@ -5,7 +5,7 @@
 mod world;
 
 use why504_correlate::{Case, Grade, Verdict};
-use why504_model::{Segment, Span, StartBasis, TimeLimit};
+use why504_model::{Segment, Span, StartBasis};
 use world::{CLIENT_POINT, SERVER_POINT, World, at, start_at};
 
 const BOTH: [u16; 2] = [CLIENT_POINT, SERVER_POINT];
@@ -225,55 +225,4 @@ fn few_refusals_or_many_everywhere_pin_nothing() {
     assert_eq!(pin(&day), None);
     let (sure, wrong) = day.sure();
     assert!(sure > 0 && wrong.is_empty(), "{wrong:?}");
-}
-
-/// By the second alone, a line without an attempt takes its neighbour's, which takes the next one, and
-/// so on to where the order of the log was cut because it contradicts.
-#[test]
-fn lines_without_attempts_and_starts_make_no_verdict_wrong_and_sure() {
-    const TIMERS: [i64; 5] = [300, 500, 1500, 2000, 3000];
-    for (seconds, rate) in [(90, 4), (90, 6)] {
-        let mut world = World::default();
-        for minute in 0..=seconds / 60 + 1 {
-            world.healthy(minute * 60_000 + 500, 60_000, world::upstream());
-        }
-        let mut seed = 504;
-        let mut ends = Vec::new();
-        for i in 0..seconds * rate {
-            let ms = 10_000 + i64::try_from(draw(&mut seed)).expect("31 bits") % (seconds * 1000);
-            let port = 1_024 + u16::try_from(i).expect("few");
-            let isn = u32::try_from(i).expect("few") * 7_919 + 1;
-            let timer = TIMERS[usize::try_from(draw(&mut seed) % 5).expect("small")];
-            let fate = draw(&mut seed);
-            let verdict = match fate % 8 {
-                0 => Verdict::NoSynSent,
-                1..4 => Verdict::SynAckLost,
-                _ => Verdict::SynLost,
-            };
-            let mut sent = |ms| match verdict {
-                Verdict::SynAckLost => world.answer_lost(ms, port, isn),
-                Verdict::SynLost => world.unanswered(ms, port, isn),
-                _ => {}
-            };
-            sent(ms);
-            if timer > 1_020 {
-                sent(ms + 1_020);
-            }
-            ends.push((ms + timer, u32::from(fate % 16 < 8), verdict));
-        }
-        ends.sort_unstable_by_key(|(end, worker, _)| (*end, *worker));
-        for &(end, worker, _) in &ends {
-            let line = world.timed_out(end, Some(300));
-            line.worker = Some(worker);
-            let limit = line.limits[0];
-            let of = |ms| {
-                let length = Span::from_millis(ms);
-                TimeLimit { at_least: length, at_most: length, ..limit }
-            };
-            line.limits = TIMERS.map(of).to_vec();
-        }
-        let truth = ends.iter().map(|(.., verdict)| *verdict).collect();
-        let (_, wrong) = Day { world, truth }.sure();
-        assert_eq!(wrong, [], "{rate} lines a second");
-    }
 }
