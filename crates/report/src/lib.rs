@@ -44,8 +44,8 @@ pub mod verdicts_doc;
 pub use case_id::{case_id, case_ids};
 pub use reset::{Fate, ResetGroup, ResetKey, ResetTotals, SentReset};
 pub use run::{
-    AccessLine, Captures, Http504, InputNote, LogLines, LogText, LogWords, Logged504, PointInfo,
-    Run, SkippedInput, Texts, Totals, TunnelInfo, ZoneInfo,
+    AccessLine, Captures, Http504, InputNote, LogLines, LogText, Logged504, PointInfo, Run,
+    SkippedInput, Texts, Totals, TunnelInfo, ZoneInfo,
 };
 pub use style::Style;
 pub use visible::visible;

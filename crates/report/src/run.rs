@@ -118,27 +118,12 @@ impl Texts for Vec<LogText> {
 
 /// As [`LogText`], of a line that is at hand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields are those of LogText")]
-pub struct LogWords<'a> {
-    pub message: Cow<'a, str>,
-    pub client: Cow<'a, str>,
-    pub server: Cow<'a, str>,
-    pub request: Cow<'a, str>,
-    pub host: Cow<'a, str>,
-}
-
-impl LogWords<'_> {
-    /// The same, of a line that will not be at hand.
-    pub fn into_owned(self) -> LogWords<'static> {
-        let owned = |words: Cow<'_, str>| Cow::Owned(words.into_owned());
-        LogWords {
-            message: owned(self.message),
-            client: owned(self.client),
-            server: owned(self.server),
-            request: owned(self.request),
-            host: owned(self.host),
-        }
-    }
+pub(crate) struct LogWords<'a> {
+    pub(crate) message: Cow<'a, str>,
+    pub(crate) client: Cow<'a, str>,
+    pub(crate) server: Cow<'a, str>,
+    pub(crate) request: Cow<'a, str>,
+    pub(crate) host: Cow<'a, str>,
 }
 
 impl From<LogText> for LogWords<'_> {
