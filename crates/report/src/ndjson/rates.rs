@@ -129,3 +129,22 @@ fn way<'a>(run: &Run<'a>, counted: Counted) -> (&'static str, &'a str, Option<&'
         Counted::Unacknowledged(at) => ("syn_ack_unacknowledged", name(at), None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ClassOf;
+
+    #[test]
+    fn a_class_says_by_what_it_is_one() {
+        for (class, expected) in [
+            (ClassOf::Vlan { value: Some("100".into()) }, r#"{"by":"vlan","value":"100"}"#),
+            (ClassOf::Vlan { value: None }, r#"{"by":"vlan","value":null}"#),
+            (
+                ClassOf::SourcePort { modulus: 4, residue: 3 },
+                r#"{"by":"source_port","modulus":4,"residue":3}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&class).expect("it is plain"), expected);
+        }
+    }
+}

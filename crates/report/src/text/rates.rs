@@ -115,3 +115,28 @@ fn concentrated(found: &Concentration) -> String {
 fn chance(chance: f64) -> String {
     if chance <= 1e-15 { "below 1e-15".to_owned() } else { format!("{chance:.0e}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use why504_model::Vlan;
+
+    #[test]
+    fn a_vlan_is_named_by_its_tags() {
+        let found = |vlan| Concentration {
+            class: Class::Vlan(vlan),
+            within: None,
+            inside: Count { trials: 100, lost: 15 },
+            outside: Count { trials: 300, lost: 1 },
+            chance: 2e-9,
+            looked_at: 4,
+        };
+        let text = concentrated(&found(Some(Vlan { outer: 100, inner: Some(7) })));
+        assert!(
+            text.starts_with("more than chance: connects in VLAN 100.7 lose 15 of 100"),
+            "{text}"
+        );
+        let text = concentrated(&found(None));
+        assert!(text.contains("connects without a VLAN tag lose 15 of 100"), "{text}");
+    }
+}
