@@ -64,6 +64,7 @@ pub use late::LateAnswer;
 pub use outcome::judge_attempt;
 pub use peers::{unseen_peers, virtual_peers};
 pub use pin::ClockPin;
+pub use plain::Plain;
 pub use rates::{Class, Concentration, Counted, Losses, Rates};
 pub use search::Join;
 pub use skew::{Drift, LogClock};

@@ -8,6 +8,7 @@
 use why504_handshake::{Attempt, Closing, CoverageGap, Event, EventKind, Side, Sighting};
 
 use crate::facts::{Asked, End, Facts, Seen};
+use crate::judge::{Judgement, judge};
 use crate::view::Points;
 
 /// The facts about an attempt without a log line, if it is plain and only one point could have seen it.
@@ -21,15 +22,44 @@ pub(crate) fn facts(points: Points<'_>, attempt: &Attempt) -> Option<Facts> {
     if !alone || !is_plain(only) {
         return None;
     }
+    Some(stated(only, points.path.place_of(only).nearer_server()))
+}
+
+/// An attempt that is plain and that only one point could have seen.
+///
+/// Its judgement is the same wherever that point lies (a property says so), so it can be had of the packets
+/// alone, at any time.
+#[derive(Debug)]
+pub struct Plain(Sighting);
+
+impl Plain {
+    /// The attempt if it is plain; else it is handed back.
+    #[expect(clippy::result_large_err, reason = "it is not an error, and is used")]
+    pub fn of(only: Sighting) -> Result<Self, Sighting> {
+        if is_plain(&only) { Ok(Self(only)) } else { Err(only) }
+    }
+
+    /// What the point saw of it.
+    pub const fn sighting(&self) -> &Sighting {
+        &self.0
+    }
+
+    /// What became of it.
+    pub fn judge(&self) -> Judgement {
+        judge(&stated(&self.0, false))
+    }
+}
+
+/// What a plain attempt states.
+fn stated(only: &Sighting, near_server: bool) -> Facts {
     let seen = seen(only);
     let gap = Err(CoverageGap::Empty);
     let end = Some(End { seen, coverage: gap, slow: gap, acks: gap, exact: false });
-    let near_server = points.path.place_of(only).nearer_server();
     let (client, server) = if near_server { (None, end) } else { (end, None) };
-    Some(Facts { asked: Asked::Outcome, attempt: true, client, server, ..Facts::blank() })
+    Facts { asked: Asked::Outcome, attempt: true, client, server, ..Facts::blank() }
 }
 
-/// One SYN, one SYN+ACK that answers it, then ACKs, data and FINs, payload of the server among them.
+/// Whether nothing happened to an attempt that need be thought about: one SYN, one SYN+ACK that answers it, then ACKs, data and FINs, payload of the server among them.
 fn is_plain(sighting: &Sighting) -> bool {
     let ordinary = |event: &Event| match event.kind {
         EventKind::Ack | EventKind::Data | EventKind::Fin => true,
@@ -72,7 +102,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{History, judge};
+    use crate::History;
 
     const ISN: u32 = 7;
     const ANSWER: u32 = 70;
@@ -183,6 +213,12 @@ mod tests {
                 prop_assert_eq!(plain.client.is_some(), asked.client.is_some());
                 prop_assert_eq!(judge(&plain), judge(&asked));
                 prop_assert_eq!(judge(&plain).row.name, "connected_active");
+                for near_server in [false, true] {
+                    let anywhere = judge(&stated(attempt.nearest(), near_server));
+                    let plain = Plain::of(attempt.nearest().clone()).expect("it has facts");
+                    prop_assert_eq!(anywhere, plain.judge());
+                    prop_assert_eq!(anywhere, judge(&asked));
+                }
             }
         }
     }

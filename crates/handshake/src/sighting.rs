@@ -112,14 +112,11 @@ impl Sighting {
     /// the capture missed the SYN+ACK, a sequence number shortly after the ISN must do: what is left
     /// of an older connection on this 4-tuple has another.
     fn takes_the_answer(&self, event: &Event) -> bool {
-        let shortly_after = |number: SeqNumber, base: SeqNumber| {
-            number.distance_from(base.next()) < HANDSHAKE_WINDOW
-        };
         let mut answers = self.syn_acks().peekable();
         event.flags.contains(TcpFlags::ACK)
             && match answers.peek() {
-                Some(_) => answers.any(|answer| shortly_after(event.ack, answer.seq)),
-                None => shortly_after(event.seq, self.isn),
+                Some(_) => answers.any(|answer| is_shortly_after(event.ack, answer.seq)),
+                None => is_shortly_after(event.seq, self.isn),
             }
     }
 
@@ -275,14 +272,34 @@ impl Sighting {
     /// Whether nothing about it is remarkable: one SYN, one SYN+ACK that came before any timer could
     /// have sent it again, one acknowledgement, and no sign of trouble since.
     pub fn is_clean(&self) -> bool {
+        // Asked of every attempt, so it looks at each packet once; a property holds it against the
+        // questions above.
+        let (mut syn, mut answer, mut server_sent) = (None, None, false);
+        for event in &self.events {
+            let again = match (event.side, event.kind) {
+                (Side::Client, EventKind::Syn) => syn.replace(event).is_some(),
+                (Side::Server, EventKind::SynAck) => answer.replace(event).is_some(),
+                _ => false,
+            };
+            if again || event.about.is_some() || event.kind == EventKind::Icmp {
+                return false;
+            }
+            server_sent |=
+                event.side == Side::Server && event.kind != EventKind::Syn && event.payload_len > 0;
+        }
+        let (Some(syn), Some(answer)) = (syn, answer) else { return false };
+        let beyond = answer.ack.distance_from(self.isn.next());
         self.closing != Closing::OpenAtEnd
-            && self.syns().count() == 1
-            && self.syn_acks().count() == 1
-            && self.syn_acks().all(|answer| answer.time.since(self.first_syn()) < NOT_AGAIN_BEFORE)
-            && self.wrong_syn_acks().next().is_none()
-            && self.completed()
-            && self.events.iter().all(|e| e.about.is_none() && e.kind != EventKind::Icmp)
-            && self.server_bytes() > 0
+            && (beyond == 0 || beyond == syn.payload_len)
+            && answer.time.since(syn.time) < NOT_AGAIN_BEFORE
+            && server_sent
+            && self.events.iter().any(|event| {
+                event.side == Side::Client
+                    && matches!(event.kind, EventKind::Ack | EventKind::Data | EventKind::Fin)
+                    && event.time >= answer.time
+                    && event.flags.contains(TcpFlags::ACK)
+                    && is_shortly_after(event.ack, answer.seq)
+            })
     }
 
     /// The letters of its packets in order; see [`Event::letter`].
@@ -297,3 +314,11 @@ impl Sighting {
         beyond == 0 || self.syns().any(|syn| syn.payload_len == beyond)
     }
 }
+
+/// Whether a number belongs to what an end sends or takes right after its first one.
+fn is_shortly_after(number: SeqNumber, first: SeqNumber) -> bool {
+    number.distance_from(first.next()) < HANDSHAKE_WINDOW
+}
+
+#[cfg(test)]
+mod tests;

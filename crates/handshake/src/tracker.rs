@@ -13,7 +13,7 @@ use core::mem;
 use core::net::IpAddr;
 
 use why504_model::{
-    Endpoint, FlowMark, IcmpError, Packet, Segment, SeqNumber, SourceId, Span, TcpFlags, Timestamp,
+    FlowMark, IcmpError, Packet, Segment, SeqNumber, SourceId, Span, TcpFlags, Timestamp,
 };
 
 use crate::{Closing, Coverage, Event, EventKind, PointId, Side, Sighting};
@@ -227,7 +227,8 @@ impl Tracker {
             open.record(Event::of(segment, Side::Server), now);
             return;
         }
-        self.table.open(pair, Open::new(self.point, segment, now));
+        self.table.open(Open::new(self.point, pair, segment, now));
+        self.settle(pair);
         self.replay_strays(segment);
     }
 
@@ -442,10 +443,6 @@ fn repeats_capture(open: &Open, segment: &Segment) -> bool {
 fn acknowledges(ack: SeqNumber, isn: SeqNumber) -> bool {
     ack == isn.next()
 }
-
-/// Server and acknowledgement number: the key under which an unfinished attempt is found when
-/// source NAT has moved the port.
-type Unfinished = (Endpoint, u32);
 
 #[cfg(test)]
 pub(crate) mod testing;

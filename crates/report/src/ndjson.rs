@@ -7,6 +7,7 @@ mod case;
 mod check;
 mod group;
 mod log;
+mod plain;
 mod prepared;
 mod rates;
 mod reset;
@@ -25,6 +26,7 @@ use crate::check::Check;
 use crate::reset::SentReset;
 use crate::run::{Captures, Run};
 pub(crate) use attempt::{connect_time, is_near_miss};
+pub use plain::PlainLines;
 pub use timeout_line::{RawWords, TimeoutLine, TimeoutLines};
 
 /// Most lines are shorter.

@@ -3,6 +3,7 @@
 mod check;
 mod from_captures;
 mod handshakes;
+mod lines;
 mod live;
 mod recipe;
 mod resets;

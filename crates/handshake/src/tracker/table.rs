@@ -1,17 +1,20 @@
 //! The attempts that are open, by 4-tuple.
 
-use alloc::collections::{BTreeMap, VecDeque};
+mod agenda;
+
 use alloc::vec;
 use alloc::vec::Vec;
-use core::hash::{Hash, Hasher};
+use core::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use core::net::IpAddr;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::{Unfinished, acknowledges};
+use super::acknowledges;
+use crate::address::mix;
 use crate::sighting::EVENTS_KEPT;
 use crate::{Closing, Event, EventKind, PointId, Side, Sighting};
+use agenda::{Agenda, Starts};
 use why504_model::{Endpoint, Flow, FlowMark, Segment, SeqNumber, Timestamp};
 
 /// Attempts kept on one 4-tuple. Linux never has more than two alive; a scanner that sends SYNs
@@ -22,29 +25,64 @@ const PER_PAIR: usize = 8;
 const CLEAN: usize = 6;
 
 /// Two endpoints without direction: one look-up serves both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pair(Endpoint, Endpoint);
-
-impl Hash for Pair {
-    /// Every packet of an attempt asks for it: of IPv4 in two numbers instead of eight.
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self(a, b) = self;
-        if let (IpAddr::V4(a), IpAddr::V4(b)) = (a.ip, b.ip) {
-            state.write_u64(u64::from(a.to_bits()) << 32 | u64::from(b.to_bits()));
-        } else {
-            (a.ip, b.ip).hash(state);
-        }
-        state.write_u32(u32::from(a.port) << 16 | u32::from(b.port));
-    }
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair {
+    /// Every packet of an attempt asks for it several times.
+    hash: u64,
+    mark: FlowMark,
+    ends: (Endpoint, Endpoint),
 }
 
 impl Pair {
     pub(super) fn of(a: Endpoint, b: Endpoint) -> Self {
-        if a <= b { Self(a, b) } else { Self(b, a) }
+        let ends = if a <= b { (a, b) } else { (b, a) };
+        let (one, other) = ends;
+        let mut state = FixedState::default().build_hasher();
+        // Of IPv4 in two numbers instead of eight.
+        if let (IpAddr::V4(one), IpAddr::V4(other)) = (one.ip, other.ip) {
+            state.write_u64(u64::from(one.to_bits()) << 32 | u64::from(other.to_bits()));
+        } else {
+            (one.ip, other.ip).hash(&mut state);
+        }
+        state.write_u32(u32::from(one.port) << 16 | u32::from(other.port));
+        Self { hash: state.finish(), mark: FlowMark::of(a, b), ends }
     }
 
-    pub(super) fn mark(self) -> FlowMark {
-        FlowMark::of(self.0, self.1)
+    pub(super) const fn mark(self) -> FlowMark {
+        self.mark
+    }
+}
+
+impl PartialEq for Pair {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.ends == other.ends
+    }
+}
+
+impl Eq for Pair {}
+
+impl Hash for Pair {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// For keys that bring their hash along.
+#[derive(Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        // Not in use: a pair writes one number.
+        self.0 = bytes.iter().fold(self.0, |all, byte| all.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -53,7 +91,7 @@ impl Pair {
 #[derive(Debug)]
 pub(super) struct Followed {
     /// Pairs in the table whose mark has this place. A counter that is full stays full.
-    places: Vec<u16>,
+    places: Vec<u8>,
 }
 
 impl Default for Followed {
@@ -79,7 +117,7 @@ impl Followed {
 
     pub(super) fn remove(&mut self, pair: Pair) {
         if let Some(count) = self.places.get_mut(pair.mark().place(Self::BITS))
-            && *count < u16::MAX
+            && *count < u8::MAX
         {
             *count = count.saturating_sub(1);
         }
@@ -90,16 +128,15 @@ impl Followed {
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) sighting: Sighting,
+    pair: Pair,
     /// When the last packet came, on the clock of the stream.
     last: Timestamp,
-    /// When to look next whether it has expired; its key in `Table::clock`.
-    look: Timestamp,
     serial: u64,
 }
 
 impl Open {
     /// An attempt that begins now, on the clock of the stream.
-    pub(super) fn new(point: PointId, syn: &Segment, now: Timestamp) -> Self {
+    pub(super) fn new(point: PointId, pair: Pair, syn: &Segment, now: Timestamp) -> Self {
         let mut events = Vec::with_capacity(CLEAN);
         events.push(Event::of(syn, Side::Client));
         Self {
@@ -113,8 +150,8 @@ impl Open {
                 closing: Closing::Over,
             },
             last: now,
-            look: now,
             serial: 0,
+            pair,
         }
     }
 
@@ -170,38 +207,86 @@ impl Open {
     }
 }
 
+/// An open attempt: its place in the table and its number, since places are used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ticket {
+    serial: u64,
+    place: u32,
+}
+
+/// The places of the attempts of a pair, oldest first. One more than [`PER_PAIR`] are there for a moment.
+#[derive(Clone, Copy, Debug, Default)]
+struct Queue {
+    places: [u32; PER_PAIR + 1],
+    length: u8,
+}
+
 /// The open attempts. Iteration goes by number of opening, never by hash.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    pairs: HashMap<Pair, VecDeque<Open>, FixedState>,
+    places: Vec<Option<Open>>,
+    free: Vec<u32>,
+    pairs: HashMap<Pair, Queue, BuildHasherDefault<Hashed>>,
     followed: Followed,
-    unfinished: HashMap<Unfinished, Pair, FixedState>,
-    /// (time of the next look, number) -> where it is.
-    clock: BTreeMap<(Timestamp, u64), Pair>,
-    starts: BTreeMap<u64, Timestamp>,
+    unfinished: HashMap<Unfinished, Ticket, FixedState>,
+    agenda: Agenda,
+    starts: Starts,
     serials: u64,
+}
+
+impl Queue {
+    fn places(&self) -> &[u32] {
+        self.places.get(..usize::from(self.length)).unwrap_or_default()
+    }
+
+    /// Whether there was room.
+    fn push(&mut self, place: u32) -> bool {
+        let room = self.places.get_mut(usize::from(self.length));
+        let Some(room) = room else { return false };
+        *room = place;
+        self.length += 1;
+        true
+    }
+
+    fn remove(&mut self, index: usize) -> Option<u32> {
+        let place = *self.places().get(index)?;
+        self.places.copy_within(index + 1.., index);
+        self.length -= 1;
+        Some(place)
+    }
 }
 
 impl Table {
     pub(super) fn len(&self) -> usize {
-        self.starts.len()
+        self.places.len() - self.free.len()
     }
 
     pub(super) fn earliest(&self) -> Option<Timestamp> {
-        // Numbers are given in order of opening, which is the order of time but for small
-        // inversions.
-        self.starts.first_key_value().map(|(_, start)| *start)
+        self.starts.earliest()
     }
 
-    pub(super) fn open(&mut self, pair: Pair, mut open: Open) {
+    /// Whoever opens an attempt takes out what is [answered](Table::remove_answered) or too many next.
+    pub(super) fn open(&mut self, mut open: Open) {
+        let pair = open.pair;
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            // No memory holds four milliards of them.
+            u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
+        });
+        if !self.pairs.entry(pair).or_default().push(place) {
+            self.free.push(place);
+            return;
+        }
         self.serials += 1;
         open.serial = self.serials;
-        self.clock.insert((open.look, open.serial), pair);
-        self.starts.insert(open.serial, open.sighting.first_syn());
-        self.unfinished.insert(unfinished_key(&open.sighting), pair);
+        let ticket = Ticket { serial: open.serial, place };
+        self.agenda.add(open.last, ticket);
+        self.starts.add(open.sighting.first_syn(), ticket);
+        self.unfinished.insert(unfinished_key(&open.sighting), ticket);
         self.followed.add(pair);
-        let queue = self.pairs.entry(pair).or_insert_with(|| VecDeque::with_capacity(1));
-        queue.push_back(open);
+        if let Some(room) = self.places.get_mut(place as usize) {
+            *room = Some(open);
+        }
     }
 
     /// Whether there may be an attempt with this mark; `false` is certain.
@@ -210,48 +295,67 @@ impl Table {
         self.followed.holds(mark)
     }
 
+    /// The places of the attempts of a pair, oldest first.
+    fn of(&self, pair: Pair) -> &[u32] {
+        self.pairs.get(&pair).map(Queue::places).unwrap_or_default()
+    }
+
+    fn look(&self, place: u32) -> Option<&Open> {
+        self.places.get(place as usize)?.as_ref()
+    }
+
+    fn take_up(&mut self, place: u32) -> Option<&mut Open> {
+        self.places.get_mut(place as usize)?.as_mut()
+    }
+
     pub(super) fn count(&self, pair: Pair) -> usize {
-        self.pairs.get(&pair).map_or(0, VecDeque::len)
+        self.of(pair).len()
     }
 
     pub(super) fn at(&mut self, pair: Pair, position: usize) -> Option<&mut Open> {
-        self.pairs.get_mut(&pair)?.get_mut(position)
+        let place = *self.of(pair).get(position)?;
+        self.take_up(place)
     }
 
     /// The attempt of a pair that has no other.
     pub(super) fn only(&mut self, pair: Pair) -> Option<&mut Open> {
-        self.pairs.get_mut(&pair).filter(|queue| queue.len() == 1)?.front_mut()
+        match *self.of(pair) {
+            [place] => self.take_up(place),
+            _ => None,
+        }
     }
 
     /// Whether an attempt of the pair has this packet already, captured once before.
     pub(super) fn has(&self, pair: Pair, segment: &Segment) -> bool {
-        self.pairs.get(&pair).is_some_and(|queue| {
-            queue.iter().any(|open| open.has(&Event::of(segment, open.side_of(segment))))
-        })
+        let mut attempts = self.of(pair).iter().filter_map(|&place| self.look(place));
+        attempts.any(|open| open.has(&Event::of(segment, open.side_of(segment))))
     }
 
     pub(super) fn latest(&mut self, pair: Pair) -> Option<&mut Open> {
-        self.pairs.get_mut(&pair)?.back_mut()
+        let place = *self.of(pair).last()?;
+        self.take_up(place)
     }
 
     /// The open attempt of this flow with this ISN.
     pub(super) fn attempt(&mut self, pair: Pair, flow: Flow, isn: SeqNumber) -> Option<&mut Open> {
-        self.pairs
-            .get_mut(&pair)?
-            .iter_mut()
-            .find(|open| open.sighting.flow == flow && open.sighting.isn == isn)
+        let wanted = |open: &Open| open.sighting.flow == flow && open.sighting.isn == isn;
+        let mut places = self.of(pair).iter();
+        let place = *places.find(|&&place| self.look(place).is_some_and(wanted))?;
+        self.take_up(place)
     }
 
-    /// The place of the newest open attempt of the pair for which `wanted` holds.
+    /// The place in the row of the newest open attempt of the pair for which `wanted` holds.
     pub(super) fn position(&self, pair: Pair, wanted: impl Fn(&Sighting) -> bool) -> Option<usize> {
-        self.pairs.get(&pair)?.iter().rposition(|open| wanted(&open.sighting))
+        let is_wanted = |&place: &u32| self.look(place).is_some_and(|open| wanted(&open.sighting));
+        self.of(pair).iter().rposition(is_wanted)
     }
 
     /// The open attempt towards `server` that `ack` acknowledges, on whatever client port.
     pub(super) fn unfinished(&mut self, server: Endpoint, ack: SeqNumber) -> Option<&mut Open> {
-        let pair = *self.unfinished.get(&(server, ack.0))?;
-        self.pairs.get_mut(&pair)?.iter_mut().find(|open| {
-            open.sighting.flow.server == server
+        let ticket = *self.unfinished.get(&Unfinished(server, ack.0))?;
+        self.take_up(ticket.place).filter(|open| {
+            open.serial == ticket.serial
+                && open.sighting.flow.server == server
                 && acknowledges(ack, open.sighting.isn)
                 && !open.sighting.completed()
         })
@@ -261,75 +365,84 @@ impl Table {
     /// 4-tuple now belongs to the later connection, and what follows is not theirs), and the oldest
     /// of too many.
     pub(super) fn remove_answered(&mut self, pair: Pair) -> Option<Sighting> {
-        let queue = self.pairs.get(&pair)?;
-        let answered = queue.iter().position(Open::answered);
+        let attempts = || self.of(pair).iter().filter_map(|&place| self.look(place));
+        let answered = attempts().position(Open::answered);
         let closing = if answered == Some(0) { Closing::Answered } else { Closing::Over };
-        let place = match answered {
+        let index = match answered {
             Some(_) => 0,
             // The one without news for longest, which need not be the one that began first.
-            None if queue.len() > PER_PAIR => {
-                queue.iter().enumerate().min_by_key(|(_, o)| o.last)?.0
+            None if attempts().count() > PER_PAIR => {
+                attempts().enumerate().min_by_key(|(_, open)| open.last)?.0
             }
             None => return None,
         };
-        self.remove(pair, place).map(|open| open.close(closing))
+        self.remove(pair, index).map(|open| open.close(closing))
     }
 
     /// Takes out an attempt without news since `limit`.
     pub(super) fn expire(&mut self, limit: Timestamp) -> Option<Open> {
         loop {
-            let (&(look, serial), &pair) = self.clock.first_key_value()?;
-            if look > limit {
-                return None;
-            }
-            self.clock.pop_first();
-            let Some(place) = self
-                .pairs
-                .get(&pair)
-                .and_then(|queue| queue.iter().position(|open| open.serial == serial))
+            let (look, ticket) = self.agenda.due(limit)?;
+            let Some(open) = self.look(ticket.place).filter(|open| open.serial == ticket.serial)
             else {
                 continue;
             };
-            let open = self.at(pair, place)?;
             // In order of the last news, whenever that is looked at.
-            if open.last <= look {
-                return self.remove(pair, place);
+            if open.last > look {
+                self.agenda.add(open.last, ticket);
+                continue;
             }
-            open.look = open.last;
-            let look = open.look;
-            self.clock.insert((look, serial), pair);
+            let pair = open.pair;
+            let index = self.of(pair).iter().position(|place| *place == ticket.place)?;
+            return self.remove(pair, index);
         }
     }
 
-    fn remove(&mut self, pair: Pair, place: usize) -> Option<Open> {
+    fn remove(&mut self, pair: Pair, index: usize) -> Option<Open> {
         let queue = self.pairs.get_mut(&pair)?;
-        let open = queue.remove(place)?;
-        self.followed.remove(pair);
-        if queue.is_empty() {
+        let place = queue.remove(index)?;
+        if queue.length == 0 {
             self.pairs.remove(&pair);
         }
-        self.starts.remove(&open.serial);
-        self.clock.remove(&(open.look, open.serial));
+        let open = self.places.get_mut(place as usize)?.take()?;
+        self.free.push(place);
+        self.followed.remove(pair);
         let key = unfinished_key(&open.sighting);
-        if self.unfinished.get(&key) == Some(&pair) {
+        if self.unfinished.get(&key).is_some_and(|ticket| ticket.serial == open.serial) {
             self.unfinished.remove(&key);
         }
+        let (open_now, places) = (self.len(), &self.places);
+        let is_open = |ticket: Ticket| {
+            let there = places.get(ticket.place as usize).and_then(Option::as_ref);
+            there.is_some_and(|open| open.serial == ticket.serial)
+        };
+        self.agenda.sweep(open_now, is_open);
+        self.starts.sweep(open_now, is_open);
         Some(open)
     }
 
     /// All that is open, in order of opening.
     pub(super) fn drain(&mut self) -> Vec<Open> {
-        let mut all: Vec<Open> =
-            self.pairs.drain().flat_map(|(_, queue)| queue.into_iter()).collect();
+        let mut all: Vec<Open> = self.places.drain(..).flatten().collect();
         all.sort_by_key(|open| open.serial);
-        self.followed = Followed::default();
-        self.clock.clear();
-        self.starts.clear();
-        self.unfinished.clear();
+        *self = Self { serials: self.serials, ..Self::default() };
         all
     }
 }
 
 fn unfinished_key(sighting: &Sighting) -> Unfinished {
-    (sighting.flow.server, sighting.isn.next().0)
+    Unfinished(sighting.flow.server, sighting.isn.next().0)
+}
+
+/// Server and acknowledgement number: the key under which an unfinished attempt is found when
+/// source NAT has moved the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Unfinished(Endpoint, u32);
+
+impl Hash for Unfinished {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self(server, ack) = self;
+        state.write_u64(mix(server.ip));
+        state.write_u64(u64::from(server.port) << 32 | u64::from(*ack));
+    }
 }

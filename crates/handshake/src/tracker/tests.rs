@@ -3,7 +3,7 @@ use std::vec::Vec;
 use super::testing::{Wire, by_isn, sightings, summary};
 use crate::{Closing, CoverageGap, EventKind, PointId, Side, Tracker};
 use why504_model::{
-    Flow, IcmpError, IcmpFamily, Interval, Location, Packet, Segment, SeqNumber, SourceId, Span,
+    Endpoint, Flow, IcmpError, IcmpFamily, Interval, Location, Packet, Segment, SeqNumber, SourceId, Span,
     TcpTimestamps, Timestamp,
 };
 
@@ -37,6 +37,48 @@ fn a_repeated_syn_is_the_same_attempt() {
     ]);
     assert_eq!(summary(&all), [(X, "SSS".into(), Closing::OpenAtEnd)]);
     assert_eq!(all[0].syns().count(), 3);
+}
+
+/// A scanner that is never answered: each SYN of one 4-tuple is an attempt of its own, and only the
+/// latest few are held, however many come.
+#[test]
+fn a_scanner_pushes_out_its_own_oldest_attempts() {
+    let wire = Wire::default();
+    let mut tracker = Tracker::new(PointId(0));
+    for i in 0..40 {
+        tracker.push(&wire.packet(i64::from(i) * 10, ">S", X + 1000 * i, 0));
+    }
+    assert_eq!(tracker.open(), 8);
+    let closed = tracker.take();
+    let gone: Vec<u32> = closed.iter().map(|sighting| sighting.isn.0).collect();
+    assert_eq!(gone, (0..32).map(|i| X + 1000 * i).collect::<Vec<_>>());
+    assert!(closed.iter().all(|sighting| sighting.closing == Closing::Over));
+    assert_eq!(tracker.earliest_open(), Some(wire.packet(320, ">S", 0, 0).time()));
+}
+
+/// The lists of what is open hold what has closed for a while: it changes nothing.
+#[test]
+fn what_has_closed_is_swept_out() {
+    let wire = Wire::default();
+    let mut tracker = Tracker::new(PointId(0));
+    let on = |port: u16| Wire { client: Endpoint { port, ..wire.client }, ..wire };
+    tracker.push(&on(1).packet(0, ">S", X, 0));
+    for port in 2..6000 {
+        let ms = i64::from(port);
+        for packet in [
+            on(port).packet(ms, ">S", X, 0),
+            on(port).packet(ms, "<S.", Y, X + 1),
+            on(port).packet(ms, ">P.", X + 1, Y + 1),
+            on(port).packet(ms, "<P.", Y + 1, X + 101),
+        ] {
+            tracker.push(&packet);
+        }
+        assert_eq!(tracker.earliest_open(), Some(on(1).packet(0, ">S", 0, 0).time()));
+    }
+    assert_eq!((tracker.open(), tracker.take().len()), (1, 5998));
+    tracker.push(&on(7000).packet(136_000, ">S", X, 0));
+    assert_eq!(tracker.take().len(), 1);
+    assert_eq!(tracker.earliest_open(), Some(on(7000).packet(136_000, ">S", 0, 0).time()));
 }
 
 /// The founding write-up's exchange as the server's side sees it: SYN x, SYN+ACKs in vain, SYN z on

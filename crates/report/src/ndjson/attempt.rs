@@ -105,14 +105,25 @@ impl AttemptLine<'_> {
         line.serialize_field("points", &SeenAt(&self.object))?;
         line.serialize_field("synack_count", &syn_acks)?;
         line.serialize_field("connect_time", &connect_time(attempt).map(Span::as_secs_f64))?;
-        line.serialize_field("verdict", judgement.verdict().name())?;
-        line.serialize_field("mechanism", &judgement.mechanism.map(Mechanism::name))?;
-        line.serialize_field("grade", judgement.grade.name())?;
-        line.serialize_field("near_miss", &self.near_miss)?;
-        line.serialize_field("reason", &reason::of_judgement(judgement))?;
-        line.serialize_field("evidence", &self.evidence)?;
-        line.end()
+        judged(judgement, self.near_miss, &self.evidence, out)
     }
+}
+
+/// The fields from the verdict on, and the end of the object.
+pub(super) fn judged(
+    judgement: &Judgement,
+    near_miss: bool,
+    evidence: &[Evidence<'_>],
+    out: &mut Vec<u8>,
+) -> serde_json::Result<()> {
+    let mut line = Prepared::go_on(out);
+    line.serialize_field("verdict", judgement.verdict().name())?;
+    line.serialize_field("mechanism", &judgement.mechanism.map(Mechanism::name))?;
+    line.serialize_field("grade", judgement.grade.name())?;
+    line.serialize_field("near_miss", &near_miss)?;
+    line.serialize_field("reason", &reason::of_judgement(judgement))?;
+    line.serialize_field("evidence", evidence)?;
+    line.end()
 }
 
 /// The names of the points that saw the attempt, in order of its way.
@@ -185,7 +196,11 @@ pub(super) fn tunnel(tunnel: &TunnelInfo) -> Tunnel {
 /// From the first SYN to the acknowledgement that made the connection, at the point nearest the
 /// client that saw it.
 pub(crate) fn connect_time(attempt: &Attempt) -> Option<Span> {
-    let seen = attempt.sightings().find(|s| s.completed())?;
+    connect_time_at(attempt.sightings().find(|s| s.completed())?)
+}
+
+/// The same at one point that saw both.
+pub(super) fn connect_time_at(seen: &Sighting) -> Option<Span> {
     Some(seen.third_ack()?.time.since(seen.first_syn()))
 }
 

@@ -18,6 +18,11 @@ impl<'a> Prepared<'a> {
     pub(super) fn begin(out: &'a mut Vec<u8>) -> Self {
         Self { out, before: b'{' }
     }
+
+    /// The further fields of an object of which some are written.
+    pub(super) fn go_on(out: &'a mut Vec<u8>) -> Self {
+        Self { out, before: b',' }
+    }
 }
 
 impl SerializeStruct for Prepared<'_> {

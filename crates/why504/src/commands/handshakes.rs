@@ -6,14 +6,17 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use rayon::Scope;
 use rayon::prelude::*;
 use why504_capture::Envelope;
-use why504_correlate::{History, Judgement, Losses, Points, Rates, Verdict, judge_attempt};
-use why504_handshake::{Attempt, Coverage, Merged, Nat, PointId, Sighting, Tracker};
+use why504_correlate::{History, Judgement, Losses, Plain, Points, Rates, Verdict, judge_attempt};
+use why504_handshake::{Attempt, Coverage, Merged, Nat, Path, PointId, Sighting, Tracker};
 use why504_model::Packet;
-use why504_report::{Captures as Rendering, Style, ndjson, text};
+use why504_report::ndjson::{self, PlainLines};
+use why504_report::{Captures as Rendering, Style, text};
 
 use super::from_captures;
+use super::lines::{self, Line, Queue, Text};
 use super::live::Live;
 use crate::args::{Format, Handshakes};
 use crate::captures::{self, Captures, Follower, Keep};
@@ -87,8 +90,11 @@ fn whole(
             let judgement = judge_attempt(points, &history, attempt);
             renderer.render(points, (&all.coverage, &tunnels), attempt, &judgement)
         };
-        let lines: Vec<Line> = attempts.par_iter().with_min_len(FOR_ONE_CORE).map(render).collect();
-        lines.into_iter().try_for_each(|line| printer.print(line))?;
+        let lines: Vec<Made> = attempts.par_iter().with_min_len(FOR_ONE_CORE).map(render).collect();
+        for line in lines {
+            let Made { verdict, text } = line;
+            printer.print(verdict, &text?)?;
+        }
     }
     let losses = Rates::of_run(points, &healthy).losses(points);
     Ok((all, merged, losses))
@@ -102,16 +108,24 @@ fn stream(
     printer: &mut Printer<'_>,
 ) -> io::Result<(Captures, Vec<Losses>)> {
     let id = captures::point_id(0);
-    let mut one = OnePoint {
-        live: Live::new(),
-        rates: Rates::default(),
-        tunnels: Noted::default(),
-        printer,
-        result: Ok(()),
-    };
-    let point = captures::follow(id, files.to_vec(), complaints, &mut one);
-    let OnePoint { live, mut rates, result, .. } = one;
-    result?;
+    let renderer = printer.renderer;
+    let (point, live, mut rates) = rayon::in_place_scope(|scope| {
+        let mut one = OnePoint {
+            live: Live::new(),
+            rates: Rates::default(),
+            tunnels: Noted::default(),
+            queue: Queue::default(),
+            scope,
+            renderer: &renderer,
+            printer,
+            result: Ok(()),
+        };
+        let point = captures::follow(id, files.to_vec(), complaints, &mut one);
+        let OnePoint { live, rates, mut queue, printer, result, .. } = one;
+        result?;
+        queue.finish(&renderer, |verdict, text| printer.print(verdict, text))?;
+        io::Result::Ok((point, live, rates))
+    })?;
     let mut captures = Captures::of_one(id, point, live.path);
     let healthy = captures.take_healthy();
     let coverage = captures.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
@@ -125,15 +139,18 @@ fn stream(
 }
 
 /// The only capture point.
-struct OnePoint<'a, 'b> {
+struct OnePoint<'a, 'scope, 'b> {
     live: Live<Line>,
     rates: Rates,
     tunnels: Noted,
+    queue: Queue,
+    scope: &'a Scope<'scope>,
+    renderer: &'scope Renderer<'scope>,
     printer: &'a mut Printer<'b>,
     result: io::Result<()>,
 }
 
-impl Follower for OnePoint<'_, '_> {
+impl Follower for OnePoint<'_, '_, '_> {
     fn tunnelled(&mut self, packet: &Packet, envelope: &Envelope) {
         self.tunnels.note(packet, envelope);
     }
@@ -145,21 +162,27 @@ impl Follower for OnePoint<'_, '_> {
     }
 }
 
-impl OnePoint<'_, '_> {
+impl OnePoint<'_, '_, '_> {
     fn go_on(&mut self, closed: Vec<Sighting>, tracker: &Tracker) -> io::Result<()> {
-        let Self { live, rates, tunnels, printer, .. } = self;
-        let renderer = printer.renderer;
+        let Self { live, rates, tunnels, queue, scope, renderer, printer, .. } = self;
         // The only point saw it: what else that point covers does not matter here.
         let covered = BTreeMap::new();
         let render = |points: Points<'_>, attempt: &Attempt, judgement: &Judgement| {
-            renderer.render(points, (&covered, tunnels.found()), attempt, judgement)
+            let made = renderer.render(points, (&covered, tunnels.found()), attempt, judgement);
+            Line::Made(made.verdict, made.text)
         };
-        let judged = live.go_on(closed, tracker, render, |doubtful, line| {
+        let mut due = Vec::new();
+        let plain = |attempts: Vec<Plain>| queue.make(attempts, *renderer, scope);
+        let judged = live.go_on(closed, tracker, plain, render, |doubtful, line| {
             if let Some(attempt) = doubtful {
                 rates.count_at_one_point(attempt);
             }
-            printer.print(line)
+            due.push(line);
+            Ok(())
         })?;
+        for line in due {
+            queue.print(line, *renderer, |verdict, text| printer.print(verdict, text))?;
+        }
         if let Some(until) = judged {
             tunnels.forget(until);
         }
@@ -183,9 +206,9 @@ impl Printer<'_> {
         }
     }
 
-    fn print(&mut self, line: Line) -> io::Result<()> {
-        *self.ended.entry(line.verdict).or_default() += 1;
-        self.out.write_all(&line.text?)
+    fn print(&mut self, verdict: Verdict, text: &[u8]) -> io::Result<()> {
+        *self.ended.entry(verdict).or_default() += 1;
+        self.out.write_all(text)
     }
 }
 
@@ -199,7 +222,7 @@ struct Renderer<'a> {
 }
 
 /// An attempt as it is printed.
-struct Line {
+struct Made {
     verdict: Verdict,
     text: io::Result<Box<[u8]>>,
 }
@@ -211,7 +234,7 @@ impl Renderer<'_> {
         (coverage, tunnels): (&BTreeMap<PointId, Coverage>, &Found),
         attempt: &Attempt,
         judgement: &Judgement,
-    ) -> Line {
+    ) -> Made {
         let rendering = Rendering {
             sources: self.sources,
             points: self.infos,
@@ -230,7 +253,34 @@ impl Renderer<'_> {
             }
             Format::Ndjson => ndjson::attempt(&rendering, attempt, judgement, &mut text),
         };
-        Line { verdict: judgement.verdict(), text: written.map(|()| text.as_slice().into()) }
+        Made { verdict: judgement.verdict(), text: written.map(|()| text.as_slice().into()) }
+    }
+}
+
+impl lines::Write for Renderer<'_> {
+    fn lines(&self, attempts: &[Plain]) -> io::Result<Text> {
+        let mut made = Text::default();
+        let (path, coverage) = (Path::default(), BTreeMap::new());
+        let (offsets, tunnels) = (BTreeMap::new(), Found::new());
+        let captures = Rendering {
+            sources: self.sources,
+            points: self.infos,
+            path: &path,
+            coverage: &coverage,
+            offsets: &offsets,
+            tunnels: &tunnels,
+        };
+        let mut lines = PlainLines::new(&captures, captures::point_id(0))?;
+        for attempt in attempts {
+            let judgement = attempt.judge();
+            match self.format {
+                // Healthy, as in `render`.
+                Format::Text => {}
+                Format::Ndjson => lines.write(attempt, &judgement, &mut made.text)?,
+            }
+            made.lines.push((judgement.verdict(), made.text.len()));
+        }
+        Ok(made)
     }
 }
 

@@ -1,15 +1,14 @@
 //! A stream of attempts that are judged as soon as no other can come before them, and forgotten.
 //!
-//! A clean attempt is judged and rendered when it closes, while it is in the cache: what came before it
-//! means nothing to it. What is held of it is what was made of it. Besides, what is open is held, what
-//! waits for that in its order (up to a number), and what ended badly in the last minutes, since a bare
-//! ACK may still speak of it.
+//! A clean attempt is judged and rendered when it closes: what came before it means nothing to it. What is
+//! held of it is what was made of it. Besides, what is open is held, what waits for that in its order (up to
+//! a number), and what ended badly in the last minutes, since a bare ACK may still speak of it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::mem;
 
-use why504_correlate::{History, Judgement, Points, judge_attempt};
+use why504_correlate::{History, Judgement, Plain, Points, judge_attempt};
 use why504_handshake::{Attempt, Merged, Path, Sighting, Tracker};
 use why504_model::{Flow, Span, Timestamp};
 
@@ -62,18 +61,19 @@ impl<T> Live<T> {
     }
 
     /// Takes attempts that have closed, judges those before which no other can come any more, and hands
-    /// what `render` makes of them to `each`, in order of their first SYN, with those that were not clean.
+    /// what `plain` makes of the plain ones and `render` of the others to `each`, in order of their first SYN, with those that were not clean.
     /// Where one that is open keeps too many waiting, clean ones go before it. Returns, now and then, the
     /// time before which no attempt can begin any more that was not judged.
-    pub(super) fn go_on(
+    pub(super) fn go_on<I: Iterator<Item = T>>(
         &mut self,
         closed: Vec<Sighting>,
         tracker: &Tracker,
+        plain: impl FnOnce(Vec<Plain>) -> I,
         render: impl Fn(Points<'_>, &Attempt, &Judgement) -> T,
         mut each: impl FnMut(Option<&Attempt>, T) -> io::Result<()>,
     ) -> io::Result<Option<Timestamp>> {
         self.since += closed.len();
-        self.take(closed, tracker, &render);
+        self.take(closed, tracker, plain, &render);
         // When nothing is open, the capture may be over.
         if self.since < AT_ONCE && tracker.open() > 0 {
             return Ok(None);
@@ -98,19 +98,28 @@ impl<T> Live<T> {
         Ok(Some(until))
     }
 
-    fn take(
+    fn take<I: Iterator<Item = T>>(
         &mut self,
         closed: Vec<Sighting>,
         tracker: &Tracker,
+        plain: impl FnOnce(Vec<Plain>) -> I,
         render: &impl Fn(Points<'_>, &Attempt, &Judgement) -> T,
     ) {
         let (history, merged) = (History::default(), Merged::default());
         let coverage = BTreeMap::from([(captures::point_id(0), tracker.coverage())]);
+        let (mut keys, mut plains) = (Vec::new(), Vec::new());
         for sighting in closed {
             self.path.learn(&sighting);
             self.taken += 1;
             let key = (sighting.first_syn(), sighting.flow, sighting.isn.0, self.taken);
-            let attempt = Attempt::from(sighting);
+            let attempt = match Plain::of(sighting) {
+                Ok(plain) => {
+                    keys.push(key);
+                    plains.push(plain);
+                    continue;
+                }
+                Err(sighting) => Attempt::from(sighting),
+            };
             let closed = if attempt.nearest().is_clean() {
                 let points = Points { path: &self.path, coverage: &coverage, merged: &merged };
                 let judgement = judge_attempt(points, &history, &attempt);
@@ -120,6 +129,7 @@ impl<T> Live<T> {
             };
             self.closed.insert(key, closed);
         }
+        self.closed.extend(keys.into_iter().zip(plain(plains).map(Closed::Clean)));
     }
 
     /// Hands over the attempts whose first SYN came before `until`.
@@ -242,7 +252,10 @@ mod tests {
             live.since = AT_ONCE;
             let mut ports = Vec::new();
             let port = |_: Points<'_>, attempt: &Attempt, _: &Judgement| attempt.flow().client.port;
-            let judged = live.go_on(tracker.take(), &tracker, port, |_, port| {
+            let plain = |plains: Vec<Plain>| {
+                plains.into_iter().map(|plain| plain.sighting().flow.client.port)
+            };
+            let judged = live.go_on(tracker.take(), &tracker, plain, port, |_, port| {
                 ports.push(port);
                 Ok(())
             });

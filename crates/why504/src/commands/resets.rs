@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 
 use why504_capture::Envelope;
-use why504_correlate::{Judgement, Points};
+use why504_correlate::{Judgement, Plain, Points};
 use why504_handshake::{Attempt, Path, Reset, ResetWatch, Sighting, Tracker};
 use why504_model::{Endpoint, Packet, Timestamp};
 use why504_report::{
@@ -186,7 +186,8 @@ impl Stream<'_, '_> {
         self.waiting.extend(self.watch.take());
         let fates = &mut self.fates;
         let fate = |_: Points<'_>, _: &Attempt, judgement: &Judgement| Fate::from(judgement);
-        let judged = self.live.go_on(closed, tracker, fate, |doubtful, fate| {
+        let plain = |plains: Vec<Plain>| plains.into_iter().map(|plain| Fate::from(&plain.judge()));
+        let judged = self.live.go_on(closed, tracker, plain, fate, |doubtful, fate| {
             if let Some(attempt) = doubtful {
                 fates.learn(attempt, fate);
             }
