@@ -14,13 +14,10 @@ use why504_model::{FlowMark, Location, Packet, SourceId, Timestamp};
 
 use crate::block::{Block, Content, Frame};
 use crate::decode::packet;
-use crate::glance::{Glance, Hosts, plain_segment};
+use crate::glance::{Glance, plain_segment};
+use crate::recent::Recent;
 use crate::tally::DecodeTally;
 use crate::tunnel::Envelope;
-
-/// Pairs of hosts that are remembered as gathered, by the place of their hash: 2^9 of 48 octets stay
-/// in the fastest cache.
-const RECENT_BITS: u32 = 9;
 
 /// What a block holds. One digest is used again and again for blocks of the same file in their order:
 /// it remembers what it has gathered before, and its memory.
@@ -41,7 +38,22 @@ pub struct Digest {
     latest: Option<Timestamp>,
     /// How many notes and packets were handed over.
     done: (usize, usize),
-    recent: Vec<Option<(Hosts, i64)>>,
+    recent: Recent,
+}
+
+/// What is counted of plain segments one by one, and told when all were seen.
+#[derive(Debug)]
+struct Plain {
+    first: Timestamp,
+    last: Timestamp,
+    /// See [`Gathered::unmarked`].
+    unmarked: bool,
+}
+
+impl Default for Plain {
+    fn default() -> Self {
+        Self { first: Timestamp::MAX, last: Timestamp::MIN, unmarked: false }
+    }
 }
 
 /// What the plain segments of a block show as a whole.
@@ -82,6 +94,7 @@ impl Digest {
     pub fn read(&mut self, block: Block, source: SourceId) {
         self.clear();
         self.source = source;
+        let mut plain = Plain::default();
         let mut records = block.records();
         loop {
             let at = block.len() - records.octets_left();
@@ -90,22 +103,43 @@ impl Digest {
                 self.tally.count_unusable(&record.content);
                 continue;
             };
-            let Some(time) = self.tally.time_of(&frame) else { continue };
             let place = (at, record.number.saturating_sub(block.first_frame()));
-            match plain_segment(&frame) {
-                Some(glance) => self.plain(place, &glance, time),
-                None => self.unusual(place, &frame, time, record.number),
+            if let Some(time) = frame.time
+                && let Some(glance) = plain_segment(&frame)
+            {
+                self.plain(place, &glance, time, &mut plain);
+            } else if let Some(time) = self.tally.time_of(&frame) {
+                self.unusual(place, &frame, time, record.number, &mut plain);
             }
         }
+        self.tell(&plain);
         self.block = Some(block);
     }
 
+    /// What was counted of the plain segments.
+    fn tell(&mut self, plain: &Plain) {
+        if self.notes.is_empty() {
+            return;
+        }
+        self.tally.plain_segments(self.notes.len(), (plain.first, plain.last));
+        self.latest = self.latest.max(Some(plain.last));
+        self.gathered.span = Some((plain.first, plain.last));
+        self.gathered.unmarked = plain.unmarked;
+    }
+
     /// A frame at which a glance is not enough.
-    fn unusual(&mut self, place: (usize, u64), frame: &Frame<'_>, time: Timestamp, number: u64) {
+    fn unusual(
+        &mut self,
+        place: (usize, u64),
+        frame: &Frame<'_>,
+        time: Timestamp,
+        number: u64,
+        plain: &mut Plain,
+    ) {
         let location = Location { source: self.source, record: number };
         match packet(frame, time, location, &mut self.tally) {
             Ok(Packet::Tcp(segment)) if segment.flags.is_plain() => {
-                self.plain(place, &Glance::of(&segment), time);
+                self.plain(place, &Glance::of(&segment), time, plain);
             }
             Ok(packet) => {
                 self.tally.count_packet(&packet);
@@ -124,35 +158,22 @@ impl Digest {
     }
 
     #[inline]
-    fn plain(&mut self, (at, index): (usize, u64), glance: &Glance, time: Timestamp) {
-        self.tally.tcp += 1;
-        self.latest = self.latest.max(Some(time));
+    fn plain(
+        &mut self,
+        (at, index): (usize, u64),
+        glance: &Glance,
+        time: Timestamp,
+        plain: &mut Plain,
+    ) {
+        (plain.first, plain.last) = (plain.first.min(time), plain.last.max(time));
+        plain.unmarked |= glance.flags.is_unmarked();
         // A block is far shorter than 4 GiB.
         let at = u32::try_from(at).unwrap_or(u32::MAX);
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         self.notes.push(Note { at, index, mark: glance.mark });
-        self.gather(glance, time);
-    }
-
-    /// Gathers what the segment shows, unless the like was gathered before.
-    #[inline]
-    fn gather(&mut self, glance: &Glance, time: Timestamp) {
-        let gathered = &mut self.gathered;
-        gathered.unmarked |= glance.flags.is_unmarked();
-        gathered.span = Some(match gathered.span {
-            None => (time, time),
-            Some((first, last)) => (first.min(time), last.max(time)),
-        });
-        if self.recent.is_empty() {
-            self.recent.resize(1 << RECENT_BITS, None);
-        }
-        let talk = Some((glance.hosts, time.minute()));
-        if let Some(before) = self.recent.get_mut(glance.hosts.place(RECENT_BITS))
-            && *before != talk
-        {
-            *before = talk;
+        if self.recent.is_new(glance.hosts, time) {
             let (from, to) = glance.hosts.addresses();
-            gathered.talks.push((from, to, time));
+            self.gathered.talks.push((from, to, time));
         }
     }
 

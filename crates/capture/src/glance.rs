@@ -21,12 +21,13 @@ pub(crate) struct Glance {
     pub(crate) flags: TcpFlags,
 }
 
-/// Sender and receiver, in a form that is quickly compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Hosts {
-    from: u128,
-    to: u128,
-    v6: bool,
+/// Sender and receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hosts {
+    /// IPv4.
+    V4 { from: u32, to: u32 },
+    /// IPv6.
+    V6 { from: u128, to: u128 },
 }
 
 /// How an IPv4 header without options begins.
@@ -71,9 +72,11 @@ fn in_ipv4(packet: &[u8]) -> Option<Glance> {
         && ip[9] == TCP
         && fragment & FRAGMENTED == 0
         && total >= 20 + TCP_OCTETS;
-    let from = u128::from(u32::from_be_bytes([ip[12], ip[13], ip[14], ip[15]]));
-    let to = u128::from(u32::from_be_bytes([ip[16], ip[17], ip[18], ip[19]]));
-    if ordinary { in_tcp(tcp, Hosts { from, to, v6: false }) } else { None }
+    let from = u32::from_be_bytes([ip[12], ip[13], ip[14], ip[15]]);
+    let to = u32::from_be_bytes([ip[16], ip[17], ip[18], ip[19]]);
+    let (source, destination, flags) = if ordinary { in_tcp(tcp)? } else { return None };
+    let mark = FlowMark::of_bits((from.into(), source), (to.into(), destination));
+    Some(Glance { hosts: Hosts::V4 { from, to }, mark, flags })
 }
 
 #[inline]
@@ -88,19 +91,21 @@ fn in_ipv6(packet: &[u8]) -> Option<Glance> {
     let (from, to) = addresses.split_first_chunk::<16>()?;
     let from = u128::from_be_bytes(*from);
     let to = u128::from_be_bytes(*to.first_chunk::<16>()?);
-    in_tcp(tcp, Hosts { from, to, v6: true })
+    let (source, destination, flags) = in_tcp(tcp)?;
+    let mark = FlowMark::of_bits((from, source), (to, destination));
+    Some(Glance { hosts: Hosts::V6 { from, to }, mark, flags })
 }
 
+/// Both ports and the flags.
 #[inline]
-fn in_tcp(tcp: &[u8; 14], hosts: Hosts) -> Option<Glance> {
+fn in_tcp(tcp: &[u8; 14]) -> Option<(u16, u16, TcpFlags)> {
     let flags = TcpFlags(tcp[13]);
     if !flags.is_plain() || tcp[12] >> 4 < TCP_WORDS {
         return None;
     }
     let source = u16::from_be_bytes([tcp[0], tcp[1]]);
     let destination = u16::from_be_bytes([tcp[2], tcp[3]]);
-    let mark = FlowMark::of_bits((hosts.from, source), (hosts.to, destination));
-    Some(Glance { hosts, mark, flags })
+    Some((source, destination, flags))
 }
 
 impl Glance {
@@ -108,9 +113,9 @@ impl Glance {
     pub(crate) fn of(segment: &Segment) -> Self {
         let hosts = match (segment.source.ip, segment.destination.ip) {
             (IpAddr::V4(from), IpAddr::V4(to)) => {
-                Hosts { from: from.to_bits().into(), to: to.to_bits().into(), v6: false }
+                Hosts::V4 { from: from.to_bits(), to: to.to_bits() }
             }
-            (from, to) => Hosts { from: bits(from), to: bits(to), v6: true },
+            (from, to) => Hosts::V6 { from: bits(from), to: bits(to) },
         };
         let mark = FlowMark::of(segment.source, segment.destination);
         Self { hosts, mark, flags: segment.flags }
@@ -128,16 +133,13 @@ fn bits(ip: IpAddr) -> u128 {
 impl Hosts {
     /// Sender and receiver.
     pub(crate) fn addresses(self) -> (IpAddr, IpAddr) {
-        let ip = |bits: u128| match u32::try_from(bits) {
-            Ok(bits) if !self.v6 => IpAddr::V4(Ipv4Addr::from_bits(bits)),
-            _ => IpAddr::V6(Ipv6Addr::from_bits(bits)),
-        };
-        (ip(self.from), ip(self.to))
-    }
-
-    /// A place in a table of 2^`bits`; the two directions have two.
-    #[inline]
-    pub(crate) fn place(self, bits: u32) -> usize {
-        FlowMark::of_bits((self.from, 0), (self.to, 1)).place(bits)
+        match self {
+            Self::V4 { from, to } => {
+                (Ipv4Addr::from_bits(from).into(), Ipv4Addr::from_bits(to).into())
+            }
+            Self::V6 { from, to } => {
+                (Ipv6Addr::from_bits(from).into(), Ipv6Addr::from_bits(to).into())
+            }
+        }
     }
 }

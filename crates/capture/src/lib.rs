@@ -43,6 +43,7 @@ mod net;
 mod pcap;
 mod pcapng;
 mod reader;
+mod recent;
 mod summary;
 mod tally;
 mod tcp;

@@ -12,6 +12,7 @@ use why504_model::{Damage, Diagnostic, Location, SourceId};
 use crate::block::Block;
 use crate::container::{recognise, refused_by_name};
 use crate::input::{Input, Window};
+use crate::summary::CUT_OFF;
 use crate::{CaptureError, CaptureSummary, Container};
 use walk::{Records, Run, Stop, Walk};
 
@@ -30,7 +31,6 @@ pub struct CaptureReader<R> {
     input: Input<R>,
     walk: Walk,
     source: SourceId,
-    still_growing: bool,
     finished: bool,
     /// Octets to come that are of no interest.
     skipping: u64,
@@ -68,23 +68,7 @@ impl<R: Read> CaptureReader<R> {
         if let Container::Pcap(_) = container {
             summary.octets = input.skip(crate::pcap::FILE_HEADER_BYTES as u64);
         }
-        Ok(Self {
-            input,
-            walk,
-            source,
-            still_growing: false,
-            finished: false,
-            skipping: 0,
-            summary,
-        })
-    }
-
-    /// Says that the file is being written while it is read: an incomplete last record is then what
-    /// is to be expected, a [`Damage::Note`] and not [`Damage::Partial`].
-    #[must_use]
-    pub fn still_growing(mut self, growing: bool) -> Self {
-        self.still_growing = growing;
-        self
+        Ok(Self { input, walk, source, finished: false, skipping: 0, summary })
     }
 
     /// The next run of whole records with at least one frame in it; `None` at the end of the file or
@@ -221,15 +205,11 @@ impl<R: Read> CaptureReader<R> {
     /// The file is over inside a record that takes `need` octets from here.
     fn end_inside(&mut self, need: u64) {
         let have = self.input.bytes().len();
-        let (damage, why) = if self.still_growing {
-            (Damage::Note, "the file is still being written")
-        } else {
-            (Damage::Partial, "the file was cut off, or is still being written")
-        };
-        let message =
-            format!("the last record is incomplete: {need} octets needed, {have} there; {why}");
         self.summary.truncated = true;
-        self.report(damage, message);
+        self.report(
+            Damage::Partial,
+            format!("the last record is incomplete: {need} octets needed, {have} there; {CUT_OFF}"),
+        );
         self.end();
     }
 

@@ -1,8 +1,11 @@
 //! What is known of a capture file once its record headers have been walked.
 
-use why504_model::Diagnostic;
+use why504_model::{Damage, Diagnostic};
 
 use crate::{Container, Interface};
+
+/// Why the last record of a file may be incomplete, as far as the file tells.
+pub(crate) const CUT_OFF: &str = "the file was cut off, or is still being written";
 
 /// A capture file as a whole. Times and packet counters come from the frames: see
 /// [`DecodeTally`](crate::DecodeTally).
@@ -36,5 +39,16 @@ impl CaptureSummary {
             .iter()
             .filter_map(|interface| interface.drops.dropped())
             .reduce(u64::saturating_add)
+    }
+
+    /// Says that the file was seen to grow: an incomplete last record is then what is to be expected, a
+    /// [`Damage::Note`] and not [`Damage::Partial`].
+    pub fn still_growing(&mut self) {
+        for diagnostic in &mut self.diagnostics {
+            if let Some(found) = diagnostic.message.strip_suffix(CUT_OFF) {
+                diagnostic.message = format!("{found}the file is still being written");
+                diagnostic.damage = Damage::Note;
+            }
+        }
     }
 }

@@ -108,6 +108,13 @@ impl DecodeTally {
         frame.time
     }
 
+    /// Counts so many segments with the earliest and the latest of their times.
+    pub(crate) fn plain_segments(&mut self, count: usize, (first, last): (Timestamp, Timestamp)) {
+        self.tcp = self.tcp.saturating_add(count as u64);
+        self.see(first);
+        self.see(last);
+    }
+
     /// Counts one frame that became no packet.
     pub(crate) fn count(&mut self, unused: Unused) {
         let counter = match unused {

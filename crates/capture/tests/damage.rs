@@ -123,13 +123,17 @@ fn a_growing_file_may_end_in_half_a_record() {
     let file = pcap(ByteOrder::Little, 0xa1b2_3c4d, 1, &[shot.clone(), shot]);
     for (growing, damage) in [(true, Damage::Note), (false, Damage::Partial)] {
         let reader = CaptureReader::new(&file[..file.len() - 9], SourceId(0)).expect("a capture");
-        let summary = reader.still_growing(growing).finish();
+        let mut summary = reader.finish();
+        if growing {
+            summary.still_growing();
+        }
         assert_eq!((summary.frames, summary.truncated), (1, true));
         assert_eq!(summary.diagnostics.len(), 1);
         assert_eq!(summary.diagnostics[0].damage, damage);
         assert_eq!(summary.diagnostics[0].offset, Some(24 + 16 + 60));
         let message = &summary.diagnostics[0].message;
         assert!(message.contains("76 octets needed, 67 there"), "{message}");
+        assert_eq!(message.contains("cut off"), !growing, "{message}");
     }
 }
 

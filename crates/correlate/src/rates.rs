@@ -125,7 +125,9 @@ impl Rates {
         for server in healthy.servers() {
             let Some(behind) = behind(points, nearest, server) else { continue };
             for counted in at_one_point(nearest) {
-                ways.entry(counted).or_default().insert(server);
+                if tells(points, counted, server) {
+                    ways.entry(counted).or_default().insert(server);
+                }
             }
             let mut near = nearest;
             for far in behind {
@@ -145,8 +147,8 @@ impl Rates {
         let mut covered: BTreeMap<Counted, (Vec<Cell>, u64)> = BTreeMap::new();
         for (&(counted, nearest), trials) in &self.trials {
             let of_way = covered.entry(counted).or_default();
-            let cells = trials.cells().into_iter();
-            of_way.0.extend(cells.filter(|cell| covers(points, counted, nearest, cell)));
+            let covers = |time, server| covers(points, counted, nearest, (time, server));
+            of_way.0.extend(trials.cells_where(covers));
             of_way.1 = of_way.1.saturating_add(trials.beyond());
         }
         let some = |losses: &Losses| losses.all.trials > 0;
@@ -188,7 +190,7 @@ impl Losses {
     }
 }
 
-/// What one point alone can tell. Which of the two it can is known when all was read: see [`covers`].
+/// What one point alone can tell. Which of the two it can is known when all was read: see [`tells`].
 const fn at_one_point(point: PointId) -> [Counted; 2] {
     [Counted::Unanswered(point), Counted::Unacknowledged(point)]
 }
@@ -218,20 +220,30 @@ fn behind(points: Points<'_>, nearest: PointId, server: Endpoint) -> Option<Vec<
     Some(further.filter(seeing).collect())
 }
 
-/// Whether the points on both ends of a way would have seen the packets of a cell, from its first
-/// SYN on until the last could have been answered.
-fn covers(points: Points<'_>, counted: Counted, nearest: PointId, cell: &Cell) -> bool {
-    let near_server = |point| points.path.place(point, cell.server.ip).nearer_server();
-    let tells = match counted {
+/// Whether the points on both ends of a way would have seen the packets to a server, from the first
+/// SYN of a time on until the last could have been answered.
+fn covers(
+    points: Points<'_>,
+    counted: Counted,
+    nearest: PointId,
+    (time, server): (Interval, Endpoint),
+) -> bool {
+    let during = Interval::new(time.start(), time.end() + MISSED_AFTER);
+    tells(points, counted, server)
+        && counted.points().all(|point| {
+            let there = points.at_point(nearest, point, during);
+            let server = points.server_behind(server, point);
+            points.coverage.get(&point).is_some_and(|coverage| coverage.of(server, there).is_ok())
+        })
+}
+
+/// Whether the point can tell what is counted of the attempts to a server: what one point alone tells
+/// depends on the end that it lies near.
+fn tells(points: Points<'_>, counted: Counted, server: Endpoint) -> bool {
+    let near_server = |point| points.path.place(point, server.ip).nearer_server();
+    match counted {
         Counted::Syn(..) | Counted::SynAck(..) => true,
         Counted::Unanswered(point) => !near_server(point),
         Counted::Unacknowledged(point) => near_server(point),
-    };
-    let during = Interval::new(cell.time.start(), cell.time.end() + MISSED_AFTER);
-    tells
-        && counted.points().all(|point| {
-            let there = points.at_point(nearest, point, during);
-            let server = points.server_behind(cell.server, point);
-            points.coverage.get(&point).is_some_and(|coverage| coverage.of(server, there).is_ok())
-        })
+    }
 }

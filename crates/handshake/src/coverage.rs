@@ -46,6 +46,8 @@ pub struct Coverage {
     activity: HashMap<(IpAddr, i64), Directions, FixedState>,
     hosts: BTreeMap<IpAddr, BTreeSet<u16>>,
     ports_seen: usize,
+    /// Servers that are in `hosts` already, each at the place of its hash: every SYN names one.
+    asked: Vec<Option<Endpoint>>,
     /// Sender, receiver and minute of recent packets, each at the place of its hash: what is here
     /// is in `activity` already.
     recent: Vec<Option<(IpAddr, IpAddr, i64)>>,
@@ -211,6 +213,15 @@ impl Coverage {
     }
 
     fn port(&mut self, server: Endpoint) {
+        if self.asked.is_empty() {
+            self.asked.resize(1 << RECENT_BITS, None);
+        }
+        let here = place(spread(mix(server.ip) ^ u64::from(server.port)), RECENT_BITS);
+        if let Some(before) = self.asked.get_mut(here)
+            && before.replace(server) == Some(server)
+        {
+            return;
+        }
         if self.ports_seen < PORTS_KEPT
             && self.hosts.entry(server.ip).or_default().insert(server.port)
         {

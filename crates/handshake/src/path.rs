@@ -166,29 +166,26 @@ impl Place {
 
 impl From<&Sighting> for Place {
     fn from(sighting: &Sighting) -> Self {
-        let from_server = sighting
-            .events
-            .iter()
-            .find(|e| e.side == Side::Server && e.kind != EventKind::Icmp)
-            .map(|e| hops(e.ttl));
-        let answer = sighting.syn_acks().next();
+        let mut from_server = sighting.events.iter().filter(|e| e.side == Side::Server);
+        let (mut syns, mut answers) = (sighting.syns(), sighting.syn_acks());
+        let (syn, answer) = (syns.next(), answers.next());
         // With repeated SYNs it is not plain which of them was answered.
-        let once = sighting.syns().count() == 1 && sighting.syn_acks().count() == 1;
-        let gaps = answer.filter(|_| once).map(|answer| {
-            let there = answer.time.since(sighting.first_syn());
+        let once = syns.next().is_none() && answers.next().is_none();
+        let gaps = syn.zip(answer).filter(|_| once).map(|(syn, answer)| {
+            let there = answer.time.since(syn.time);
             (there, sighting.third_ack().map(|ack| ack.time.since(answer.time)))
         });
         // A host's SYN echoes nothing (RFC 7323 section 3.2). The SYN of Linux's SYN proxy echoes what
         // the client's ACK did (nf_synproxy_core.c, synproxy_send_server_syn), and comes from there.
         let own = |e: &&Event| e.timestamps.is_none_or(|stamps| stamps.echo == 0);
-        let syn = sighting.syns().next().map(|e| hops(e.ttl));
+        let hops_of_syn = syn.map(|e| hops(e.ttl));
         let later = sighting.events.iter().filter(|e| e.side == Side::Client);
         // A stack may give its RSTs another time to live than its connections.
         let mut later = later.filter(|e| !matches!(e.kind, EventKind::Syn | EventKind::Rst));
         Self {
-            client_hops: sighting.syns().next().filter(own).map(|e| hops(e.ttl)),
-            relayed: syn.is_some_and(|syn| later.any(|e| hops(e.ttl) != syn)),
-            server_hops: from_server,
+            client_hops: syn.filter(own).map(|e| hops(e.ttl)),
+            relayed: hops_of_syn.is_some_and(|syn| later.any(|e| hops(e.ttl) != syn)),
+            server_hops: from_server.find(|e| e.kind != EventKind::Icmp).map(|e| hops(e.ttl)),
             to_server: gaps.map(|(there, _)| there),
             to_client: gaps.and_then(|(_, back)| back),
         }

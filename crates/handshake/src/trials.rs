@@ -9,11 +9,14 @@
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 use core::net::IpAddr;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use why504_model::{Endpoint, Flow, Interval, Span, Timestamp, Vlan};
+
+use crate::address::mix;
 
 /// Cells kept, of some 270 octets each: what a hash table of 2^14 places takes, 4.5 MB.
 const CELLS: usize = (1 << 14) / 8 * 7;
@@ -73,7 +76,18 @@ pub struct Trials {
 }
 
 /// Number of the slice since the epoch, server, client, VLAN.
-type Key = (i64, Endpoint, IpAddr, Option<Vlan>);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key(i64, Endpoint, IpAddr, Option<Vlan>);
+
+impl Hash for Key {
+    /// Every attempt asks for one.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self(slice, server, client, vlan) = *self;
+        state.write_u64(mix(server.ip) ^ mix(client).rotate_left(32));
+        state.write_u64(slice.cast_unsigned() << 16 ^ u64::from(server.port));
+        vlan.hash(state);
+    }
+}
 
 #[derive(Clone, Debug, Default)]
 struct Tally {
@@ -175,7 +189,7 @@ impl Tally {
 impl Trials {
     /// Counts a connect that began at `at`.
     pub fn count(&mut self, at: Timestamp, flow: Flow, vlan: Option<Vlan>, outcome: Outcome) {
-        let key = (self.slice(at), flow.server, flow.client.ip, vlan);
+        let key = Key(self.slice(at), flow.server, flow.client.ip, vlan);
         match self.tally(key) {
             Some(tally) => tally.count(flow.client.port, outcome),
             None => self.beyond = self.beyond.saturating_add(1),
@@ -188,11 +202,11 @@ impl Trials {
         self.beyond = self.beyond.saturating_add(other.beyond);
         // In order: which of too many cells find no room must not depend on hashes.
         let mut cells: Vec<(&Key, &Tally)> =
-            other.cells.iter().filter(|((_, server, ..), _)| wanted(*server)).collect();
+            other.cells.iter().filter(|(Key(_, server, ..), _)| wanted(*server)).collect();
         cells.sort_unstable_by_key(|(key, _)| **key);
-        for ((slice, server, client, vlan), tally) in cells {
+        for (Key(slice, server, client, vlan), tally) in cells {
             let slice = slice >> (self.exponent - other.exponent).min(63);
-            match self.tally((slice, *server, *client, *vlan)) {
+            match self.tally(Key(slice, *server, *client, *vlan)) {
                 Some(mine) => mine.absorb(tally),
                 None => self.beyond = self.beyond.saturating_add(tally.all.trials.into()),
             }
@@ -201,10 +215,16 @@ impl Trials {
 
     /// The counts, in order of time, server and client.
     pub fn cells(&self) -> Vec<Cell> {
+        self.cells_where(|_, _| true)
+    }
+
+    /// Those of times and servers that are `wanted`.
+    pub fn cells_where(&self, wanted: impl Fn(Interval, Endpoint) -> bool) -> Vec<Cell> {
         let mut cells: Vec<Cell> = self
             .cells
             .iter()
-            .map(|(&(slice, server, client, vlan), tally)| Cell {
+            .filter(|(key, _)| wanted(self.time_of(key.0), key.1))
+            .map(|(&Key(slice, server, client, vlan), tally)| Cell {
                 time: self.time_of(slice),
                 server,
                 client,
@@ -220,7 +240,7 @@ impl Trials {
 
     /// The servers that were asked, in order.
     pub fn servers(&self) -> BTreeSet<Endpoint> {
-        self.cells.keys().map(|(_, server, ..)| *server).collect()
+        self.cells.keys().map(|Key(_, server, ..)| *server).collect()
     }
 
     /// Trials that found no room: there were more pairs of hosts than are kept.
@@ -245,8 +265,8 @@ impl Trials {
             return;
         };
         self.exponent = exponent;
-        for ((slice, server, client, vlan), tally) in core::mem::take(&mut self.cells) {
-            let key = (slice >> shift.min(63), server, client, vlan);
+        for (Key(slice, server, client, vlan), tally) in core::mem::take(&mut self.cells) {
+            let key = Key(slice >> shift.min(63), server, client, vlan);
             self.cells.entry(key).or_default().absorb(&tally);
         }
     }

@@ -8,7 +8,7 @@ mod feed;
 use std::io::Read;
 
 use why504_capture::{CaptureReader, CaptureSummary, DecodeTally, Digest, Gathered, Picker};
-use why504_ingest::{Source, open, open_anywhere};
+use why504_ingest::{Codec, Source, open, open_anywhere};
 use why504_model::{Damage, SourceId, Timestamp};
 
 use crate::inputs::Kind;
@@ -136,9 +136,19 @@ impl<'a> PointStream<'a> {
     fn close(&mut self, file: FileStream<'a>) {
         self.frames.merge(&file.tally);
         let mut summary = file.feed.finish();
+        if summary.truncated && has_grown(file.source) {
+            summary.still_growing();
+        }
         summary.diagnostics.extend(file.tally.diagnostics(file.source.id));
         self.closed.push((file.source, summary));
     }
+}
+
+/// Whether a file is longer than when it was found: somebody writes it, so half a record at its end is no
+/// damage. One that nothing was added to in that time may be written as well; that is not known.
+fn has_grown(source: &Source<Kind>) -> bool {
+    let now = std::fs::metadata(source.file());
+    source.codec == Codec::Plain && now.is_ok_and(|now| now.len() > source.size)
 }
 
 impl<'a> FileStream<'a> {
@@ -188,5 +198,41 @@ impl<'a> FileStream<'a> {
             self.tally.merge(&now.tally);
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::io::Write;
+
+    use super::*;
+    use crate::captures::{Keep, read};
+    use crate::exit::Outcome;
+    use crate::inputs::Inputs;
+    use crate::points::Point;
+
+    /// The capture is read while tcpdump writes it: up to the last whole record, and that is all there is
+    /// to say. One that nobody adds to is cut off, for all that is known.
+    #[test]
+    fn half_a_record_of_a_file_that_grows_is_no_damage() {
+        let head = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x01\0\0\0";
+        let record =
+            [&1_u32.to_le_bytes()[..], &[0; 4], &60_u32.to_le_bytes(), &60_u32.to_le_bytes()];
+        let record = [record.concat(), vec![0; 60]].concat();
+        for (added, outcome) in [(10, Outcome::Complete), (0, Outcome::Damaged)] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("gw.pcap");
+            fs::write(&path, [&head[..], &record, &record[..30]].concat()).expect("a file");
+            let mut complaints = Complaints::default();
+            let inputs = Inputs::find(&[path.clone()], &[], <_>::default(), &mut complaints);
+            let mut file = OpenOptions::new().append(true).open(&path).expect("the file");
+            file.write_all(&record[30..30 + added]).expect("room");
+            let files: Vec<_> = inputs.of(Kind::Capture).collect();
+            let point = Point { name: "gw".to_owned(), files: vec![0] };
+            let captures = read(&[point], &files, Keep::Remarkable, &mut complaints);
+            assert_eq!(captures.points[0].frames.frames(), 1);
+            assert_eq!(complaints.outcome(), outcome, "{added} octets were added");
+        }
     }
 }

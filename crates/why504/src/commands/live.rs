@@ -28,8 +28,8 @@ const WAITING: usize = 1 << 15;
 /// What is held of a stream of attempts, of which a `T` is made for each.
 pub(super) struct Live<T> {
     pub(super) path: Path,
-    /// Closed and not yet handed over, by first SYN; the number tells apart what nothing else does.
-    closed: BTreeMap<(Timestamp, Flow, u32, u64), Closed<T>>,
+    /// Closed and not yet handed over; in order when [judged](Live::judge), since they come nearly in order.
+    closed: Vec<Waiting<T>>,
     /// How many of them may wait for one that is open.
     waiting_most: usize,
     taken: u64,
@@ -37,6 +37,15 @@ pub(super) struct Live<T> {
     since: usize,
     /// Judged, did not end well, and still able to explain a bare ACK.
     remembered: VecDeque<Attempt>,
+}
+
+/// First SYN, who asked whom, ISN, and a number that tells apart what nothing else does.
+type Key = (Timestamp, Flow, u32, u64);
+
+/// An attempt that has closed, and its place among the others.
+struct Waiting<T> {
+    key: Key,
+    closed: Closed<T>,
 }
 
 /// An attempt that has closed.
@@ -52,7 +61,7 @@ impl<T> Live<T> {
     pub(super) fn new() -> Self {
         Self {
             path: Path::new([captures::point_id(0)]),
-            closed: BTreeMap::new(),
+            closed: Vec::new(),
             waiting_most: WAITING,
             taken: 0,
             since: 0,
@@ -82,17 +91,15 @@ impl<T> Live<T> {
         let until = tracker.earliest_open().unwrap_or(Timestamp::MAX);
         self.judge(until, tracker, &render, &mut each)?;
         while self.closed.len() > self.waiting_most {
-            let clean = |_: &_, closed: &mut Closed<T>| matches!(closed, Closed::Clean(_));
-            let passing = self.closed.extract_if(.., clean).take(AT_ONCE);
-            let mut none = true;
-            for (_, closed) in passing {
-                none = false;
-                if let Closed::Clean(made) = closed {
+            let clean = |waiting: &mut Waiting<T>| matches!(waiting.closed, Closed::Clean(_));
+            let passing: Vec<_> = self.closed.extract_if(.., clean).take(AT_ONCE).collect();
+            if passing.is_empty() {
+                break;
+            }
+            for waiting in passing {
+                if let Closed::Clean(made) = waiting.closed {
                     each(None, made)?;
                 }
-            }
-            if none {
-                break;
             }
         }
         Ok(Some(until))
@@ -127,9 +134,10 @@ impl<T> Live<T> {
             } else {
                 Closed::Doubtful(Box::new(attempt))
             };
-            self.closed.insert(key, closed);
+            self.closed.push(Waiting { key, closed });
         }
-        self.closed.extend(keys.into_iter().zip(plain(plains).map(Closed::Clean)));
+        let made = plain(plains).map(Closed::Clean);
+        self.closed.extend(keys.into_iter().zip(made).map(|(key, closed)| Waiting { key, closed }));
     }
 
     /// Hands over the attempts whose first SYN came before `until`.
@@ -140,22 +148,20 @@ impl<T> Live<T> {
         render: &impl Fn(Points<'_>, &Attempt, &Judgement) -> T,
         each: &mut impl FnMut(Option<&Attempt>, T) -> io::Result<()>,
     ) -> io::Result<()> {
-        loop {
-            let mut due = Vec::new();
-            while due.len() < AT_ONCE
-                && let Some(first) = self.closed.first_entry()
-                && first.key().0 < until
-            {
-                due.push(first.remove_entry());
-            }
-            let Some(((last, ..), _)) = due.last() else { return Ok(()) };
+        self.closed.sort_by_key(|waiting| waiting.key);
+        let count = self.closed.partition_point(|waiting| waiting.key.0 < until);
+        let mut due: VecDeque<Waiting<T>> = self.closed.drain(..count).collect();
+        while !due.is_empty() {
+            let some: Vec<_> = due.drain(..due.len().min(AT_ONCE)).collect();
             // What is open will ask for what is remembered from before it.
-            let now = (*last).min(until);
+            let now = some.last().map_or(until, |last| last.key.0.min(until));
             while self.remembered.front().is_some_and(|a| a.first_syn() < now - REMEMBERED) {
                 self.remembered.pop_front();
             }
-            self.judge_some(due.into_iter().map(|(_, closed)| closed), tracker, render, each)?;
+            let some = some.into_iter().map(|waiting| waiting.closed);
+            self.judge_some(some, tracker, render, each)?;
         }
+        Ok(())
     }
 
     fn judge_some(
