@@ -34,7 +34,6 @@ pub struct Plain(Sighting);
 
 impl Plain {
     /// The attempt if it is plain; else it is handed back.
-    #[expect(clippy::result_large_err, reason = "it is not an error, and is used")]
     pub fn of(only: Sighting) -> Result<Self, Sighting> {
         if is_plain(&only) { Ok(Self(only)) } else { Err(only) }
     }
