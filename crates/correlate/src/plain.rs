@@ -58,7 +58,8 @@ fn stated(only: &Sighting, near_server: bool) -> Facts {
     Facts { asked: Asked::Outcome, attempt: true, client, server, ..Facts::blank() }
 }
 
-/// Whether nothing happened to an attempt that need be thought about: one SYN, one SYN+ACK that answers it, then ACKs, data and FINs, payload of the server among them.
+/// Whether nothing happened to an attempt that need be thought about: one SYN, one SYN+ACK that answers
+/// it, then ACKs, data and FINs, payload of the server among them.
 fn is_plain(sighting: &Sighting) -> bool {
     let ordinary = |event: &Event| match event.kind {
         EventKind::Ack | EventKind::Data | EventKind::Fin => true,

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use proptest::prelude::*;
 use why504_correlate::Plain;
 use why504_handshake::{Closing, Event, EventKind, Path, PointId, Side, Sighting};
-use why504_model::{Endpoint, Flow, Location, SeqNumber, Span, TcpFlags, Timestamp};
+use why504_model::{Checksum, Endpoint, Flow, Location, SeqNumber, Span, TcpFlags, Timestamp};
 use why504_report::{Captures, PointInfo, ndjson};
 
 fn event(time: Timestamp, side: Side, kind: EventKind, flags: u8, numbers: (u32, u32)) -> Event {
@@ -22,8 +22,11 @@ fn event(time: Timestamp, side: Side, kind: EventKind, flags: u8, numbers: (u32,
         ip_id: None,
         ttl: 64,
         payload_len: if kind == EventKind::Data { 100 } else { 0 },
+        checksum: Checksum::Unknown,
+        vlan: None,
         icmp: None,
         about: None,
+        drawn_by: None,
     }
 }
 

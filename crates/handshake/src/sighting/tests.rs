@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
 use proptest::prelude::*;
-use why504_model::{Endpoint, Location};
+use why504_model::{Checksum, Endpoint, Location};
 
 use super::*;
 
@@ -53,8 +53,11 @@ fn event() -> impl Strategy<Value = Event> {
             ip_id: None,
             ttl: 64,
             payload_len,
+            checksum: Checksum::Unknown,
+            vlan: None,
             icmp: None,
             about,
+            drawn_by: None,
         }
     })
 }
