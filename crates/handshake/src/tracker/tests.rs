@@ -3,8 +3,8 @@ use std::vec::Vec;
 use super::testing::{Wire, by_isn, sightings, summary};
 use crate::{Closing, CoverageGap, EventKind, PointId, Side, Tracker};
 use why504_model::{
-    Endpoint, Flow, IcmpError, IcmpFamily, Interval, Location, Packet, Segment, SeqNumber, SourceId, Span,
-    TcpTimestamps, Timestamp,
+    Endpoint, Flow, IcmpError, IcmpFamily, Interval, Location, Packet, Segment, SeqNumber,
+    SourceId, Span, TcpTimestamps, Timestamp,
 };
 
 const X: u32 = 1000;
