@@ -80,10 +80,12 @@ impl PlainLines {
             Some((before, text)) if before == second => text,
             _ => digits(time),
         };
-        let mut nanos = time.nanos().rem_euclid(NANOS_PER_SECOND);
+        let nanos = time.nanos().rem_euclid(NANOS_PER_SECOND);
+        // Less than a billion.
+        let mut left = u32::try_from(nanos).unwrap_or_default();
         for place in text.iter_mut().skip(20).take(9).rev() {
-            *place = b'0' + (nanos % 10) as u8;
-            nanos /= 10;
+            *place = b'0' + (left % 10) as u8;
+            left /= 10;
         }
         self.second = Some((second, text));
         out.extend_from_slice(&text);
