@@ -225,7 +225,8 @@ mod tests {
             let path = folder.path().join("gw.pcap");
             fs::write(&path, [&head[..], &record, &record[..30]].concat()).expect("a file");
             let mut complaints = Complaints::default();
-            let inputs = Inputs::find(&[path.clone()], &[], <_>::default(), &mut complaints);
+            let inputs =
+                Inputs::find(std::slice::from_ref(&path), &[], <_>::default(), &mut complaints);
             let mut file = OpenOptions::new().append(true).open(&path).expect("the file");
             file.write_all(&record[30..30 + added]).expect("room");
             let files: Vec<_> = inputs.of(Kind::Capture).collect();
