@@ -287,11 +287,14 @@ pub fn assign(lines: &Lines, threads: &impl Threads) -> Vec<Assignment> {
 /// it shows. So where any line stays without an attempt, in doubt are all that share attempts with it.
 fn of_component(part: Part, effort: usize, threads: &impl Threads) -> Vec<Assignment> {
     let few = part.lines.len() <= COUNTED_WHOLE && is_sparse(&part.lines, effort);
+    // A read timeout that has nothing but attempts of last resort may be about something else.
+    let plausible = |line: &Line| line.runs.iter().any(|run| run.penalty == 0);
+    let needs_one: Vec<bool> = part.lines.iter().map(plausible).collect();
     let mut answers = few
         .then(|| Sweep::new(&part.listed()).run(effort))
         .flatten()
         .unwrap_or_else(|| by_halves(part, effort, threads));
-    if !answers.iter().all(Assignment::is_complete) {
+    if answers.iter().zip(needs_one).any(|(answer, needs_one)| needs_one && !answer.is_complete()) {
         answers.iter_mut().for_each(Assignment::contradict);
     }
     answers
