@@ -46,8 +46,8 @@ pub struct Station<'a> {
 
 /// Below this share of healthy handshakes seen at both points, absence at one proves nothing.
 const RELIABLE_SHARE: (u64, u64) = (999, 1000);
-/// What has not come so long after its deadline, when its sender would have sent it again, is not on its
-/// way any more.
+/// A SYN or SYN+ACK that has not come after this time is not on its way any more: its sender sends it
+/// again (RFC 6298 section 2).
 const SLOW: Span = Span::from_secs(1);
 /// Below this share the others take another way.
 const PASSING_SHARE: (u64, u64) = (9, 10);
@@ -63,6 +63,7 @@ impl<'a> Points<'a> {
     /// does not count: the attempt did not pass it, or was rewritten behind it. Nor does a point on
     /// the host of another client, nor one on another way to the server.
     pub(crate) fn stations(&self, attempt: &'a Attempt, during: Interval) -> Vec<Station<'a>> {
+        let on_its_way = (SLOW - during.end().since(attempt.first_syn())).max(Span::ZERO);
         self.path
             .order_by(|point| self.server_at(attempt, point).ip)
             .into_iter()
@@ -86,7 +87,7 @@ impl<'a> Points<'a> {
                     point,
                     sighting,
                     coverage: self.covers(point, server, there),
-                    slow: self.covers(point, server, there.widened(Span::ZERO, SLOW)),
+                    slow: self.covers(point, server, there.widened(Span::ZERO, on_its_way)),
                     acks: coverage.of_acks(server, there),
                     at_client: place.at_client(),
                     at_server: place.at_server(),
