@@ -110,6 +110,8 @@ struct Line {
     writer: Writer,
     /// Places in order of both their ends.
     runs: Vec<Run>,
+    /// Its attempt may not have been captured: it began, perhaps, before the captures did.
+    beyond: bool,
 }
 
 /// A log line with its pairings written out, in order.
@@ -175,9 +177,15 @@ impl Lines {
         runs
     }
 
-    /// The next line of a log, and what fits it.
+    /// The next line of a log, and what fits it. The captures hold all of the time in which its attempt
+    /// may have begun.
     pub fn push(&mut self, writer: Writer, runs: Vec<Run>) {
-        self.lines.push(Line { writer, runs });
+        self.lines.push(Line { writer, runs, beyond: false });
+    }
+
+    /// The same of a line whose attempt may have begun when nothing was captured.
+    pub fn push_beyond(&mut self, writer: Writer, runs: Vec<Run>) {
+        self.lines.push(Line { writer, runs, beyond: true });
     }
 
     /// How many lines there are.
@@ -287,9 +295,7 @@ pub fn assign(lines: &Lines, threads: &impl Threads) -> Vec<Assignment> {
 /// it shows. So where any line stays without an attempt, in doubt are all that share attempts with it.
 fn of_component(part: Part, effort: usize, threads: &impl Threads) -> Vec<Assignment> {
     let few = part.lines.len() <= COUNTED_WHOLE && is_sparse(&part.lines, effort);
-    // A read timeout that has nothing but attempts of last resort may be about something else.
-    let plausible = |line: &Line| line.runs.iter().any(|run| run.penalty == 0);
-    let needs_one: Vec<bool> = part.lines.iter().map(plausible).collect();
+    let needs_one: Vec<bool> = part.lines.iter().map(Line::needs_one).collect();
     let mut answers = few
         .then(|| Sweep::new(&part.listed()).run(effort))
         .flatten()
@@ -418,6 +424,17 @@ fn fill(all: &mut [Assignment], places: &[usize], answers: Vec<Assignment>) {
 }
 
 impl Line {
+    /// The same line with other runs.
+    fn with(&self, runs: Vec<Run>) -> Self {
+        Self { writer: self.writer, runs, beyond: self.beyond }
+    }
+
+    /// Whether it is at odds with the captures that it has no attempt. A read timeout that has nothing
+    /// but attempts of last resort may be about something else.
+    fn needs_one(&self) -> bool {
+        !self.beyond && self.runs.iter().any(|run| run.penalty == 0)
+    }
+
     /// How many attempts fit it, one that does under several timers as often.
     fn pairings(&self) -> usize {
         self.runs.iter().map(|run| run.to - run.from).sum()

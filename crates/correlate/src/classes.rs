@@ -85,7 +85,11 @@ impl Classes {
                 worker: timeout.worker,
                 read: timeout.kind.is_failure(),
             };
-            lines.push(writer, runs);
+            if search.covers(timeout) {
+                lines.push(writer, runs);
+            } else {
+                lines.push_beyond(writer, runs);
+            }
         }
         let watched =
             counts.into_iter().filter(|(_, (some, all))| some * 2 >= *all).map(|(log, _)| log);

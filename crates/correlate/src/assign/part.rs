@@ -162,10 +162,8 @@ impl Part {
             let (from, _, at) = stretches.get(stretch - 1).copied().unwrap_or_default();
             Run { from: run.from - from + at, to: run.to - from + at, ..*run }
         };
-        part.lines = lines
-            .iter()
-            .map(|line| Line { writer: line.writer, runs: line.runs.iter().map(moved).collect() })
-            .collect();
+        part.lines =
+            lines.iter().map(|line| line.with(line.runs.iter().map(moved).collect())).collect();
         part.number();
         part
     }
@@ -224,9 +222,8 @@ impl Part {
             (from < to).then_some(Run { from, to, ..*run })
         };
         let lines = self.lines.iter();
-        kept.lines = lines
-            .map(|l| Line { writer: l.writer, runs: l.runs.iter().filter_map(moved).collect() })
-            .collect();
+        kept.lines =
+            lines.map(|line| line.with(line.runs.iter().filter_map(moved).collect())).collect();
         kept
     }
 

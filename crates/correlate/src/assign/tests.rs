@@ -278,6 +278,28 @@ fn row(lines: &mut Lines, first: usize, n: usize, apart: i64) -> Run {
     runs[0]
 }
 
+/// Two attempts and three lines: one goes without. Inside the captures some line has no attempt then, which
+/// may be any of the three; where all may be older than the captures, the third has the second for sure.
+#[test]
+fn lines_that_may_be_older_than_the_captures_need_no_attempt() {
+    let (first, second) = ((0, 100, 0), (1, 200, 0));
+    let given = [line(1, &[first]), line(2, &[first]), line(3, &[first, second])];
+    for beyond in [false, true] {
+        let mut lines = Lines::default();
+        for line in &given {
+            let runs = lines.hold(line.edges.clone());
+            if beyond {
+                lines.push_beyond(line.writer, runs);
+            } else {
+                lines.push(line.writer, runs);
+            }
+        }
+        let found = assign(&lines, &OneThread);
+        let complete: Vec<bool> = found.iter().map(Assignment::is_complete).collect();
+        assert_eq!(complete, [false, false, beyond]);
+    }
+}
+
 #[test]
 fn a_burst_costs_its_lines_and_attempts_and_not_their_pairs() {
     // 20,000 lines in one second to one upstream, as many attempts: 400 million pairs. Before and

@@ -18,7 +18,7 @@ use super::order::{Moves, Orders};
 use super::part::Part;
 use super::sweep::{State, moves_of};
 use super::taken::{Places, Taken};
-use super::{Line, Lines, Listed, Run, effort, is_sparse};
+use super::{Lines, Listed, Run, effort, is_sparse};
 
 /// More kinds than this in one group are bounded without regard to the order of lines.
 const KINDS: usize = 8;
@@ -47,8 +47,8 @@ impl Lines {
     ) -> Vec<Tied<K>> {
         let names: Vec<usize> = given.iter().map(|(line, _)| *line).collect();
         let Self { places, lines } = self;
-        let writer = |line: usize| lines.get(line).map(|l| l.writer).unwrap_or_default();
-        let given = given.into_iter().map(|(i, runs)| Line { writer: writer(i), runs }).collect();
+        let with = |line: usize, runs| lines.get(line).map(|line| line.with(runs));
+        let given = given.into_iter().filter_map(|(i, runs)| with(i, runs)).collect();
         let whole = Part::whole(places, given);
         let mut groups = Vec::new();
         for group in whole.sharers() {
