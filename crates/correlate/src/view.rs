@@ -2,6 +2,7 @@
 
 use why504_handshake::{
     Attempt, ClockOffset, Coverage, CoverageGap, Event, Merged, Path, PointId, Sighting,
+    misses_many,
 };
 use why504_model::{Endpoint, Interval, Span, Timestamp};
 
@@ -44,8 +45,6 @@ pub struct Station<'a> {
     pub near_server: bool,
 }
 
-/// Below this share of healthy handshakes seen at both points, absence at one proves nothing.
-const RELIABLE_SHARE: (u64, u64) = (999, 1000);
 /// A SYN or SYN+ACK that has not come after this time is not on its way any more: its sender sends it
 /// again (RFC 6298 section 2).
 const SLOW: Span = Span::from_secs(1);
@@ -230,11 +229,10 @@ impl<'a> Points<'a> {
     pub(crate) fn misses_few(&self, near: PointId, server: Endpoint, far: PointId) -> bool {
         let route = self.merged.routes.get(&(near, far, server)).copied();
         let overall = self.merged.reliability.get(&(near, far)).copied();
-        [route, overall].into_iter().flatten().all(|(all, both)| {
-            let missing = all.saturating_sub(both);
-            let share = both * RELIABLE_SHARE.1 >= all * RELIABLE_SHARE.0;
-            missing == 0 || all >= RELIABLE_FROM && share
-        })
+        [route, overall]
+            .into_iter()
+            .flatten()
+            .all(|(all, both)| !misses_many(all, all.saturating_sub(both)))
     }
 
     /// Whether an attempt may be one of a gateway's whose log is read: seen on the host of its

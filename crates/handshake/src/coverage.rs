@@ -78,9 +78,9 @@ const TWICE_KEPT: usize = 64;
 /// One in so many handshakes may be missing; of fewer than so many none.
 const MISSED_SHARE: u64 = 1000;
 
-/// Whether more of the handshakes that a point should have seen are missing there than chance may
-/// hide behind a verdict that is called proven.
-pub(crate) const fn misses_many(all: u64, missed: u64) -> bool {
+/// Whether more of the handshakes that a point should have seen are missing there than may hide behind
+/// a verdict that is called proven: one in a thousand, and of fewer than a thousand none.
+pub const fn misses_many(all: u64, missed: u64) -> bool {
     missed > 0 && (all < MISSED_SHARE || missed.saturating_mul(MISSED_SHARE) > all)
 }
 

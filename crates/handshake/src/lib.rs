@@ -36,7 +36,7 @@ mod tracker;
 mod trials;
 
 pub use clock::{ClockOffset, ClockStep};
-pub use coverage::{Coverage, CoverageGap};
+pub use coverage::{Coverage, CoverageGap, misses_many};
 pub use event::{Event, EventKind, IcmpCause, Side};
 pub use merge::{Attempt, Merged, merge, merge_translated};
 pub use nat::{Nat, Translation};
