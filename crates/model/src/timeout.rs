@@ -59,6 +59,18 @@ pub enum LimitSource {
     Inferred,
 }
 
+impl LimitSource {
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AccessLog => "access_log",
+            Self::Flag => "flag",
+            Self::NginxConf => "nginx_conf",
+            Self::Inferred => "inferred",
+        }
+    }
+}
+
 /// How the beginning of the connect is known, when it is known better than `logged - timeout`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StartBasis {
@@ -96,6 +108,22 @@ pub struct Timeout {
 }
 
 impl TimeoutKind {
+    /// Its name in reports. A 504 of the access log has one, whatever its format tells.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LuaConnectTimeout => "lua_connect_timeout",
+            Self::UpstreamConnectTimeout => "upstream_connect_timeout",
+            Self::UpstreamSslTimeout => "upstream_ssl_timeout",
+            Self::LuaReadTimeout => "lua_read_timeout",
+            Self::UpstreamReadTimeout => "upstream_read_timeout",
+            Self::ConnectRefused => "connect_refused",
+            Self::ConnectUnreachable => "connect_unreachable",
+            Self::ConnectFailed => "connect_failed",
+            Self::UserTimeout => "user_timeout",
+            Self::Access504 | Self::Access504Unclear => "access_504",
+        }
+    }
+
     /// Whether the connect itself ended in a timer: connect and TLS-handshake timeouts.
     pub const fn is_connect_timeout(self) -> bool {
         matches!(

@@ -5,7 +5,6 @@
 use std::fs;
 use std::path::PathBuf;
 
-use why504_model::TimeoutKind;
 use why504_nginxlog::{
     AccessRecord, AccessScanner, ErrorScanner, LogFormat, Phase, RecordError, Unparsed,
 };
@@ -84,7 +83,7 @@ fn outcome(line: &[u8]) -> String {
             Ok(timeout) => {
                 let class = timeout.class;
                 let peer = class.peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string());
-                format!("{} {} {peer}", kind(class.kind), phase(class.phase))
+                format!("{} {} {peer}", class.kind.name(), phase(class.phase))
             }
             Err(Unparsed::Record(RecordError::NoHeader)) => "unparsed no_header".to_owned(),
             Err(reason) => format!("unparsed {reason}"),
@@ -97,21 +96,6 @@ fn outcome(line: &[u8]) -> String {
     assert_eq!(tally.total, 1);
     assert_eq!(tally.timeouts + tally.other + tally.unparsed, 1);
     found
-}
-
-fn kind(kind: TimeoutKind) -> &'static str {
-    match kind {
-        TimeoutKind::LuaConnectTimeout => "lua_connect_timeout",
-        TimeoutKind::UpstreamConnectTimeout => "upstream_connect_timeout",
-        TimeoutKind::UpstreamSslTimeout => "upstream_ssl_timeout",
-        TimeoutKind::LuaReadTimeout => "lua_read_timeout",
-        TimeoutKind::UpstreamReadTimeout => "upstream_read_timeout",
-        TimeoutKind::ConnectRefused => "connect_refused",
-        TimeoutKind::ConnectUnreachable => "connect_unreachable",
-        TimeoutKind::ConnectFailed => "connect_failed",
-        TimeoutKind::UserTimeout => "user_timeout",
-        TimeoutKind::Access504 | TimeoutKind::Access504Unclear => "access_504",
-    }
 }
 
 fn phase(phase: Phase) -> &'static str {

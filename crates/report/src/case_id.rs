@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use why504_model::Timeout;
 
 use crate::run::Run;
-use crate::words;
 
 /// Shortest id.
 const SHORT: usize = 5;
@@ -22,7 +21,7 @@ pub fn case_id(file: &str, timeout: &Timeout, message: &str, ordinal: u32) -> St
     hash.field(unrotated(file).as_bytes());
     // An access line may narrow the time within its second; the second itself stays.
     hash.field(&timeout.logged.start().nanos().div_euclid(1_000_000_000).to_le_bytes());
-    hash.field(words::kind(timeout.kind).as_bytes());
+    hash.field(timeout.kind.name().as_bytes());
     hash.field(&timeout.worker.map_or(u64::MAX, u64::from).to_le_bytes());
     hash.field(&timeout.connection.unwrap_or(u64::MAX).to_le_bytes());
     hash.field(message.as_bytes());

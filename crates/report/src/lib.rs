@@ -49,4 +49,3 @@ pub use run::{
 };
 pub use style::Style;
 pub use visible::visible;
-pub use words::kind as kind_name;

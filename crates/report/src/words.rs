@@ -2,33 +2,6 @@
 //! own stay there (`Verdict::name`); here is what is only said.
 
 use why504_correlate::{Basis, Copies, Exchange, Mechanism, Verdict};
-use why504_model::{LimitSource, TimeoutKind};
-
-/// `kind` of the NDJSON contract.
-pub const fn kind(kind: TimeoutKind) -> &'static str {
-    match kind {
-        TimeoutKind::LuaConnectTimeout => "lua_connect_timeout",
-        TimeoutKind::UpstreamConnectTimeout => "upstream_connect_timeout",
-        TimeoutKind::UpstreamSslTimeout => "upstream_ssl_timeout",
-        TimeoutKind::LuaReadTimeout => "lua_read_timeout",
-        TimeoutKind::UpstreamReadTimeout => "upstream_read_timeout",
-        TimeoutKind::ConnectRefused => "connect_refused",
-        TimeoutKind::ConnectUnreachable => "connect_unreachable",
-        TimeoutKind::ConnectFailed => "connect_failed",
-        TimeoutKind::UserTimeout => "user_timeout",
-        TimeoutKind::Access504 | TimeoutKind::Access504Unclear => "access_504",
-    }
-}
-
-/// `timeout.source` of the NDJSON contract.
-pub(crate) const fn source(source: LimitSource) -> &'static str {
-    match source {
-        LimitSource::AccessLog => "access_log",
-        LimitSource::Flag => "flag",
-        LimitSource::NginxConf => "nginx_conf",
-        LimitSource::Inferred => "inferred",
-    }
-}
 
 /// `join.basis` of the NDJSON contract.
 pub(crate) const fn basis(basis: Basis) -> &'static str {

@@ -146,7 +146,7 @@ fn worked_out(timer: &SettledTimer) -> String {
     } else {
         format!("{} to {} s", least.as_secs_f64(), most.as_secs_f64())
     };
-    let kind = why504_report::kind_name(timer.kind);
+    let kind = timer.kind.name();
     format!(
         "{unknown} {lines} lines of {kind}: {length} explains {explained} of {tried} that were \
          tried{rival}; {consequence}"

@@ -6,11 +6,11 @@ use why504_correlate::{Basis, Case, LogClock, Verdict};
 use why504_model::Span;
 
 use crate::counted::{Counted, group_of};
+use crate::limit;
 use crate::moment::{LocalClock, duration};
 use crate::page::{Page, inked, plain};
 use crate::run::Run;
 use crate::style::Ink;
-use crate::{limit, words};
 
 const CANDIDATES_SHOWN: usize = 12;
 /// A request longer than this is cut: its beginning tells which one it was.
@@ -30,7 +30,7 @@ pub(super) fn log_line(run: &Run<'_>, case: &Case, page: &mut Page<'_>) -> io::R
     let worker = timeout.worker.map_or_else(String::new, |pid| format!(", worker {pid}"));
     let connection = timeout.connection.map_or_else(String::new, |n| format!(", *{n}"));
     page.field(2, "time", &format!("{start} {}{worker}{connection}", clock(run).name()))?;
-    page.field(2, "kind", words::kind(timeout.kind))?;
+    page.field(2, "kind", timeout.kind.name())?;
     if let Some(text) = run.texts.get(case.timeout) {
         for (label, value) in [
             ("message", &text.message),
@@ -68,7 +68,7 @@ pub(super) fn join(run: &Run<'_>, case: &Case, page: &mut Page<'_>) -> io::Resul
     page.field(2, "logged", &logged)?;
     let waited = match limit::of_case(run, case, timeout) {
         Some(limit) => {
-            format!("{}, from {}", duration(limit::nominal(&limit)), words::source(limit.source))
+            format!("{}, from {}", duration(limit::nominal(&limit)), limit.source.name())
         }
         None => "unknown; any length up to 75 s was considered".to_owned(),
     };

@@ -7,7 +7,7 @@ use why504_correlate::Case;
 use why504_model::{Endpoint, Span, TimeLimit, Timeout};
 
 use crate::run::{LogWords, Run};
-use crate::{limit, moment, words};
+use crate::{limit, moment};
 
 #[derive(Serialize)]
 pub(super) struct Log<'a> {
@@ -68,7 +68,7 @@ fn log_of<'a>(file: &'a str, timeout: &Timeout, words: LogWords<'a>) -> Log<'a> 
         line: timeout.location.record,
         time: moment::rfc3339(timeout.logged.start()),
         time_end: moment::rfc3339(timeout.logged.end()),
-        kind: words::kind(timeout.kind),
+        kind: timeout.kind.name(),
         message: words.message,
         peer: timeout.peer.map(Peer::from),
         client: field(words.client),
@@ -131,7 +131,7 @@ impl From<Option<TimeLimit>> for Limit {
         match limit {
             Some(limit) => Self {
                 seconds: Some(limit::nominal(&limit).as_secs_f64()),
-                source: words::source(limit.source),
+                source: limit.source.name(),
             },
             None => Self { seconds: None, source: "unknown" },
         }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use why504_model::{Endpoint, TimeLimit, Timeout};
 
 use super::log::Limit;
-use crate::{limit, moment, words};
+use crate::{limit, moment};
 
 /// The words of a log line as its bytes; fields that it has not are empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl TimeoutLine {
         line.raw(r#"","time_end":""#);
         line.raw_bytes(&moment::digits(timeout.logged.end()));
         line.raw(r#"","kind":""#);
-        line.raw(words::kind(timeout.kind));
+        line.raw(timeout.kind.name());
         line.raw(r#"","message":"#);
         line.text(message);
         line.raw(r#","peer":"#);

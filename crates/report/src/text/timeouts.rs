@@ -9,7 +9,6 @@ use crate::moment::{LocalClock, duration, grouped};
 use crate::page::{Page, inked, plain};
 use crate::run::Run;
 use crate::style::{Ink, Style};
-use crate::words;
 
 /// Every logged timeout, no captures needed.
 pub fn timeouts(run: &Run<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
@@ -17,14 +16,14 @@ pub fn timeouts(run: &Run<'_>, style: &Style, out: &mut dyn Write) -> io::Result
     let clock = LocalClock { offset_seconds: run.zone.offset_seconds };
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
     for (i, timeout) in run.timeouts.iter().enumerate() {
-        *kinds.entry(words::kind(timeout.kind)).or_default() += 1;
+        *kinds.entry(timeout.kind.name()).or_default() += 1;
         let peer = timeout.peer.map_or_else(|| "-".to_owned(), |p| p.to_string());
         let limit = limit::longest(timeout)
             .map_or_else(|| "-".to_owned(), |l| duration(limit::nominal(&l)));
         page.line(&[
             plain(clock.date_time(timeout.logged.start())),
             plain(format!("  {peer:<21}  {limit:>8}  ")),
-            inked(format!("{:<24}", words::kind(timeout.kind)), Ink::Strong),
+            inked(format!("{:<24}", timeout.kind.name()), Ink::Strong),
             inked(format!("  {}  ", run.log_place(timeout.location)), Ink::Faint),
             plain(run.texts.get(i).unwrap_or_default().message),
         ])?;
