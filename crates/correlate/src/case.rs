@@ -1,6 +1,5 @@
 //! A case: one log line and what became of its handshake, with the attempts that it may be about.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use why504_handshake::PointId;
@@ -9,10 +8,8 @@ use why504_model::{Interval, Span, Timeout};
 use crate::candidates;
 use crate::deadline::Deadline;
 use crate::facts::Asked;
-use crate::groups::Group;
 use crate::history::History;
 use crate::judge::{Doubt, Judgement, judge};
-use crate::pin::ClockPin;
 use crate::search::Join;
 use crate::view::Points;
 use crate::{Exchange, Grade, LogClock, Mechanism, Settles, Verdict};
@@ -95,18 +92,4 @@ impl Candidate {
         self.judgement = self.judgement.doubted(doubt);
         self
     }
-}
-
-/// All cases of a run, and the timeouts that are about something else.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Correlation {
-    /// One for each timeout that is about a connect, in the order of the timeouts.
-    pub cases: Vec<Case>,
-    /// Read timeouts without a handshake to blame: connections opened long before, or kept alive.
-    pub unrelated: Vec<usize>,
-    /// Lines that cannot be told apart, counted together.
-    pub groups: Vec<Group>,
-    /// How the clock of each point that is nearest to some client relates to the log's, and what failed
-    /// connects say of it.
-    pub clocks: BTreeMap<PointId, (LogClock, Option<ClockPin>)>,
 }

@@ -7,8 +7,9 @@ use why504_model::{Endpoint, SourceId, Timeout, TimeoutKind};
 
 use crate::absence::{self, ClientHosts};
 use crate::assign::{Assignment, Lines};
-use crate::case::{Candidate, Case, Correlation};
+use crate::case::{Candidate, Case};
 use crate::classes::{Class, Classes};
+use crate::correlation::Correlation;
 use crate::crowd::{Crowd, Member};
 use crate::fates::together;
 use crate::groups::Ties;

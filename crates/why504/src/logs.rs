@@ -3,6 +3,7 @@
 mod accesses;
 mod errors;
 mod in_order;
+mod item;
 mod neighbours;
 mod pieces;
 mod texts;

@@ -1,13 +1,13 @@
 //! The main job: inputs to analysis.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use why504_correlate::{
     Correlation, Losses, Points, Rates, SettledTimer, Verdict, correlate, settle_timers,
     unseen_peers, virtual_peers, zone_evidence,
 };
 use why504_handshake::{Merged, Nat};
-use why504_model::{Damage, Interval, Location, Timeout};
+use why504_model::{Damage, Interval, Location, SourceId, Timeout};
 use why504_report::{LogText, ResetTotals, Texts, TunnelInfo};
 
 use crate::captures::{self, Captures, Keep};
@@ -17,6 +17,7 @@ use crate::logs::{self, Logs};
 use crate::plan::LogPlan;
 use crate::points::{self, Named, Point};
 use crate::progress::Complaints;
+use crate::raw_frames::{self, Wanted};
 use crate::threads::AllThreads;
 use crate::tunnels;
 
@@ -69,6 +70,26 @@ impl Analysis {
         Self::new(inputs, points, Logs::default())
     }
 
+    /// The frames of all candidates of all cases, in files that hold tunnels.
+    fn tunnelled(&self) -> BTreeMap<SourceId, Wanted> {
+        let files: Vec<_> = self.inputs.of(Kind::Capture).collect();
+        let with_tunnels: BTreeSet<SourceId> = self
+            .points
+            .iter()
+            .zip(&self.captures.points)
+            .filter(|(_, capture)| !capture.frames.tunnelled.is_empty())
+            .flat_map(|(point, _)| point.files.iter().filter_map(|&file| Some(files.get(file)?.id)))
+            .collect();
+        if with_tunnels.is_empty() {
+            return BTreeMap::new();
+        }
+        let candidates = self.correlation.cases.iter().flat_map(|case| &case.candidates);
+        let attempts = candidates.filter_map(|c| self.merged.attempts.get(c.attempt));
+        let events = attempts.flat_map(|attempt| attempt.sightings().flat_map(|s| &s.events));
+        let frames = events.map(|event| (event.location, event.time));
+        raw_frames::by_source(frames.filter(|(at, _)| with_tunnels.contains(&at.source)))
+    }
+
     /// Settles how the run ended.
     pub(crate) fn conclude(&mut self, mut complaints: Complaints) {
         self.outcome = outcome(&self.inputs, &self.logs, &self.captures, &mut complaints);
@@ -110,7 +131,9 @@ pub(crate) fn analyse(
     analysis.losses = Rates::of_run(points, &healthy).losses(points);
     note_virtual_peers(&analysis.logs.timeouts, points, &mut complaints);
     analysis.captures = captures;
-    analysis.tunnels = tunnels::find(&analysis, &mut complaints);
+    let tunnelled = analysis.tunnelled();
+    let files: Vec<_> = analysis.inputs.of(Kind::Capture).collect();
+    analysis.tunnels = tunnels::find(&files, &tunnelled, &mut complaints);
     analysis.conclude(complaints);
     analysis
 }

@@ -1,7 +1,7 @@
 //! Which tunnels the packets of the cases came through. Decoding notes only that there are some; the
 //! few frames that are shown are looked at again, and only in captures that hold any.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use rayon::prelude::*;
 use why504_capture::Envelope;
@@ -11,31 +11,17 @@ use why504_report::TunnelInfo;
 
 use crate::inputs::Kind;
 use crate::progress::Complaints;
-use crate::raw_frames;
-use crate::run::Analysis;
+use crate::raw_frames::{self, Wanted};
 
 /// The tunnels of packets.
 pub(crate) type Found = BTreeMap<Location, TunnelInfo>;
 
-/// The tunnels of all packets of all candidates.
-pub(crate) fn find(analysis: &Analysis, complaints: &mut Complaints) -> Found {
-    let files: Vec<&Source<Kind>> = analysis.inputs.of(Kind::Capture).collect();
-    let tunnelled: BTreeSet<SourceId> = analysis
-        .points
-        .iter()
-        .zip(&analysis.captures.points)
-        .filter(|(_, capture)| !capture.frames.tunnelled.is_empty())
-        .flat_map(|(point, _)| point.files.iter().filter_map(|&file| Some(files.get(file)?.id)))
-        .collect();
-    if tunnelled.is_empty() {
-        return BTreeMap::new();
-    }
-    let candidates = analysis.correlation.cases.iter().flat_map(|case| &case.candidates);
-    let attempts = candidates.filter_map(|c| analysis.merged.attempts.get(c.attempt));
-    let events = attempts.flat_map(|attempt| attempt.sightings().flat_map(|s| &s.events));
-    let wanted = raw_frames::by_source(
-        events.map(|e| (e.location, e.time)).filter(|(l, _)| tunnelled.contains(&l.source)),
-    );
+/// The tunnels of these frames of these files.
+pub(crate) fn find(
+    files: &[&Source<Kind>],
+    wanted: &BTreeMap<SourceId, Wanted>,
+    complaints: &mut Complaints,
+) -> Found {
     let read: Vec<(Found, Complaints)> = files
         .par_iter()
         .filter_map(|source| Some((source, wanted.get(&source.id)?)))

@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use why504_ingest::Source;
-use why504_model::{Damage, Diagnostic, Interval, Location, SourceId, Timeout, TimeoutId};
+use why504_model::{Damage, Diagnostic, Location, SourceId, Timeout, TimeoutId};
 use why504_nginxlog::{
-    ErrorEvent, ErrorPiece, ErrorScanner, LineTally, LogText, LoggedTimeout, OneEvent,
-    PieceScanner, Unparsed, Zone,
+    ErrorEvent, ErrorPiece, ErrorScanner, LineTally, LogText, LoggedTimeout, PieceScanner,
+    Unparsed, Zone,
 };
 
 use super::in_order::in_order;
+use super::item::Item;
 use super::neighbours::Neighbours;
 use super::pieces::{self, Reader, Scanner};
 use super::zone::Zones;
@@ -28,21 +29,6 @@ pub(super) struct Found<'a> {
     pub(super) timeout: Timeout,
     pub(super) logged: &'a LoggedTimeout<'a>,
     pub(super) text: LogText<'a>,
-}
-
-/// A timeout as it is handed over.
-pub(super) struct Item<T> {
-    /// 1-based number of its line.
-    pub(super) line: u64,
-    /// When it was written.
-    pub(super) logged: Interval,
-    /// What it has in common with other lines about the same event.
-    pub(super) event: Option<OneEvent>,
-    /// It is a line of the user's code.
-    pub(super) user_text: bool,
-    /// Of the whole record: nginx may write one event to several files. 0 where there is one file.
-    pub(super) fingerprint: u64,
-    pub(super) value: T,
 }
 
 /// Reads the logs in their order; `each` gets the timeouts of one log after the other, with the log.

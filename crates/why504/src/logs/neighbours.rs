@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use why504_model::{Interval, Span};
 use why504_nginxlog::{Clock, OneEvent, is_folded, unfold};
 
-use super::errors::Item;
+use super::item::Item;
 
 /// So many timeouts may stand between nginx's line about an event and that of user code. Both are
 /// of the same second and of one connection.
