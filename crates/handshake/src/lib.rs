@@ -46,4 +46,4 @@ pub use sample::Sample;
 pub use schedule::Schedule;
 pub use sighting::{Closing, Sighting};
 pub use tracker::{Tally, Tracker};
-pub use trials::{Cell, Count, Outcome, Trials};
+pub use trials::{ByPort, Cell, Count, Outcome, Trials};

@@ -62,8 +62,13 @@ pub struct Cell {
     pub all: Count,
     /// Connects that a repeated packet saved: a part of those that were lost.
     pub saved: u64,
-    by_port: [Count; RESIDUES],
+    /// The same by the client's port.
+    pub by_port: ByPort,
 }
+
+/// Trials by what the client's port leaves when divided by small numbers; no count goes beyond 2^32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByPort([Few; RESIDUES]);
 
 /// Counts of trials.
 #[derive(Clone, Debug, Default)]
@@ -93,11 +98,11 @@ impl Hash for Key {
 struct Tally {
     all: Few,
     saved: u32,
-    by_port: [Few; RESIDUES],
+    by_port: ByPort,
 }
 
-/// A [`Count`] of one cell, which is small: there are many of them.
-#[derive(Clone, Copy, Debug, Default)]
+/// A [`Count`] in little room: there are many of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Few {
     trials: u32,
     lost: u32,
@@ -141,25 +146,50 @@ impl core::iter::Sum for Count {
     }
 }
 
-impl Cell {
-    /// The moduli for which [`Cell::by_port`] knows the classes.
+impl ByPort {
+    /// The moduli for which [`ByPort::of`] knows the classes.
     pub const MODULI: [u16; 7] = [2, 3, 4, 5, 6, 7, 8];
 
     /// The trials from ports that leave `residue` when divided by `modulus`, one of
-    /// [`Cell::MODULI`]; nothing for another.
-    pub fn by_port(&self, modulus: u16, residue: u16) -> Count {
+    /// [`ByPort::MODULI`]; nothing for another.
+    pub fn of(&self, modulus: u16, residue: u16) -> Count {
+        let Self(counts) = self;
         let (mut first, mut all) = (0, Count::default());
         for base in MODULI {
             if base.checked_rem(modulus) == Some(0) {
                 let of_class = (residue..base).step_by(usize::from(modulus));
-                let counts =
-                    of_class.filter_map(|rest| self.by_port.get(usize::from(first + rest)));
-                counts.for_each(|count| all.add(*count));
+                let counts = of_class.filter_map(|rest| counts.get(usize::from(first + rest)));
+                counts.for_each(|count| all.add((*count).into()));
                 break;
             }
             first += base;
         }
         all
+    }
+
+    fn count(&mut self, port: u16, one: Few) {
+        let mut first = 0;
+        for modulus in MODULI {
+            if let Some(count) = self.0.get_mut(usize::from(first + port % modulus)) {
+                count.add(one);
+            }
+            first += modulus;
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            mine.add(*theirs);
+        }
+    }
+}
+
+impl<'a> core::iter::Sum<&'a Self> for ByPort {
+    fn sum<I: Iterator<Item = &'a Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |mut all, count| {
+            all.add(count);
+            all
+        })
     }
 }
 
@@ -168,21 +198,13 @@ impl Tally {
         let one = Few { trials: 1, lost: u32::from(outcome != Outcome::Arrived) };
         self.all.add(one);
         self.saved = self.saved.saturating_add(u32::from(outcome == Outcome::Saved));
-        let mut first = 0;
-        for modulus in MODULI {
-            if let Some(count) = self.by_port.get_mut(usize::from(first + port % modulus)) {
-                count.add(one);
-            }
-            first += modulus;
-        }
+        self.by_port.count(port, one);
     }
 
     fn absorb(&mut self, other: &Self) {
         self.all.add(other.all);
         self.saved = self.saved.saturating_add(other.saved);
-        for (mine, theirs) in self.by_port.iter_mut().zip(&other.by_port) {
-            mine.add(*theirs);
-        }
+        self.by_port.add(&other.by_port);
     }
 }
 
@@ -218,23 +240,28 @@ impl Trials {
         self.cells_where(|_, _| true)
     }
 
-    /// Those of times and servers that are `wanted`.
+    /// Those of times and servers that are `wanted`, which is asked once for each of them.
     pub fn cells_where(&self, wanted: impl Fn(Interval, Endpoint) -> bool) -> Vec<Cell> {
-        let mut cells: Vec<Cell> = self
-            .cells
-            .iter()
-            .filter(|(key, _)| wanted(self.time_of(key.0), key.1))
-            .map(|(&Key(slice, server, client, vlan), tally)| Cell {
-                time: self.time_of(slice),
+        let mut counted: Vec<(&Key, &Tally)> = self.cells.iter().collect();
+        counted.sort_unstable_by_key(|(key, _)| **key);
+        let mut cells = Vec::new();
+        let alike = |(a, _): &(&Key, &Tally), (b, _): &(&Key, &Tally)| (a.0, a.1) == (b.0, b.1);
+        for run in counted.chunk_by(alike) {
+            let Some(&(&Key(slice, server, ..), _)) = run.first() else { continue };
+            let time = self.time_of(slice);
+            if !wanted(time, server) {
+                continue;
+            }
+            cells.extend(run.iter().map(|&(&Key(_, _, client, vlan), tally)| Cell {
+                time,
                 server,
                 client,
                 vlan,
                 all: tally.all.into(),
                 saved: tally.saved.into(),
-                by_port: tally.by_port.map(Count::from),
-            })
-            .collect();
-        cells.sort_unstable_by_key(|cell| (cell.time, cell.server, cell.client, cell.vlan));
+                by_port: tally.by_port,
+            }));
+        }
         cells
     }
 
@@ -312,17 +339,17 @@ mod tests {
         }
         let [cell] = trials.cells().try_into().expect("one second, one pair");
         assert_eq!((cell.all, cell.saved), (Count { trials: 840, lost: 210 }, 210));
-        for modulus in Cell::MODULI {
-            let classes: Vec<Count> = (0..modulus).map(|r| cell.by_port(modulus, r)).collect();
+        for modulus in ByPort::MODULI {
+            let classes: Vec<Count> = (0..modulus).map(|r| cell.by_port.of(modulus, r)).collect();
             assert_eq!(classes.iter().copied().sum::<Count>(), cell.all, "{modulus}");
             assert!(classes.iter().all(|c| c.trials == 840 / u64::from(modulus)), "{modulus}");
         }
-        assert_eq!(cell.by_port(4, 3).lost, 210);
-        assert_eq!(cell.by_port(8, 7).lost, 105);
-        assert_eq!(cell.by_port(2, 0).lost, 0);
-        assert_eq!(cell.by_port(9, 0), Count::default());
-        assert_eq!(cell.by_port(4, 9), Count::default());
-        assert_eq!(cell.by_port(0, 0), Count::default());
+        assert_eq!(cell.by_port.of(4, 3).lost, 210);
+        assert_eq!(cell.by_port.of(8, 7).lost, 105);
+        assert_eq!(cell.by_port.of(2, 0).lost, 0);
+        assert_eq!(cell.by_port.of(9, 0), Count::default());
+        assert_eq!(cell.by_port.of(4, 9), Count::default());
+        assert_eq!(cell.by_port.of(0, 0), Count::default());
     }
 
     #[test]

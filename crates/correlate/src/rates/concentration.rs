@@ -14,11 +14,10 @@
 mod vlan;
 
 use alloc::collections::BTreeMap;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use why504_handshake::{Cell, Count};
+use why504_handshake::{ByPort, Cell, Count};
 use why504_model::{Endpoint, Vlan};
 
 use super::tail::{Stratum, upper_tail};
@@ -128,20 +127,33 @@ fn candidates(cells: &[Cell]) -> Vec<(Concentration, f64)> {
     found
 }
 
-/// The classes of one kind that the trials of a cell belong to.
-type ClassesOf = fn(&Cell) -> Vec<Class>;
+/// The trials of each class of one kind that any of these cells belongs to.
+type ClassesOf = fn(&[&Cell]) -> BTreeMap<Class, Count>;
 
-fn of_server(cell: &Cell) -> Vec<Class> {
-    vec![Class::Server(cell.server)]
+fn of_server(cells: &[&Cell]) -> BTreeMap<Class, Count> {
+    one_each(cells, |cell| Class::Server(cell.server))
 }
 
-fn of_client(cell: &Cell) -> Vec<Class> {
-    vec![Class::Client(cell.client)]
+fn of_client(cells: &[&Cell]) -> BTreeMap<Class, Count> {
+    one_each(cells, |cell| Class::Client(cell.client))
 }
 
-fn of_ports(_: &Cell) -> Vec<Class> {
-    let of = |modulus| (0..modulus).map(move |residue| Class::Ports { modulus, residue });
-    Cell::MODULI.into_iter().flat_map(of).collect()
+/// Where all trials of a cell are of one class.
+fn one_each(cells: &[&Cell], class: impl Fn(&Cell) -> Class) -> BTreeMap<Class, Count> {
+    let mut classes: BTreeMap<Class, Count> = BTreeMap::new();
+    for cell in cells {
+        let sum = classes.entry(class(cell)).or_default();
+        *sum = [*sum, cell.all].into_iter().sum();
+    }
+    classes
+}
+
+fn of_ports(cells: &[&Cell]) -> BTreeMap<Class, Count> {
+    let all: ByPort = cells.iter().map(|cell| &cell.by_port).sum();
+    let of = |modulus| (0..modulus).map(move |residue| (modulus, residue));
+    let counted =
+        |(modulus, residue)| (Class::Ports { modulus, residue }, all.of(modulus, residue));
+    ByPort::MODULI.into_iter().flat_map(of).map(counted).collect()
 }
 
 /// Holds each class against the rest of its strata. Nothing is looked at where there is one class
@@ -153,17 +165,15 @@ fn divide(
     key: KeyOf,
 ) -> Vec<(Concentration, f64)> {
     let all: Count = cells.iter().map(|cell| cell.all).sum();
-    let mut inside: BTreeMap<Class, Count> = BTreeMap::new();
-    for cell in cells {
-        for class in classes(cell) {
-            let sum = inside.entry(class).or_default();
-            *sum = [*sum, class.of(cell)].into_iter().sum();
-        }
-    }
-    if inside.len() < 2 || all.lost < LEAST_LOST {
+    if all.lost < LEAST_LOST {
         return Vec::new();
     }
-    let strata = strata(cells, key, all.trials);
+    let inside = classes(cells);
+    if inside.len() < 2 {
+        return Vec::new();
+    }
+    // Nearly always nothing matters enough for them to be asked for.
+    let mut known = None;
     inside
         .into_iter()
         .map(|(class, inside)| {
@@ -173,6 +183,7 @@ fn divide(
             if !candidate.matters() {
                 return (candidate, 0.0);
             }
+            let strata = known.get_or_insert_with(|| strata(cells, key, all.trials));
             let tables: Vec<Stratum> = strata
                 .values()
                 .map(|cells| Stratum {
@@ -229,7 +240,7 @@ impl Class {
             Self::Server(server) => cell.server == server,
             Self::Vlan(vlan) => cell.vlan == vlan,
             Self::Client(client) => cell.client == client,
-            Self::Ports { modulus, residue } => return cell.by_port(modulus, residue),
+            Self::Ports { modulus, residue } => return cell.by_port.of(modulus, residue),
         };
         if holds { cell.all } else { Count::default() }
     }

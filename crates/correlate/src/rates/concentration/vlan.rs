@@ -2,13 +2,12 @@
 //! then a bad upstream makes its VLAN look bad, and a bad VLAN all of its upstreams.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::vec;
 use alloc::vec::Vec;
 
-use why504_handshake::Cell;
+use why504_handshake::{Cell, Count};
 use why504_model::{Endpoint, Vlan};
 
-use super::{Class, Concentration, FALSE_ALARMS, TIMES_THE_REST, divide};
+use super::{Class, Concentration, FALSE_ALARMS, TIMES_THE_REST, divide, one_each};
 
 /// Holds each VLAN against the others. Where some upstream is reached in several, each upstream's
 /// connects are compared among themselves; else those of the same moments are, and the VLAN has to
@@ -35,8 +34,8 @@ pub(super) fn candidates(cells: &[&Cell]) -> Vec<(Concentration, f64)> {
     found
 }
 
-fn of_vlan(cell: &Cell) -> Vec<Class> {
-    vec![Class::Vlan(cell.vlan)]
+fn of_vlan(cells: &[&Cell]) -> BTreeMap<Class, Count> {
+    one_each(cells, |cell| Class::Vlan(cell.vlan))
 }
 
 /// The upstream with most losses in a VLAN.
