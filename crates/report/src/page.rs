@@ -46,7 +46,15 @@ impl<'a> Page<'a> {
 
     /// One line of pieces; what does not fit is cut with an ellipsis.
     pub(crate) fn line(&mut self, pieces: &[Piece]) -> io::Result<()> {
-        let mut room = self.width();
+        self.pieces(self.width(), pieces)
+    }
+
+    /// A row of a list that may be long: cut on a terminal, whole elsewhere.
+    pub(crate) fn row(&mut self, pieces: &[Piece]) -> io::Result<()> {
+        self.pieces(if self.style.cut_rows { self.width() } else { usize::MAX }, pieces)
+    }
+
+    fn pieces(&mut self, mut room: usize, pieces: &[Piece]) -> io::Result<()> {
         // Trailing blanks only make trouble in diffs and mails.
         let last = pieces.iter().rposition(|p| !p.text.trim_end().is_empty());
         for (i, piece) in pieces.iter().enumerate().take(last.map_or(0, |l| l + 1)) {
@@ -182,8 +190,19 @@ mod tests {
 
     fn printed(width: usize, color: bool, print: impl Fn(&mut Page<'_>)) -> String {
         let mut bytes = Vec::new();
-        print(&mut Page::new(Style { width, color }, &mut bytes));
+        print(&mut Page::new(Style { width, color, cut_rows: true }, &mut bytes));
         String::from_utf8(bytes).expect("UTF-8")
+    }
+
+    #[test]
+    fn rows_are_cut_on_a_terminal_and_whole_elsewhere() {
+        let (cut, whole) = ("x".repeat(39) + "…\n", "x".repeat(60) + "\n");
+        for (cut_rows, expected) in [(true, cut), (false, whole)] {
+            let mut bytes = Vec::new();
+            let style = Style { width: 40, color: false, cut_rows };
+            Page::new(style, &mut bytes).row(&[plain("x".repeat(60))]).expect("memory");
+            assert_eq!(String::from_utf8_lossy(&bytes), expected);
+        }
     }
 
     #[test]

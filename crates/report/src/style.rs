@@ -5,18 +5,21 @@ use anstyle::{AnsiColor, Style as Ansi};
 /// Below this width nothing is legible; narrower terminals get lines of this length.
 const NARROWEST: usize = 40;
 
-/// Width and colour of text output.
+/// Width and colour of text output; what a file gets by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// Columns of a line; nothing is printed wider (values below 40 count as 40).
+    /// Columns of a line; nothing but whole rows is printed wider (values below 40 count as 40).
     pub width: usize,
     /// Whether to print ANSI colours.
     pub color: bool,
+    /// Whether the rows of a list are cut to the width, as a terminal needs it. In a file or a pipe
+    /// they are whole: what is cut off could not be searched for.
+    pub cut_rows: bool,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { width: 80, color: false }
+        Self { width: 80, color: false, cut_rows: false }
     }
 }
 

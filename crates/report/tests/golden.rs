@@ -73,7 +73,7 @@ fn checked(scene: &Scene, width: usize) -> String {
             .collect(),
     };
     let mut out = Vec::new();
-    let style = Style { width, color: false };
+    let style = Style { width, color: false, cut_rows: true };
     text::check(&scene.run(), &check, &style, &mut out).expect("memory");
     String::from_utf8(out).expect("UTF-8")
 }

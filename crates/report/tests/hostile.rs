@@ -76,11 +76,11 @@ fn check(text: &str, width: usize) {
         let run = scene.run();
         for (name, render) in texts() {
             let mut plain = Vec::new();
-            render(&run, &Style { width, color: false }, &mut plain);
+            render(&run, &Style { width, color: false, cut_rows: true }, &mut plain);
             let plain = String::from_utf8(plain).expect("UTF-8");
             assert_harmless(&plain, width);
             let mut colored = Vec::new();
-            render(&run, &Style { width, color: true }, &mut colored);
+            render(&run, &Style { width, color: true, cut_rows: true }, &mut colored);
             let colored = String::from_utf8(colored).expect("UTF-8");
             assert_eq!(without_colour(&colored), plain, "{name}: colour adds only colour");
         }
@@ -132,7 +132,7 @@ fn widths_hold() {
         let scene = incident().analyse([true, true]);
         for (_, render) in texts() {
             let mut out = Vec::new();
-            render(&scene.run(), &Style { width, color: false }, &mut out);
+            render(&scene.run(), &Style { width, color: false, cut_rows: true }, &mut out);
             assert_harmless(&String::from_utf8(out).expect("UTF-8"), width);
         }
     }

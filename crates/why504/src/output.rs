@@ -17,9 +17,9 @@ pub(crate) fn write(
     plan: &OutputPlan,
     mut results: impl FnMut(Format, &Style, &mut dyn Write) -> io::Result<()>,
 ) -> anyhow::Result<()> {
-    let uncoloured = Style { color: false, ..plan.style };
+    let of_file = Style::default();
     for (path, format) in &plan.files {
-        replace(path, |out| results(*format, &uncoloured, out))
+        replace(path, |out| results(*format, &of_file, out))
             .with_context(|| format!("--output {}", path.display()))?;
     }
     if let Some(format) = plan.stdout {

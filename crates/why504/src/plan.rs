@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
+use terminal_size::{Width, terminal_size_of};
 use why504_handshake::Nat;
 use why504_ingest::Limits;
 use why504_model::{Endpoint, LimitSource, Span, TimeLimit, Timeout};
@@ -248,7 +249,7 @@ pub(crate) fn output(options: &OutputOptions) -> anyhow::Result<OutputPlan> {
                 && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
         }
     };
-    let style = Style { width: width(), color };
+    let style = Style { width: width(), color, cut_rows: std::io::stdout().is_terminal() };
     let files: Vec<(PathBuf, Format)> = options
         .output
         .iter()
@@ -270,11 +271,16 @@ fn format_of(path: &Path) -> anyhow::Result<Format> {
     }
 }
 
-/// Columns of the terminal as the shell exports them; 80 where nobody says, so that a report in a
-/// file or a mail does not depend on the window it was made in.
+/// Columns of the terminal, or as many as `COLUMNS` asks for; 80 where the text does not go to one, so
+/// that a report in a file or a mail does not depend on the window it was made in.
 fn width() -> usize {
-    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse::<usize>().ok());
-    columns.filter(|_| std::io::stdout().is_terminal()).unwrap_or(80).clamp(60, 200)
+    let stdout = std::io::stdout();
+    if !stdout.is_terminal() {
+        return Style::default().width;
+    }
+    let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = || terminal_size_of(stdout).map(|(Width(columns), _)| usize::from(columns));
+    asked.or_else(terminal).unwrap_or(Style::default().width).clamp(60, 200)
 }
 
 /// `2s`, `10.0.0.9:80=300ms,500ms`, `60`.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use why504_correlate::{Grade, Judgement};
+use why504_correlate::{Grade, Judgement, Verdict};
 use why504_handshake::Attempt;
 
 use super::ending::not_used;
@@ -44,15 +44,19 @@ pub fn handshake(
     let near_miss = is_near_miss(attempt, judgement);
     let verdict = judgement.verdict();
     let ink = match verdict {
-        why504_correlate::Verdict::Connected if near_miss => Ink::Unsure,
-        why504_correlate::Verdict::Connected => Ink::Sure,
+        Verdict::Connected if near_miss => Ink::Unsure,
+        Verdict::Connected => Ink::Sure,
         v if v.is_loss() => Ink::Loss,
         _ => Ink::Unsure,
     };
     let grade = if near_miss { "near miss" } else { short(judgement.grade) };
     let mut rest = format!("{} > {}", flow.client, flow.server);
     for sighting in attempt.sightings() {
-        rest.push_str(&format!("  {} {}", captures.point(sighting.point), sighting.history()));
+        rest.push_str("  ");
+        if captures.points.len() > 1 {
+            rest.push_str(&format!("{} ", captures.point(sighting.point)));
+        }
+        rest.push_str(&sighting.history());
     }
     if let Some(span) = connect_time(attempt) {
         rest.push_str(&format!("  connected in {}", duration(span)));
@@ -60,7 +64,7 @@ pub fn handshake(
     if let Some(mechanism) = judgement.mechanism {
         rest.push_str(&format!("  {}", mechanism.name()));
     }
-    page.line(&[
+    page.row(&[
         plain(format!("{:<12}  ", clock.millis(attempt.first_syn()))),
         inked(format!("{:<OUTCOME$}  ", format!("{} {grade}", verdict.name())), ink),
         plain(rest),
@@ -83,7 +87,12 @@ pub fn handshakes_summary(run: &Run<'_>, style: &Style, out: &mut dyn Write) -> 
     let totals = run.totals;
     page.blank()?;
     for (verdict, count) in &totals.attempts_by_verdict {
-        page.line(&[plain(format!("{:>9}  {}", grouped(*count), words::label(*verdict)))])?;
+        let label = match verdict {
+            // No timeout was logged that something slow would have to explain.
+            Verdict::Connected => "connected",
+            verdict => words::label(*verdict),
+        };
+        page.line(&[plain(format!("{:>9}  {label}", grouped(*count)))])?;
     }
     let share = percent(
         usize::try_from(totals.near_misses).unwrap_or(usize::MAX),

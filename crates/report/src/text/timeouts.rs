@@ -20,7 +20,7 @@ pub fn timeouts(run: &Run<'_>, style: &Style, out: &mut dyn Write) -> io::Result
         let peer = timeout.peer.map_or_else(|| "-".to_owned(), |p| p.to_string());
         let limit = limit::longest(timeout)
             .map_or_else(|| "-".to_owned(), |l| duration(limit::nominal(&l)));
-        page.line(&[
+        page.row(&[
             plain(clock.date_time(timeout.logged.start())),
             plain(format!("  {peer:<21}  {limit:>8}  ")),
             inked(format!("{:<24}", timeout.kind.name()), Ink::Strong),
