@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory;
 use why504_ingest::{Discovery, Limits, SkipReason, Skipped, Source, discover, open};
 use why504_model::Damage;
 use why504_nginxlog::{LogFormat, LogKind, looks_like_conf, sniff, unknown_format};
 
+use crate::args::Args;
 use crate::progress::Complaints;
 
 /// Bytes at the beginning of a log that are shown when its format is not known.
@@ -108,9 +110,17 @@ fn hint(entry: &Skipped) -> &'static str {
     };
     if entry.reason == SkipReason::NotRecognised && conf() {
         "; it reads as a configuration of nginx: --nginx-conf takes formats and timeouts from it"
+    } else if !entry.path.exists() && names_a_command(&entry.path) {
+        "; a command is the first word: `why504 COMMAND [OPTIONS] PATH...`"
     } else {
         ""
     }
+}
+
+/// Whether a path is the name of a sub-command: behind an option it is taken for a path.
+fn names_a_command(path: &Path) -> bool {
+    let command = Args::command();
+    path.to_str().is_some_and(|name| command.find_subcommand(name).is_some())
 }
 
 /// A path as text.

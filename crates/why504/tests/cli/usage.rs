@@ -41,6 +41,15 @@ fn help_and_version_are_no_mistakes() {
     }
 }
 
+/// Behind an option the name of a command is a path, and most likely none that is meant.
+#[test]
+fn a_command_behind_an_option_is_told_where_it_belongs() {
+    let run = why504(&["--quiet", "handshakes", "testdata/demo/gateway.pcap"]);
+    assert_eq!(run.status, 3);
+    assert!(run.stderr.contains("handshakes: cannot be read"), "{}", run.stderr);
+    assert!(run.stderr.contains("a command is the first word"), "{}", run.stderr);
+}
+
 /// A reader such as `head` that has seen enough is no failure.
 #[test]
 fn a_closed_pipe_ends_quietly() {
