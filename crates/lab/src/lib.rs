@@ -8,6 +8,7 @@
 #![allow(clippy::disallowed_methods, reason = "the lab drives real processes in real time")]
 
 mod clock_text;
+pub mod damage;
 pub mod judge;
 pub mod logs;
 pub mod netlab;

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use why504_lab::judge::{self, Limits, Mode};
 use why504_lab::logs::{self, Log};
 use why504_lab::netlab;
+use why504_lab::netlab::forwarder::Change;
 use why504_lab::scenario::Scenario;
 use why504_lab::simulate::{self, Simulate};
 use why504_lab::traffic::{self, Traffic};
@@ -88,11 +89,17 @@ enum Task {
     #[command(hide = true)]
     Forward {
         device: String,
-        #[arg(long)]
+        #[arg(long, default_value_t = 0)]
         delay_ms: u64,
         /// Address of the server whose connections get other sequence numbers
         #[arg(long)]
         rewrite_for: Option<Ipv4Addr>,
+        /// Turn over a bit of each packet
+        #[arg(long)]
+        damage: bool,
+        /// Connect to the sender of each SYN first
+        #[arg(long)]
+        meet: bool,
     },
     /// Leave connections behind that the upstream still has (started by `run`)
     #[command(hide = true)]
@@ -133,9 +140,17 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Server { manner, listen } => {
             netlab::server::server(&listen, manner, || println!("listening"))?;
         }
-        Task::Forward { device, delay_ms, rewrite_for } => {
+        Task::Forward { device, meet: true, .. } => {
+            netlab::meeting::meet(&device, || println!("forwarding"))?;
+        }
+        Task::Forward { device, delay_ms, rewrite_for, damage, .. } => {
             let delay = Duration::from_millis(delay_ms);
-            netlab::forwarder::forward(&device, delay, rewrite_for, || println!("forwarding"))?;
+            let change = match rewrite_for {
+                Some(server) => Change::Rewrite(server),
+                None if damage => Change::Damage,
+                None => Change::None,
+            };
+            netlab::forwarder::forward(&device, delay, change, || println!("forwarding"))?;
         }
         Task::Leftovers { scenario } => {
             println!("{}", netlab::leftovers::leave(&Scenario::load(&scenario)?)?);

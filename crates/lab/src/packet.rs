@@ -1,7 +1,7 @@
 //! Decodes a captured frame as far as the TCP header, or the TCP header that an ICMP error quotes.
 //!
 //! Knows the link types that the lab's own captures use (Ethernet, Linux cooked v1 and v2, raw IP,
-//! loopback, NFLOG). No options but timestamps, no checksums, no extension headers: our packets have none.
+//! loopback, NFLOG). No options but timestamps, no extension headers: our packets have none.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -38,6 +38,8 @@ pub struct Tcp {
     pub flags: u8,
     /// Value and echo of the timestamps option (RFC 7323), where it is there and not cut.
     pub timestamps: Option<(u32, u32)>,
+    /// Whether the checksum is right; `None` where the segment was cut.
+    pub intact: Option<bool>,
 }
 
 impl Tcp {
@@ -121,7 +123,10 @@ fn nflog(bytes: &[u8]) -> Option<&[u8]> {
 fn network(bytes: &[u8]) -> Option<Packet> {
     let (src, dst, protocol, payload) = addresses(bytes)?;
     match protocol {
-        6 => Some(Packet::Tcp(tcp(src, dst, payload)?)),
+        6 => {
+            let intact = intact(bytes, src, dst, payload);
+            Some(Packet::Tcp(Tcp { intact, ..tcp(src, dst, payload)? }))
+        }
         1 if payload.first() == Some(&3) => quoted(payload.get(8..)?),
         58 if payload.first() == Some(&1) => quoted(payload.get(8..)?),
         _ => None,
@@ -164,7 +169,45 @@ fn tcp(src: IpAddr, dst: IpAddr, bytes: &[u8]) -> Option<Tcp> {
         ack: be32(bytes, 8).unwrap_or(0),
         flags: bytes.get(13).copied().unwrap_or(0),
         timestamps: timestamps(bytes),
+        intact: None,
     })
+}
+
+/// Whether the checksum of a segment is right: a sum over one that holds its own is all ones, and its
+/// complement zero. Only what the IP header counts belongs to it; Ethernet fills short frames up.
+fn intact(packet: &[u8], src: IpAddr, dst: IpAddr, segment: &[u8]) -> Option<bool> {
+    let length = match packet.first()? >> 4 {
+        4 => usize::from(be16(packet, 2)?).checked_sub(packet.len() - segment.len())?,
+        _ => usize::from(be16(packet, 4)?),
+    };
+    Some(checksum(src, dst, segment.get(..length)?) == 0)
+}
+
+/// The checksum of a TCP segment (RFC 9293 section 3.1).
+pub(crate) fn checksum(src: IpAddr, dst: IpAddr, segment: &[u8]) -> u16 {
+    let octets = |address: IpAddr| match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    };
+    let length = u32::try_from(segment.len()).unwrap_or(0);
+    let mut pseudo = [octets(src), octets(dst)].concat();
+    pseudo.extend(length.to_be_bytes());
+    pseudo.extend([0, 0, 0, 6]);
+    let mut sum: u32 = 0;
+    for bytes in [&pseudo[..], segment] {
+        for pair in bytes.chunks(2) {
+            let word = match *pair {
+                [high, low] => u16::from_be_bytes([high, low]),
+                [high] => u16::from_be_bytes([high, 0]),
+                _ => 0,
+            };
+            sum = sum.wrapping_add(u32::from(word));
+        }
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !u16::try_from(sum).unwrap_or(0)
 }
 
 /// Finds the timestamps among the options of a TCP header (RFC 9293 section 3.1: kind, length, data;
@@ -204,6 +247,7 @@ mod tests {
             ack: 0,
             flags: flag::SYN,
             timestamps: None,
+            intact: Some(false),
         }
     }
 
@@ -237,7 +281,10 @@ mod tests {
         let mut packet = vec![0x45, 0, 0, 68, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, 9, 10, 0, 0, 1];
         packet.extend([3, 13, 0, 0, 0, 0, 0, 0]);
         packet.extend(syn());
-        assert_eq!(decode(101, &packet), Some(Packet::Unreachable(expected())));
+        assert_eq!(
+            decode(101, &packet),
+            Some(Packet::Unreachable(Tcp { intact: None, ..expected() }))
+        );
     }
 
     proptest! {

@@ -7,6 +7,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::packet::checksum;
+
 /// What is added to the numbers of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shift {
@@ -61,31 +63,9 @@ fn try_rewrite(packet: &mut [u8], server: Ipv4Addr) -> Option<()> {
         put32(packet, header + 8, ack.wrapping_sub(ack_shift))?;
     }
     packet.get_mut(header + 16..header + 18)?.fill(0);
-    let sum = checksum(src, dst, packet.get(header..)?);
+    let sum = checksum(src.into(), dst.into(), packet.get(header..)?);
     packet.get_mut(header + 16..header + 18)?.copy_from_slice(&sum.to_be_bytes());
     Some(())
-}
-
-/// The checksum of a TCP segment (RFC 9293 section 3.1).
-fn checksum(src: Ipv4Addr, dst: Ipv4Addr, segment: &[u8]) -> u16 {
-    let length = u32::try_from(segment.len()).unwrap_or(0);
-    let pseudo = [u32::from(src), u32::from(dst)].into_iter().flat_map(u32::to_be_bytes);
-    let pseudo: Vec<u8> = pseudo.chain([0, 6]).chain(length.to_be_bytes()).collect();
-    let mut sum: u32 = 0;
-    for bytes in [&pseudo[..], segment] {
-        for pair in bytes.chunks(2) {
-            let word = match *pair {
-                [high, low] => u16::from_be_bytes([high, low]),
-                [high] => u16::from_be_bytes([high, 0]),
-                _ => 0,
-            };
-            sum = sum.wrapping_add(u32::from(word));
-        }
-    }
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !u16::try_from(sum).unwrap_or(0)
 }
 
 fn address(packet: &[u8], at: usize) -> Option<Ipv4Addr> {
@@ -149,7 +129,7 @@ mod tests {
         let mut syn = packet(CLIENT, SERVER, (4000, 80), 100, 0, 0x02);
         rewrite(&mut syn, SERVER);
         // A sum over a segment that holds its own checksum is all ones, and its complement zero.
-        assert_eq!(checksum(CLIENT, SERVER, &syn[20..]), 0);
+        assert_eq!(checksum(CLIENT.into(), SERVER.into(), &syn[20..]), 0);
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Call {
             options.push(option("--at", format!("upstream={path}")));
         }
         // Points between the two hosts, where the set has some.
-        for point in ["fw1", "fw2"] {
+        for point in ["fw1", "fw2", "front", "back"] {
             let path = folder.join(format!("{point}.pcap"));
             if mode == Mode::Both && path.exists() {
                 options.push(option("--at", format!("{point}={}", shown(path))));
@@ -147,6 +147,7 @@ mod tests {
             connect_timeout,
             exact: false,
             how: None,
+            decidable: true,
             attempt: None,
         };
         let rows = [row(2.0), row(0.3), row(1.5), row(2.0)];

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::namespaces::Addresses;
-use crate::scenario::{Behaviour, Scenario};
+use crate::scenario::{Behaviour, Scenario, Upstream};
 
 const LOG_FORMAT: &str = "'$remote_addr - $remote_user [$time_local] \"$request\" $status \
     $body_bytes_sent \"$http_referer\" \"$http_user_agent\" rt=$request_time \
@@ -26,6 +26,7 @@ pub(super) fn nginx(scenario: &Scenario) -> String {
     let connect = scenario.proxy_connect_timeout_ms;
     let timeouts = format!("proxy_connect_timeout {connect}ms; proxy_read_timeout 4s;");
     let peers = peers(scenario);
+    let again = again(scenario);
     let stall = scenario.stall_ms;
     // A worker that waits for the mutex tries again after this long; a blocked one must still hold
     // it when it wakes, or its I/O is handled first after all.
@@ -47,7 +48,7 @@ http {{
   lua_package_path "/usr/share/lua/5.1/?.lua;;";
   lua_socket_log_errors on;
   {peers}
-  init_by_lua_block {{
+{again}  init_by_lua_block {{
     local ffi = require "ffi"
     ffi.cdef "int poll(void *, unsigned long, int);"
     function block_worker(ms) ffi.C.poll(nil, 0, ms) end
@@ -57,6 +58,10 @@ http {{
     server_name gw.example.com;
     location ~ ^/proxy/(?<up>\d+) {{
       proxy_pass http://$peer:$up; proxy_bind {gateway}:$arg_bind;
+      {timeouts}
+    }}
+    location ~ ^/again/(?<up>\d+) {{
+      proxy_pass http://again$up; proxy_bind {gateway}:$arg_bind;
       {timeouts}
     }}
     location ~ ^/pool/(?<up>\d+) {{
@@ -105,6 +110,20 @@ fn peers(scenario: &Scenario) -> String {
         }
     }
     map + " }"
+}
+
+/// Groups of which nginx asks the second server, which is the first, when the first was too late.
+fn again(scenario: &Scenario) -> String {
+    if scenario.routes.again == 0 {
+        return String::new();
+    }
+    let address = host(Addresses::of(scenario).upstream);
+    let mut groups = String::new();
+    for Upstream { port, .. } in &scenario.upstream {
+        let server = format!("server {address}:{port} max_fails=0;");
+        let _ = writeln!(groups, "  upstream again{port} {{ {server} {server} }}");
+    }
+    groups
 }
 
 /// The upstream host's own nginx, for listeners with options that the plain server cannot set.

@@ -17,8 +17,9 @@ use super::processes::Process;
 use super::rules::{SYN, SYNACK, Share, hash, outside, shares};
 use crate::scenario::{Behaviour, Scenario};
 
-/// Marks below this are the connection's hash.
-const FIRST_MARK: u32 = 1000;
+/// Marks below this are the connection's hash; those from [`FIRST_DELAY`] on hold a delay.
+const FIRST_MARK: u32 = 200;
+const FIRST_DELAY: u32 = 1000;
 
 /// Where packets leave the straight way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,21 +28,44 @@ enum Place {
     Upstream,
 }
 
+/// What happens to the packets that take a detour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Treatment {
+    /// They get other sequence numbers.
+    Rewritten,
+    /// One of their bits is turned over.
+    Damaged,
+    /// The host connects to whoever sent them before it hears them.
+    Met,
+    /// They are held back so many milliseconds. With 0 they only get the checksum that the sending
+    /// kernel leaves to a card that is not there.
+    Delayed(u32),
+}
+
 /// One device of the forwarder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Detour {
     place: Place,
-    /// Milliseconds; 0 for the one that rewrites sequence numbers.
-    delay_ms: u32,
+    treatment: Treatment,
 }
 
 impl Detour {
     fn mark(self) -> u32 {
-        FIRST_MARK + self.delay_ms
+        match self.treatment {
+            Treatment::Rewritten => FIRST_MARK,
+            Treatment::Damaged => FIRST_MARK + 1,
+            Treatment::Met => FIRST_MARK + 2,
+            Treatment::Delayed(ms) => FIRST_DELAY + ms,
+        }
     }
 
     fn device(self) -> String {
-        format!("slow{}", self.delay_ms)
+        match self.treatment {
+            Treatment::Rewritten => "rewrites".to_owned(),
+            Treatment::Damaged => "damages".to_owned(),
+            Treatment::Met => "meets".to_owned(),
+            Treatment::Delayed(ms) => format!("slow{ms}"),
+        }
     }
 }
 
@@ -51,41 +75,47 @@ struct Rule {
     text: String,
 }
 
+/// The direction of the packets of a port that take a detour.
+#[derive(Clone, Copy)]
+enum Way {
+    ToServer,
+    ToClient,
+}
+
 fn rules(scenario: &Scenario) -> Vec<Rule> {
     let mut rules = Vec::new();
-    let mut add = |place, delay_ms, source: bool, port: u16, flags: &str, share: Share| {
-        let (device, way) = match (place, source) {
-            (Place::Upstream, _) => ("eth0", "dport"),
-            (Place::Router, true) => ("gw0", "dport"),
-            (Place::Router, false) => (outside(scenario), "sport"),
-        };
-        let detour = Detour { place, delay_ms };
-        let client = if source { "source" } else { "destination" };
-        let text = format!(
-            "  iifname {device} tcp {way} {port} {flags} meta mark set {} {} meta mark set {} \
-             accept\n",
-            hash(scenario, client),
-            share.by_connection(),
-            detour.mark()
-        );
-        rules.push(Rule { detour, text });
-    };
     for (up, behaviour, share) in shares(scenario) {
+        let mut add = |place, treatment, way, flags| {
+            let detour = Detour { place, treatment };
+            rules.push(rule(scenario, detour, (way, up.port, flags), share));
+        };
+        let delayed = Treatment::Delayed(up.delay_ms);
         match behaviour {
-            Behaviour::SynDelayed => add(Place::Router, up.delay_ms, true, up.port, SYN, share),
-            Behaviour::SynackDelayed => {
-                add(Place::Router, up.delay_ms, false, up.port, SYNACK, share);
-            }
+            Behaviour::SynDelayed => add(Place::Router, delayed, Way::ToServer, SYN),
+            Behaviour::SynackDelayed => add(Place::Router, delayed, Way::ToClient, SYNACK),
             Behaviour::PathDelayed => {
-                add(Place::Router, up.delay_ms, true, up.port, "", share);
-                add(Place::Router, up.delay_ms, false, up.port, "", share);
+                add(Place::Router, delayed, Way::ToServer, "");
+                add(Place::Router, delayed, Way::ToClient, "");
             }
-            Behaviour::ServerSlow => add(Place::Upstream, up.delay_ms, true, up.port, SYN, share),
+            Behaviour::ServerSlow => add(Place::Upstream, delayed, Way::ToServer, SYN),
+            Behaviour::SynDamaged => add(Place::Router, Treatment::Damaged, Way::ToServer, SYN),
+            Behaviour::SynackDamaged => {
+                add(Place::Router, Treatment::Damaged, Way::ToClient, SYNACK);
+            }
+            Behaviour::SimultaneousOpen => {
+                add(Place::Upstream, Treatment::Met, Way::ToServer, SYN);
+            }
             _ => {}
         }
     }
-    if scenario.isn_rewrite {
-        let detour = Detour { place: Place::Router, delay_ms: 0 };
+    // Damage shows only where all others come with a checksum.
+    let damage = scenario.behaviours_met().any(Behaviour::damages);
+    let all = [
+        scenario.isn_rewrite.then_some(Treatment::Rewritten),
+        damage.then_some(Treatment::Delayed(0)),
+    ];
+    for treatment in all.into_iter().flatten() {
+        let detour = Detour { place: Place::Router, treatment };
         let text = format!(
             "  iifname {{ gw0, {} }} meta l4proto tcp meta mark set {} accept\n",
             outside(scenario),
@@ -94,6 +124,31 @@ fn rules(scenario: &Scenario) -> Vec<Rule> {
         rules.push(Rule { detour, text });
     }
     rules
+}
+
+/// The rule that leads the packets of a way, to or from a port and with these flags, to a detour.
+fn rule(
+    scenario: &Scenario,
+    detour: Detour,
+    (way, port, flags): (Way, u16, &str),
+    share: Share,
+) -> Rule {
+    let device = match (detour.place, way) {
+        (Place::Upstream, _) => "eth0",
+        (Place::Router, Way::ToServer) => "gw0",
+        (Place::Router, Way::ToClient) => outside(scenario),
+    };
+    let (end, client) = match way {
+        Way::ToServer => ("dport", "source"),
+        Way::ToClient => ("sport", "destination"),
+    };
+    let text = format!(
+        "  iifname {device} tcp {end} {port} {flags} meta mark set {} {} meta mark set {} accept\n",
+        hash(scenario, client),
+        share.by_connection(),
+        detour.mark()
+    );
+    Rule { detour, text }
 }
 
 /// The nftables script of one place.
@@ -151,11 +206,17 @@ fn start(
     work: &Path,
 ) -> Result<Process> {
     let me = std::env::current_exe()?.display().to_string();
-    let (device, delay) = (detour.device(), detour.delay_ms.to_string());
-    let mut words = vec![me.as_str(), "forward", &device, "--delay-ms", &delay];
-    if detour.delay_ms == 0 {
-        words.extend(["--rewrite-for", Addresses::of(scenario).upstream]);
+    let device = detour.device();
+    let mut words = vec![me.clone(), "forward".to_owned(), device.clone()];
+    match detour.treatment {
+        Treatment::Rewritten => {
+            words.extend(["--rewrite-for", Addresses::of(scenario).upstream].map(str::to_owned));
+        }
+        Treatment::Damaged => words.push("--damage".to_owned()),
+        Treatment::Met => words.push("--meet".to_owned()),
+        Treatment::Delayed(ms) => words.extend(["--delay-ms".to_owned(), ms.to_string()]),
     }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let name = format!("{device}-{:?}", detour.place);
     let mut process = Process::start(namespace, &name, &words, work, &[])?;
     process.wait_for("forwarding", Duration::from_secs(5))?;
@@ -196,6 +257,18 @@ mod tests {
         // The order of a mix is that of the behaviours, so that all hosts share it out alike.
         assert!(router.contains("meta mark 0-29 "), "{router}");
         assert!(upstream.contains("meta mark 30-49 "), "{upstream}");
+    }
+
+    #[test]
+    fn beside_damaged_packets_all_others_get_their_checksum() {
+        let damaged = scenario("port = 8001\nmix = { syn_damaged = 20, synack_damaged = 20 }\n");
+        let router = script(&rules(&damaged), Place::Router);
+        let at = |part: &str| router.find(part).unwrap_or_else(|| panic!("{part} in {router}"));
+        let syn = at("iifname gw0 tcp dport 8001 tcp flags & (syn|ack|rst) == syn meta");
+        let answer = at("iifname up0 tcp sport 8001 tcp flags & (syn|ack|rst) == syn|ack meta");
+        let others = at("meta l4proto tcp meta mark set 1000 accept");
+        assert!(syn < answer && answer < others, "{router}");
+        assert_eq!(router.matches("meta mark set 201 accept").count(), 2, "{router}");
     }
 
     #[test]

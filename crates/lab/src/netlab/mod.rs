@@ -7,6 +7,7 @@ mod detour;
 pub mod forwarder;
 mod install;
 pub mod leftovers;
+pub mod meeting;
 mod namespaces;
 mod plan;
 mod processes;

@@ -135,6 +135,11 @@ pub(super) struct Namespaces {
 }
 
 impl Namespaces {
+    /// The firewall that answers in servers' place, where one does.
+    pub(super) fn proxy(&self, scenario: &Scenario) -> &str {
+        if scenario.proxy_firewall == 2 { &self.last_router } else { &self.router }
+    }
+
     /// Makes them, with links, addresses and routes.
     pub(super) fn make(scenario: &Scenario) -> Result<Self> {
         let run = std::process::id();
@@ -255,7 +260,7 @@ impl Namespaces {
         }
         if scenario.upstream.iter().any(|up| up.syn_proxy) {
             // An ACK that belongs to nothing is the proxy's to judge (nft(8), synproxy).
-            sysctl(&self.router, "net.netfilter.nf_conntrack_tcp_loose=0")?;
+            sysctl(self.proxy(scenario), "net.netfilter.nf_conntrack_tcp_loose=0")?;
         }
         for setting in &scenario.upstream_sysctl {
             sysctl(&self.upstream, setting)?;

@@ -58,9 +58,9 @@ fn load(scenario: &Scenario) -> Vec<Request> {
         let port = up.port;
         let kind = kinds.get(random.weighted(&shares)).copied().unwrap_or("pool");
         let target = match kind {
-            "proxy" => {
+            bound @ ("proxy" | "again") => {
                 proxied = (proxied + 1) % scenario.proxy_bind_ports;
-                format!("/proxy/{port}?bind={}&i={n}", FIRST_BIND_PORT + proxied)
+                format!("/{bound}/{port}?bind={}&i={n}", FIRST_BIND_PORT + proxied)
             }
             "pool" => format!("/pool/{port}?i={n}"),
             lua => {

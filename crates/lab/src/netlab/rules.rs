@@ -43,10 +43,14 @@ pub(super) fn outside(scenario: &Scenario) -> &'static str {
     if scenario.firewalls == 2 { "mid0" } else { "up0" }
 }
 
+/// The devices of a firewall that face the gateway and the upstream.
+pub(super) fn devices(scenario: &Scenario, firewall: u32) -> [&'static str; 2] {
+    if firewall == 2 { ["mid1", "up0"] } else { ["gw0", outside(scenario)] }
+}
+
 /// The rule set of the router, or of one of two firewalls, counted from the gateway.
 pub(super) fn router(scenario: &Scenario, firewall: u32) -> String {
-    let inner = if firewall == 2 { "mid1" } else { "gw0" };
-    let outer = if firewall == 2 { "up0" } else { outside(scenario) };
+    let [inner, outer] = devices(scenario, firewall);
     let (_, address_type) = family(scenario);
     let mut script = String::from("table inet lab {\n");
     let _ = writeln!(
@@ -74,7 +78,9 @@ pub(super) fn router(scenario: &Scenario, firewall: u32) -> String {
     );
     if firewall == 1 {
         script.push_str(&translation::chains(scenario));
-        script.push_str(&proxy::chains(scenario));
+    }
+    if firewall == scenario.proxy_firewall {
+        script.push_str(&proxy::chains(scenario, inner));
     }
     script.push_str("}\n");
     script

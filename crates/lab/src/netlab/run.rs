@@ -124,7 +124,12 @@ fn start_servers(scenario: &Scenario, at: &Namespaces, work: &Path) -> Result<Ve
             format!("{host}:{}", up.port)
         };
         match up.behaviour {
-            Some(Behaviour::Refused | Behaviour::ReplyLost | Behaviour::ArpFailure) => {}
+            Some(
+                Behaviour::Refused
+                | Behaviour::ReplyLost
+                | Behaviour::ArpFailure
+                | Behaviour::SimultaneousOpen,
+            ) => {}
             Some(Behaviour::AcceptOverflow) => holding.push(listen(to.upstream)),
             Some(Behaviour::DeferAccept) => deferred.push(listen(to.upstream)),
             Some(Behaviour::Mute) => mute.push(listen(to.upstream)),
@@ -175,17 +180,25 @@ fn start_captures(
     // The users' requests to 127.0.0.1 also pass `any`.
     let filter = "(tcp and not port 80) or icmp or icmp6 or arp";
     let mut points = vec![
-        ("tcpdump-gateway", &at.gateway, gateway_device, gateway_file),
+        ("tcpdump-gateway", &*at.gateway, gateway_device, gateway_file),
         ("tcpdump-upstream", &at.upstream, "eth0", file("upstream.pcap")),
         ("tcpdump-dropped", &at.router, group.as_str(), file("dropped.pcap")),
         ("tcpdump-unsent", &at.gateway, group.as_str(), file("unsent.pcap")),
     ];
-    if scenario.firewalls == 2 {
+    if scenario.proxy_is_captured() {
+        let [inner, outer] = rules::devices(scenario, scenario.proxy_firewall);
         points.extend([
-            ("tcpdump-fw1", &at.router, "mid0", file("fw1.pcap")),
-            ("tcpdump-fw2", &at.last_router, "mid1", file("fw2.pcap")),
-            ("tcpdump-dropped2", &at.last_router, group.as_str(), file("dropped2.pcap")),
+            ("tcpdump-front", at.proxy(scenario), inner, file("front.pcap")),
+            ("tcpdump-back", at.proxy(scenario), outer, file("back.pcap")),
         ]);
+    } else if scenario.firewalls == 2 {
+        points.extend([
+            ("tcpdump-fw1", &*at.router, "mid0", file("fw1.pcap")),
+            ("tcpdump-fw2", &*at.last_router, "mid1", file("fw2.pcap")),
+        ]);
+    }
+    if scenario.firewalls == 2 {
+        points.push(("tcpdump-dropped2", &at.last_router, &group, file("dropped2.pcap")));
     }
     let mut processes = Vec::new();
     for (name, namespace, device, target) in points {

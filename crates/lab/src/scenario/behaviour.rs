@@ -78,6 +78,13 @@ pub enum Behaviour {
     BrokenMember,
     /// The upstream takes the connection and the request, and never answers.
     Mute,
+    /// A bit of every SYN is wrong when it arrives, for chosen connections.
+    SynDamaged,
+    /// A bit of every SYN+ACK is wrong when it arrives, for chosen connections.
+    SynackDamaged,
+    /// The upstream connects to the client at the very moment, from the port that the client asks for,
+    /// and never answers.
+    SimultaneousOpen,
 }
 
 impl Behaviour {
@@ -91,6 +98,7 @@ impl Behaviour {
                 | Self::ArpFailure
                 | Self::BrokenMember
                 | Self::Mute
+                | Self::SimultaneousOpen
         )
     }
 
@@ -113,8 +121,13 @@ impl Behaviour {
         )
     }
 
-    /// Whether the router holds packets back.
-    pub fn holds_back_on_the_way(self) -> bool {
-        matches!(self, Self::SynDelayed | Self::SynackDelayed | Self::PathDelayed)
+    /// Whether packets take a detour at the router: held back, or damaged.
+    pub fn takes_a_detour(self) -> bool {
+        matches!(self, Self::SynDelayed | Self::SynackDelayed | Self::PathDelayed) || self.damages()
+    }
+
+    /// Whether the router damages packets.
+    pub fn damages(self) -> bool {
+        matches!(self, Self::SynDamaged | Self::SynackDamaged)
     }
 }

@@ -62,6 +62,9 @@ pub struct Scenario {
     /// at both of its ends.
     #[serde(default = "one")]
     pub firewalls: u32,
+    /// Which of them answers SYNs for the ports with a `syn_proxy`.
+    #[serde(default = "one")]
+    pub proxy_firewall: u32,
     /// Whether the router gives every connection other sequence numbers, as some firewalls do.
     #[serde(default)]
     pub isn_rewrite: bool,
@@ -119,17 +122,21 @@ pub struct Routes {
     /// A Lua cosocket whose worker is blocked as soon as its SYN has left.
     #[serde(default)]
     pub stalled: u32,
+    /// As `proxy`, and nginx tries again at once, from the same local port (`proxy_next_upstream`).
+    #[serde(default)]
+    pub again: u32,
 }
 
 impl Routes {
     /// The path that asks for each kind, and its weight.
-    pub fn weights(self) -> [(&'static str, u32); 5] {
+    pub fn weights(self) -> [(&'static str, u32); 6] {
         [
             ("proxy", self.proxy),
             ("pool", self.pool),
             ("lua", self.lua),
             ("quiet", self.quiet),
             ("stalled", self.stalled),
+            ("again", self.again),
         ]
     }
 }
@@ -149,7 +156,7 @@ pub enum Dnat {
 
 impl Default for Routes {
     fn default() -> Self {
-        Self { proxy: 4, pool: 1, lua: 5, quiet: 0, stalled: 0 }
+        Self { proxy: 4, pool: 1, lua: 5, quiet: 0, stalled: 0, again: 0 }
     }
 }
 
@@ -165,11 +172,14 @@ pub struct Capture {
     pub snaplen: u32,
     /// Nanosecond time stamps; otherwise microseconds.
     pub nanoseconds: bool,
+    /// Capture on the SYN proxy as well, on its side to the clients (`front.pcap`) and on that to the
+    /// servers (`back.pcap`).
+    pub proxy_sides: bool,
 }
 
 impl Default for Capture {
     fn default() -> Self {
-        Self { any: false, rotate_seconds: 0, snaplen: 128, nanoseconds: true }
+        Self { any: false, rotate_seconds: 0, snaplen: 128, nanoseconds: true, proxy_sides: false }
     }
 }
 
@@ -213,8 +223,8 @@ pub struct Upstream {
     /// How long the behaviours that delay a packet hold it back, milliseconds.
     #[serde(default = "default_delay")]
     pub delay_ms: u32,
-    /// Whether the router answers SYNs in the upstream's place, and asks it only when the client has
-    /// acknowledged (`nft synproxy`); what else happens to the port happens behind it.
+    /// Whether a firewall answers SYNs in the upstream's place, and asks it only when the client has
+    /// acknowledged (`nft synproxy`); what the same firewall does to the port happens behind that.
     #[serde(default)]
     pub syn_proxy: bool,
     /// Percent of the connections for each of several behaviours; the rest is healthy.
@@ -284,12 +294,14 @@ impl Scenario {
         if self.upstream.iter().map(|up| up.weight).sum::<u32>() == 0 {
             bail!("at least one [[upstream]] must have a weight");
         }
-        let delays = self.behaviours_met().any(Behaviour::holds_back_on_the_way);
-        if delays && (self.nat || self.dnat.is_some() || self.isn_rewrite) {
+        let detours = self.behaviours_met().any(Behaviour::takes_a_detour);
+        if detours && (self.nat || self.dnat.is_some() || self.isn_rewrite) {
             bail!("a packet takes one detour at the router, and none where addresses change there");
         }
-        if !(1..=2).contains(&self.firewalls) {
-            bail!("firewalls: one or two");
+        if !(1..=2).contains(&self.firewalls)
+            || !(1..=self.firewalls).contains(&self.proxy_firewall)
+        {
+            bail!("firewalls: one or two, of which one may be the SYN proxy");
         }
         if self.isn_rewrite && (self.nat || self.dnat.is_some() || self.ipv6) {
             bail!("isn_rewrite is for IPv4 without NAT: the truth turns the numbers back");
@@ -313,8 +325,8 @@ impl Scenario {
         if up.behaviour.is_some() != up.mix.is_empty() {
             bail!("exactly one of `behaviour` and `mix` is needed");
         }
-        if up.syn_proxy && (self.nat || self.dnat.is_some() || self.ipv6 || self.firewalls == 2) {
-            bail!("syn_proxy is for one router, IPv4 and no NAT");
+        if up.syn_proxy && (self.nat || self.dnat.is_some() || self.ipv6) {
+            bail!("syn_proxy is for IPv4 without NAT");
         }
         if up.mix.values().sum::<u32>() > 100 {
             bail!("the shares of `mix` add up to more than 100");
@@ -339,6 +351,11 @@ impl Scenario {
     /// Every behaviour of every port.
     pub fn behaviours_met(&self) -> impl Iterator<Item = Behaviour> {
         self.upstream.iter().flat_map(Self::behaviours).map(|(behaviour, _)| behaviour)
+    }
+
+    /// Whether something answers in a server's place, and is captured itself.
+    pub fn proxy_is_captured(&self) -> bool {
+        self.capture.proxy_sides && self.upstream.iter().any(|up| up.syn_proxy)
     }
 
     /// Every connect timeout that can be in force, milliseconds, sorted.

@@ -37,6 +37,10 @@ pub(super) fn describe(
         synack_sent_late: upstream.synacks.len() - before(&upstream.synacks),
         synack_arrived_late: synacks.len() - before(&synacks),
         synack_arrived: before(&synacks),
+        syns_damaged: upstream.damaged_syns == upstream.syns.len(),
+        synacks_damaged: attempt.synacks.iter().all(|synack| synack.damaged),
+        met: attempt.met,
+        in_window: in_window(attempt, upstream, packets),
         synack_changed: attempt
             .odd_synacks
             .iter()
@@ -48,6 +52,7 @@ pub(super) fn describe(
         ack_arrived: upstream.acks.first().copied(),
         last_synack_sent: upstream.synacks.last().copied(),
         proxied: settings.proxied.contains(&attempt.dport),
+        proxy_captured: packets.proxy_captured,
     };
     let cause = cause(error.what, &facts)?;
     // At which firewalls the direction that failed lost something of this attempt.
@@ -71,7 +76,7 @@ pub(super) fn describe(
         dport: attempt.dport,
         isn: attempt.isn,
         cause: cause.to_owned(),
-        lost_between: losers.and_then(|at| place(&at)),
+        lost_between: losers.and_then(|at| place(&at, settings)),
         mechanism: mechanism(cause, &facts, upstream, packets).map(str::to_owned),
         n_syn: facts.syn_sent,
         syn_t,
@@ -84,14 +89,13 @@ pub(super) fn describe(
     Some((described, losses))
 }
 
-/// The two capture points, as the judge names them, around the one of two firewalls that lost it.
-fn place(losers: &[bool]) -> Option<[String; 2]> {
-    let points = match losers {
-        [true, false] => ["gateway", "fw1"],
-        [false, true] => ["fw2", "upstream"],
-        _ => return None,
-    };
-    Some(points.map(str::to_owned))
+/// The two capture points, as the judge names them, around the one of the firewalls that lost it.
+fn place(losers: &[bool], settings: &Settings) -> Option<[String; 2]> {
+    let mut lost = losers.iter().zip(&settings.around_firewalls).filter(|(lost, _)| **lost);
+    match (lost.next(), lost.next()) {
+        (Some((_, around)), None) => Some(around.clone()),
+        _ => None,
+    }
 }
 
 /// When the timer that `error` reports expired: when it was to, or, where nginx was late, after the last
@@ -128,6 +132,30 @@ struct Facts {
     last_synack_sent: Option<i64>,
     /// A SYN proxy answered in the server's place.
     proxied: bool,
+    /// It was captured itself, and is the far end.
+    proxy_captured: bool,
+    /// Every SYN that arrived was damaged.
+    syns_damaged: bool,
+    /// Every SYN+ACK that came was.
+    synacks_damaged: bool,
+    /// The server sent a SYN as well.
+    met: bool,
+    /// Its SYN fell into the window of an attempt that was half open on its port.
+    in_window: bool,
+}
+
+/// The receive window of a half-open attempt is not scaled (RFC 7323 section 2.2).
+const LARGEST_WINDOW: u32 = 65_535;
+
+/// The server held an unfinished attempt of the same 4-tuple, whose window holds this SYN: it answers
+/// with a RST (`tcp_check_req`).
+fn in_window(attempt: &GatewayAttempt, upstream: &UpstreamAttempt, packets: &Packets) -> bool {
+    let Some(before) = upstream.before else { return false };
+    packets.upstream.get(&before).is_some_and(|holder| {
+        let (_, isn) = before;
+        let beyond = attempt.isn.wrapping_sub(isn.wrapping_add(1));
+        !holder.synacks.is_empty() && holder.acks.is_empty() && beyond <= LARGEST_WINDOW
+    })
 }
 
 /// The cause, in the product's words (product.md section 3).
@@ -166,7 +194,13 @@ fn mechanism(
     packets: &Packets,
 ) -> Option<&'static str> {
     match cause {
-        "connected" if facts.proxied => Some("syn_proxy"),
+        "connected" | "synack_lost" | "ack_lost" if facts.proxied => Some("syn_proxy"),
+        "connected" if facts.met => Some("simultaneous_open"),
+        "refused" if facts.in_window => Some("port_reuse_in_window"),
+        "server_silent" if facts.syns_damaged => Some("syn_corrupt"),
+        "synack_not_accepted" if facts.synacks_damaged && !facts.synack_changed => {
+            Some("synack_corrupt")
+        }
         "synack_late" if facts.syn_arrived == 0 => Some("syn_delayed"),
         "synack_late" if facts.synack_sent == 0 => Some("server_slow"),
         "synack_late" => Some("late_path"),
@@ -198,13 +232,13 @@ fn held_by(attempt: &UpstreamAttempt, packets: &Packets) -> Option<&'static str>
 }
 
 /// What the gateway shook hands with a proxy about was no handshake of the server's: that one is fine,
-/// and what is lost behind the proxy is not the gateway's.
+/// as far as a capture behind the proxy shows, and what is lost there is not the gateway's.
 ///
 /// A SYN+ACK that is sent well after the client's ACK had arrived was not waiting for it: 100 ms is
 /// far above the delay of the lab's links and far below the first repetition (1 s).
 fn after_connect(facts: &Facts) -> &'static str {
     match (facts.ack_arrived, facts.last_synack_sent) {
-        _ if facts.proxied => "connected",
+        _ if facts.proxied && !facts.proxy_captured => "connected",
         (None, _) => "ack_lost",
         (Some(ack), Some(synack)) if synack > ack + 100_000_000 => "ack_ignored",
         _ => "connected",
@@ -231,6 +265,11 @@ mod tests {
         ack_arrived: None,
         last_synack_sent: None,
         proxied: false,
+        proxy_captured: false,
+        syns_damaged: false,
+        synacks_damaged: false,
+        met: false,
+        in_window: false,
     };
 
     #[test]
@@ -268,6 +307,11 @@ mod tests {
                 "connected",
                 "lua tcp socket read timed out",
                 Facts { proxied: true, ..facts(1, 2, false) },
+            ),
+            (
+                "ack_lost",
+                "lua tcp socket read timed out",
+                Facts { proxied: true, proxy_captured: true, ..facts(1, 2, false) },
             ),
         ] {
             assert_eq!(cause(what, &facts), Some(expected), "{what} {facts:?}");

@@ -209,10 +209,16 @@ mod tests {
                 .collect(),
             synacks: synacks
                 .iter()
-                .map(|(time, echo)| SynAck { time: *time, isn: 1, echo: Some(*echo) })
+                .map(|(time, echo)| SynAck {
+                    time: *time,
+                    isn: 1,
+                    echo: Some(*echo),
+                    damaged: false,
+                })
                 .collect(),
             odd_synacks: Vec::new(),
             foreign_acks: Vec::new(),
+            met: false,
             acks: Vec::new(),
             heard: false,
             refusals: Vec::new(),

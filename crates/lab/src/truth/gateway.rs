@@ -29,6 +29,8 @@ pub(super) struct SynAck {
     pub(super) isn: u32,
     /// The timestamp that it echoes, where it has the option.
     pub(super) echo: Option<u32>,
+    /// Its checksum is wrong.
+    pub(super) damaged: bool,
 }
 
 /// An attempt as the gateway's capture shows it.
@@ -47,6 +49,8 @@ pub(super) struct GatewayAttempt {
     /// Times and acknowledgment numbers of ACKs that answer its port while it was still unanswered:
     /// of another connection.
     pub(super) foreign_acks: Vec<(i64, u32)>,
+    /// The server sent a SYN of its own to the client's port.
+    pub(super) met: bool,
     /// Times of what the client sent after its SYN, except RSTs.
     pub(super) acks: Vec<i64>,
     /// Whether the server acknowledged more than the SYN.
@@ -77,6 +81,7 @@ impl GatewayAttempt {
             synacks: Vec::new(),
             odd_synacks: Vec::new(),
             foreign_acks: Vec::new(),
+            met: false,
             acks: Vec::new(),
             heard: false,
             refusals: Vec::new(),
@@ -89,7 +94,8 @@ impl GatewayAttempt {
         let answers = tcp.ack == self.isn.wrapping_add(1);
         let echo = tcp.timestamps.map(|(_, echo)| echo);
         if tcp.is_synack() {
-            let synack = SynAck { time, isn: tcp.seq, echo };
+            let damaged = tcp.intact == Some(false);
+            let synack = SynAck { time, isn: tcp.seq, echo, damaged };
             if answers { &mut self.synacks } else { &mut self.odd_synacks }.push(synack);
         } else if tcp.is_rst() && answers {
             self.refusals.push(time);
@@ -112,6 +118,9 @@ pub(super) fn read(paths: &[PathBuf], clock: ClockError) -> Result<Vec<GatewayAt
             let time = frame.time_ns;
             match decode(frame.link, &frame.bytes) {
                 Some(Packet::Tcp(tcp)) if tcp.is_syn() => {
+                    if let Some(met) = attempts.newest(tcp.dst, tcp.dport, tcp.src, tcp.sport) {
+                        met.met = true;
+                    }
                     let value = tcp.timestamps.map(|(value, _)| value);
                     attempts
                         .syn(&tcp, Syn { time, file: name.clone(), frame: frame.number, value });

@@ -44,9 +44,22 @@ pub struct Row {
     pub exact: bool,
     /// What it is known from: `mark`, `access`, or null.
     pub how: Option<String>,
+    /// Whether the captures can decide what happened: not where the end of the way that would have to
+    /// answer is none of the points (a SYN proxy, one of several servers).
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub decidable: bool,
     /// The attempt, when it is known.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Attempt>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_true(decidable: &bool) -> bool {
+    *decidable
 }
 
 /// The attempt of a row, on the gateway's clock.
@@ -138,6 +151,9 @@ pub fn derive(folder: &Path, settings: &Settings) -> Result<(Vec<Row>, Summary)>
             connect_timeout: error.connect_timeout,
             exact: attempt.is_some(),
             how,
+            decidable: !attempt.as_ref().is_some_and(|(attempt, _)| {
+                packets.undecidable(settings, attempt.dport, &attempt.cause)
+            }),
             attempt: attempt.map(|(attempt, _)| attempt),
         });
     }

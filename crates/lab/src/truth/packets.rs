@@ -25,6 +25,10 @@ pub(super) struct Packets {
     pub(super) unsent: Vec<GatewayAttempt>,
     /// What each firewall dropped, from the gateway on.
     pub(super) dropped: Vec<Dropped>,
+    /// The SYN proxy was captured on its own two sides: where one answers, it is the far end.
+    pub(super) proxy_captured: bool,
+    /// Upstream ports of which a server behind their address shows no packet.
+    pub(super) unseen_servers: HashSet<u16>,
 }
 
 /// Attempts of which a firewall dropped something.
@@ -57,9 +61,22 @@ impl Packets {
     pub(super) fn read(folder: &Path, settings: &Settings) -> Result<Self> {
         let mut packets = Self {
             gateway: gateway::read(&super::gateway_captures(folder)?, settings.gateway_clock)?,
-            upstream: upstream::read(&folder.join("upstream.pcap"), settings)?,
+            upstream: upstream::read(
+                &folder.join("upstream.pcap"),
+                settings,
+                settings.upstream_clock,
+            )?,
             ..Self::default()
         };
+        packets.unseen_servers = unseen_servers(&packets.upstream, settings.servers);
+        let front = folder.join("front.pcap");
+        if front.exists() {
+            packets.proxy_captured = true;
+            let proxied = |port: &u16| settings.proxied.contains(port);
+            packets.upstream.retain(|(port, _), _| !proxied(port));
+            let front = upstream::read(&front, settings, ClockError::default())?;
+            packets.upstream.extend(front.into_iter().filter(|((port, _), _)| proxied(port)));
+        }
         let unsent = folder.join("unsent.pcap");
         if unsent.exists() {
             packets.unsent = gateway::read(&[unsent], ClockError::default())?;
@@ -75,6 +92,13 @@ impl Packets {
             }
         }
         Ok(packets)
+    }
+
+    /// Whether no capture can decide the fate of an attempt to this port, whatever it was: what would
+    /// have to answer is not among the points.
+    pub(super) fn undecidable(&self, settings: &Settings, port: u16, cause: &str) -> bool {
+        settings.proxied.contains(&port) && !self.proxy_captured
+            || self.unseen_servers.contains(&port) && cause == "syn_lost"
     }
 
     /// Moves the upstream's times onto the gateway's clock, by the median delay of SYNs that were
@@ -94,4 +118,16 @@ impl Packets {
             up.shift(-offset);
         }
     }
+}
+
+/// The ports whose address stands for `servers` of them, not all of which got a packet.
+fn unseen_servers(attempts: &HashMap<Key, UpstreamAttempt>, servers: usize) -> HashSet<u16> {
+    if servers == 1 {
+        return HashSet::new();
+    }
+    let mut seen: HashMap<u16, HashSet<_>> = HashMap::new();
+    for ((port, _), attempt) in attempts {
+        seen.entry(*port).or_default().extend(attempt.server);
+    }
+    seen.into_iter().filter(|(_, seen)| seen.len() < servers).map(|(port, _)| port).collect()
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::netlab::BROKEN_MEMBER;
-use crate::scenario::{Behaviour, ClockError, Scenario, Upstream};
+use crate::scenario::{Behaviour, ClockError, Dnat, Scenario, Upstream};
 
 /// What must be known about a set to find its truth; from `truth.json`.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,11 @@ pub struct Settings {
     pub absent: Vec<u16>,
     /// Upstream ports that a SYN proxy answers for.
     pub proxied: Vec<u16>,
+    /// How many servers the upstream's address stands for.
+    pub servers: usize,
+    /// For each firewall, from the gateway on, the two capture points around it; nothing where there
+    /// are no others than the two hosts'.
+    pub around_firewalls: Vec<[String; 2]>,
     /// Modulus and remainder of the source ports whose SYNs alone are lost, where one class does.
     pub broken_ports: Option<[u16; 2]>,
     /// Whether every loss of the set is in the router's capture of what it dropped, so that one
@@ -67,6 +72,10 @@ struct Arguments {
     absent: Vec<u16>,
     #[serde(default)]
     proxied: Vec<u16>,
+    #[serde(default = "one")]
+    servers: usize,
+    #[serde(default)]
+    around_firewalls: Vec<[String; 2]>,
     #[serde(default)]
     broken_ports: Option<[u16; 2]>,
     #[serde(default)]
@@ -92,6 +101,8 @@ impl Settings {
             stalls: scenario.routes.stalled > 0,
             absent: ports(|up| up.behaviour == Some(Behaviour::ArpFailure)),
             proxied: ports(|up| up.syn_proxy),
+            servers: if scenario.dnat == Some(Dnat::Servers) { 3 } else { 1 },
+            around_firewalls: around_firewalls(scenario),
             broken_ports: broken.then_some(BROKEN_MEMBER),
             losses_logged: true,
         }
@@ -116,6 +127,8 @@ impl Settings {
             stalls: args.stalls,
             absent: args.absent,
             proxied: args.proxied,
+            servers: args.servers,
+            around_firewalls: args.around_firewalls,
             broken_ports: args.broken_ports,
             losses_logged: args.losses_logged,
         })
@@ -124,6 +137,24 @@ impl Settings {
     pub(super) fn gateway_address(&self) -> &'static str {
         if self.ipv6 { "fd77:1::2" } else { "10.77.1.2" }
     }
+}
+
+fn one() -> usize {
+    1
+}
+
+/// The capture points around each firewall: two of them have one each on the link between, a SYN proxy
+/// that is captured has one on either side.
+fn around_firewalls(scenario: &Scenario) -> Vec<[String; 2]> {
+    let around: &[[&str; 2]] =
+        match (scenario.firewalls, scenario.proxy_is_captured(), scenario.proxy_firewall) {
+            (2, true, 2) => &[["gateway", "front"], ["front", "back"]],
+            (2, true, _) => &[["front", "back"], ["back", "upstream"]],
+            (_, true, _) => &[["front", "back"]],
+            (2, false, _) => &[["gateway", "fw1"], ["fw2", "upstream"]],
+            _ => &[],
+        };
+    around.iter().map(|pair| pair.map(str::to_owned)).collect()
 }
 
 /// Writes `truth.json`: the scenario's settings and the behaviour of each port.
@@ -143,7 +174,8 @@ pub fn write_settings(folder: &Path, scenario: &Scenario, settings: &Settings) -
             "mix": mixed, "proxy_connect_timeout": settings.proxy_connect_timeout,
             "gateway_clock": settings.gateway_clock, "upstream_clock": settings.upstream_clock,
             "isn_rewrite": settings.isn_rewrite, "stalls": settings.stalls,
-            "absent": settings.absent, "proxied": settings.proxied,
+            "absent": settings.absent, "proxied": settings.proxied, "servers": settings.servers,
+            "around_firewalls": settings.around_firewalls,
             "broken_ports": settings.broken_ports, "losses_logged": settings.losses_logged,
         },
         "description": scenario.description,
@@ -172,5 +204,18 @@ mod tests {
         assert_eq!(Settings::read(folder.path()).unwrap(), settings);
         assert_eq!(settings.absent, [8001]);
         assert_eq!(settings.broken_ports, Some([4, 2]));
+    }
+
+    #[test]
+    fn a_firewall_lies_between_the_points_next_to_it() {
+        let text = "description = 'x'\nseconds = 1\nrate = 1\nfirewalls = 2\nproxy_firewall = 2\n\
+                    capture = { proxy_sides = true }\n\
+                    [[upstream]]\nport = 8001\nbehaviour = 'healthy'\nsyn_proxy = true\n";
+        let around = |text: &str| around_firewalls(&Scenario::parse(text).unwrap());
+        assert_eq!(around(text), [["gateway", "front"], ["front", "back"]]);
+        let unproxied = text.replace("syn_proxy = true", "");
+        assert_eq!(around(&unproxied), [["gateway", "fw1"], ["fw2", "upstream"]]);
+        let alone = unproxied.replace("firewalls = 2\nproxy_firewall = 2\n", "");
+        assert_eq!(around(&alone), [[""; 2]; 0]);
     }
 }

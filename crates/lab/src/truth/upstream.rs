@@ -10,6 +10,7 @@ use super::settings::Settings;
 use crate::packet::{Packet, Tcp, decode, flag};
 use crate::pcap;
 use crate::rewrite::Shift;
+use crate::scenario::ClockError;
 
 /// Upstream port and ISN, as the gateway sees them.
 pub(super) type Key = (u16, u32);
@@ -17,7 +18,11 @@ pub(super) type Key = (u16, u32);
 /// An attempt as the upstream's capture shows it, on the gateway's clock.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UpstreamAttempt {
+    /// Address of the server, behind all translation.
+    pub(super) server: Option<IpAddr>,
     pub(super) syns: Vec<i64>,
+    /// How many of these had a wrong checksum.
+    pub(super) damaged_syns: usize,
     pub(super) synacks: Vec<i64>,
     /// The ISNs of these SYN+ACKs.
     pub(super) server_isns: Vec<u32>,
@@ -57,11 +62,14 @@ pub(super) fn client_isn(settings: &Settings, client: IpAddr, port: u16, isn: u3
     if settings.isn_rewrite { isn.wrapping_sub(Shift::of(client, port).client) } else { isn }
 }
 
-/// Reads the capture at `path` and undoes what was done to its clock.
-pub(super) fn read(path: &Path, settings: &Settings) -> Result<HashMap<Key, UpstreamAttempt>> {
+/// Reads the capture at `path` and undoes what was done to its `clock`.
+pub(super) fn read(
+    path: &Path,
+    settings: &Settings,
+    clock: ClockError,
+) -> Result<HashMap<Key, UpstreamAttempt>> {
     let mut attempts = Attempts { settings, all: HashMap::new(), newest: HashMap::new() };
     let mut frames = pcap::read(path)?;
-    let clock = settings.upstream_clock;
     pcap::right_clock(&mut frames, clock.offset_ns(), clock.drift_ppm);
     for frame in frames {
         match decode(frame.link, &frame.bytes) {
@@ -91,7 +99,9 @@ impl Attempts<'_> {
             let key = (tcp.dport, client_isn(self.settings, tcp.src, tcp.sport, tcp.seq));
             let before = self.newest.insert((tcp.src, tcp.sport, tcp.dst, tcp.dport), key);
             let attempt = self.all.entry(key).or_default();
+            attempt.server = Some(tcp.dst);
             attempt.syns.push(time);
+            attempt.damaged_syns += usize::from(tcp.intact == Some(false));
             if before != Some(key) {
                 attempt.before = before;
             }
