@@ -29,7 +29,7 @@ pub struct Limits {
     #[arg(long, default_value_t = 0)]
     pub max_wrong_attempt: usize,
     /// Sets to which the two shares do not apply
-    #[arg(long, value_name = "SET", default_values = ["mixed-causes", "syn_proxy"])]
+    #[arg(long, value_name = "SET")]
     pub apart: Vec<String>,
 }
 

@@ -23,7 +23,7 @@ use serde::Serialize;
 
 pub use clocks::ClockScore;
 pub use limits::Limits;
-pub use score::{Kind, Score, Wrong};
+pub use score::{Kind, Score, Undecidable, Wrong};
 
 pub use table::render;
 

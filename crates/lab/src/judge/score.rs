@@ -56,6 +56,17 @@ pub struct Kind {
     pub decided: usize,
 }
 
+/// Timeouts of which no capture shows who would have to answer: counted for themselves, in no share.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Undecidable {
+    /// Rows whose attempt is known.
+    pub exact: usize,
+    /// The true verdict at a sure grade.
+    pub right_sure: usize,
+    /// The true verdict at any grade.
+    pub right: usize,
+}
+
 impl Kind {
     fn add(&mut self, other: Self) {
         self.exact += other.exact;
@@ -74,6 +85,9 @@ pub struct Score {
     pub exact: usize,
     /// Rows whose attempt the truth does not know; they are not judged.
     pub inexact: usize,
+    /// Rows that no capture can decide by the way the set was made, and that are in none of the other
+    /// counts; a wrong one that is sure is wrong all the same.
+    pub undecidable: Undecidable,
     /// Exact rows without a case.
     pub missing: Vec<u64>,
     /// Cases of the error log without a row in the truth (for example `bind() failed`).
@@ -133,6 +147,9 @@ impl Score {
     pub fn add(&mut self, other: &Self) {
         self.exact += other.exact;
         self.inexact += other.inexact;
+        self.undecidable.exact += other.undecidable.exact;
+        self.undecidable.right_sure += other.undecidable.right_sure;
+        self.undecidable.right += other.undecidable.right;
         self.missing.extend(&other.missing);
         self.extra += other.extra;
         for (grade, counts) in &other.by_grade {
@@ -170,6 +187,25 @@ impl Score {
 }
 
 impl Score {
+    fn count_undecidable(
+        &mut self,
+        line: u64,
+        truth: &Attempt,
+        case: Option<&Case>,
+        differs: Differs,
+    ) {
+        let mut one = Self::default();
+        match case {
+            Some(case) => score_case(&mut one, line, truth, case, differs),
+            None => self.missing.push(line),
+        }
+        self.undecidable.exact += 1;
+        self.undecidable.right_sure += one.right_sure();
+        self.undecidable.right += one.right();
+        self.wrong_sure.append(&mut one.wrong_sure);
+        self.wrong_attempt.append(&mut one.wrong_attempt);
+    }
+
     fn count_kind(&mut self, truth: &Attempt, case: Option<&Case>, decidable: bool) {
         let name = match &truth.mechanism {
             Some(mechanism) => format!("{} {mechanism}", truth.cause),
@@ -223,6 +259,10 @@ pub(super) fn score(
             score.inexact += 1;
             continue;
         };
+        if !row.decidable {
+            score.count_undecidable(row.line, truth, case, differs);
+            continue;
+        }
         score.exact += 1;
         let verdict = case.map_or("(no case)", |case| case.verdict.as_str());
         let by_verdict = score.confusion.entry(truth.cause.clone()).or_default();
@@ -320,5 +360,22 @@ mod tests {
         assert_eq!((score.decidable, score.decided), (2, 1));
         assert_eq!(score.by_mechanism["synack_lost"].right_sure, 1);
         assert_eq!((score.missing, score.extra, score.one_attempt), (vec![4], 1, 3));
+    }
+
+    #[test]
+    fn what_nobody_can_decide_counts_in_no_share_and_may_not_be_wrong() {
+        let undecidable = |line, cause| Row { decidable: false, ..row(line, 7, cause) };
+        let cases = [
+            samples::case(1, "synack_lost", "proven"),
+            samples::case(2, "syn_lost", "consistent"),
+            samples::case(3, "syn_lost", "proven"),
+        ];
+        let rows =
+            [row(1, 7, "synack_lost"), undecidable(2, "syn_lost"), undecidable(3, "synack_lost")];
+        let score = judged(&cases, &rows);
+        assert_eq!((score.exact, score.right_sure(), score.one_attempt), (1, 1, 1));
+        assert_eq!(score.undecidable, Undecidable { exact: 2, right_sure: 0, right: 1 });
+        assert_eq!(score.wrong_sure.iter().map(|wrong| wrong.line).collect::<Vec<_>>(), [3]);
+        assert!(score.missing.is_empty() && !score.confusion.contains_key("syn_lost"));
     }
 }

@@ -45,6 +45,7 @@ pub fn render(judgements: &[Judgement], limits: &Limits) -> String {
         }
         let mut all = total;
         all.add(&apart);
+        undecidable(&mut text, &of_mode, &all);
         grades(&mut text, &all);
         decided(&mut text, &all);
         counted(&mut text, &all);
@@ -92,6 +93,23 @@ fn grades(text: &mut String, score: &Score) {
         score.inexact,
         score.extra
     );
+}
+
+/// What is in no share, and in which sets it is.
+fn undecidable(text: &mut String, judgements: &[&Judgement], all: &Score) {
+    let of = all.undecidable;
+    if of.exact > 0 {
+        let sets = judgements.iter().filter(|j| j.score.undecidable.exact > 0);
+        let sets: Vec<&str> = sets.map(|j| j.set.as_str()).collect();
+        let _ = writeln!(
+            text,
+            "  undecidable by construction, in no share: {} in {}; {} right and sure, {} right",
+            of.exact,
+            sets.join(", "),
+            of.right_sure,
+            of.right
+        );
+    }
 }
 
 fn decided(text: &mut String, score: &Score) {

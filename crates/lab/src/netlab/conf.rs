@@ -25,8 +25,8 @@ pub(super) fn nginx(scenario: &Scenario) -> String {
     let gateway = host(to.gateway);
     let connect = scenario.proxy_connect_timeout_ms;
     let timeouts = format!("proxy_connect_timeout {connect}ms; proxy_read_timeout 4s;");
-    let peers = peers(scenario);
-    let again = again(scenario);
+    let peers = peers(scenario) + &groups(scenario);
+    let again = again(scenario, &timeouts);
     let stall = scenario.stall_ms;
     // A worker that waits for the mutex tries again after this long; a blocked one must still hold
     // it when it wakes, or its I/O is handled first after all.
@@ -48,7 +48,7 @@ http {{
   lua_package_path "/usr/share/lua/5.1/?.lua;;";
   lua_socket_log_errors on;
   {peers}
-{again}  init_by_lua_block {{
+  init_by_lua_block {{
     local ffi = require "ffi"
     ffi.cdef "int poll(void *, unsigned long, int);"
     function block_worker(ms) ffi.C.poll(nil, 0, ms) end
@@ -60,11 +60,7 @@ http {{
       proxy_pass http://$peer:$up; proxy_bind {gateway}:$arg_bind;
       {timeouts}
     }}
-    location ~ ^/again/(?<up>\d+) {{
-      proxy_pass http://again$up; proxy_bind {gateway}:$arg_bind;
-      {timeouts}
-    }}
-    location ~ ^/pool/(?<up>\d+) {{
+{again}    location ~ ^/pool/(?<up>\d+) {{
       proxy_pass http://$peer:$up;
       {timeouts}
     }}
@@ -112,16 +108,27 @@ fn peers(scenario: &Scenario) -> String {
     map + " }"
 }
 
-/// Groups of which nginx asks the second server, which is the first, when the first was too late.
-fn again(scenario: &Scenario) -> String {
+/// The location of requests that nginx tries again.
+fn again(scenario: &Scenario, timeouts: &str) -> String {
     if scenario.routes.again == 0 {
         return String::new();
     }
-    let address = host(Addresses::of(scenario).upstream);
+    let gateway = host(Addresses::of(scenario).gateway);
+    format!(
+        "    location ~ ^/again/(?<up>\\d+) {{\n      proxy_pass http://again$up; \
+         proxy_bind {gateway}:$arg_bind;\n      {timeouts}\n    }}\n"
+    )
+}
+
+/// Groups of which nginx asks the second server, which is the first, when the first was too late.
+fn groups(scenario: &Scenario) -> String {
     let mut groups = String::new();
-    for Upstream { port, .. } in &scenario.upstream {
-        let server = format!("server {address}:{port} max_fails=0;");
-        let _ = writeln!(groups, "  upstream again{port} {{ {server} {server} }}");
+    if scenario.routes.again > 0 {
+        let address = host(Addresses::of(scenario).upstream);
+        for Upstream { port, .. } in &scenario.upstream {
+            let server = format!("server {address}:{port} max_fails=0;");
+            let _ = write!(groups, "\n  upstream again{port} {{ {server} {server} }}");
+        }
     }
     groups
 }

@@ -37,8 +37,8 @@ pub(super) fn describe(
         synack_sent_late: upstream.synacks.len() - before(&upstream.synacks),
         synack_arrived_late: synacks.len() - before(&synacks),
         synack_arrived: before(&synacks),
-        syns_damaged: upstream.damaged_syns == upstream.syns.len(),
-        synacks_damaged: attempt.synacks.iter().all(|synack| synack.damaged),
+        syns_damaged: settings.checksums && upstream.damaged_syns == upstream.syns.len(),
+        synacks_damaged: settings.checksums && attempt.synacks.iter().all(|synack| synack.damaged),
         met: attempt.met,
         in_window: in_window(attempt, upstream, packets),
         synack_changed: attempt
@@ -98,13 +98,15 @@ fn place(losers: &[bool], settings: &Settings) -> Option<[String; 2]> {
     }
 }
 
-/// When the timer that `error` reports expired: when it was to, or, where nginx was late, after the last
-/// SYN; the kernel sends none for a socket that is closed.
+/// When the timer that `error` reports expired: when it was to, or, where nginx was late, when its
+/// request ended, and after the last SYN at the least; the kernel sends none for a socket that is closed.
 pub(super) fn deadline(error: &ErrorLine, attempt: &GatewayAttempt) -> i64 {
     #[expect(clippy::cast_possible_truncation, reason = "a timeout of seconds, in nanoseconds")]
     let timeout = (error.connect_timeout * 1e9) as i64;
+    let due = attempt.start().saturating_add(timeout);
     let last_syn = attempt.syns.iter().map(|syn| syn.time).max().unwrap_or(0);
-    attempt.start().saturating_add(timeout).max(last_syn + AFTER_LAST_SYN)
+    let late = error.ended.filter(|_| last_syn > due).unwrap_or(due);
+    late.max(last_syn + AFTER_LAST_SYN)
 }
 
 /// Long enough for a SYN to cross the lab, and shorter than any answer that is late.

@@ -237,6 +237,8 @@ mod tests {
             bind: None,
             source: None,
             key: (1, String::new()),
+            turn: (0, 1),
+            ended: None,
         }
     }
 

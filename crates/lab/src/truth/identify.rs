@@ -35,6 +35,12 @@ pub(super) fn attempt<'a>(
         return unsent(error, packets, settings, &mark)
             .map(|found| (Found::Unsent(Box::new(found)), "mark"));
     }
+    if mark.certain && error.turn.1 > 1 {
+        // Each try has its line, in order; the access line dates the first alone.
+        let (nth, all) = error.turn;
+        let found = sent.get(nth).filter(|_| sent.len() == all);
+        return found.map(|attempt| (Found::Sent(attempt), "mark"));
+    }
     let fitting: Vec<&GatewayAttempt> =
         sent.iter().copied().filter(|attempt| outcome_fits(error, attempt)).collect();
     match (&fitting[..], &sent[..], mark.certain) {

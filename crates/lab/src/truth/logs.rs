@@ -33,7 +33,23 @@ pub(super) struct ErrorLine {
     pub(super) source: Option<String>,
     /// `*N` and the request line: together they name one access line.
     pub(super) key: (u64, String),
+    /// Which of the lines of its request it is, from 0, and how many there are: nginx tries another
+    /// server, or the same once more (`proxy_next_upstream`).
+    pub(super) turn: (usize, usize),
+    /// When its request ended, nanoseconds since the epoch, where that was the end of its timer.
+    pub(super) ended: Option<i64>,
 }
+
+impl ErrorLine {
+    /// Whether the line is about a timer that ended a connect, and its request with it.
+    fn ends_its_request(&self) -> bool {
+        let (nth, all) = self.turn;
+        nth + 1 == all && WHAT_CONNECTS.contains(&self.what)
+    }
+}
+
+/// Those of [`WHAT`] that a connect timer makes.
+const WHAT_CONNECTS: [&str; 2] = [WHAT[0], WHAT[2]];
 
 /// The access log: the start of each request.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +58,8 @@ pub(super) struct Access {
     pub(super) zone_seconds: i64,
     /// Start of a request, nanoseconds since the epoch, by connection and request line.
     pub(super) starts: HashMap<(u64, String), i64>,
+    /// Its end, likewise.
+    pub(super) ends: HashMap<(u64, String), i64>,
 }
 
 /// The text between the first `before` and the next `after`.
@@ -80,15 +98,29 @@ pub(super) fn access(text: &str) -> Access {
         let request = between(line, "\"", "\"");
         if let (Some((end, took)), Some(connection), Some(request)) = (start, connection, request) {
             access.starts.insert((connection, request.to_owned()), end - took);
+            access.ends.insert((connection, request.to_owned()), end);
         }
     }
     access
 }
 
 /// Reads the error log: the lines that make a row.
-pub(super) fn errors(text: &str, zone_seconds: i64, settings: &Settings) -> Vec<ErrorLine> {
+pub(super) fn errors(text: &str, access: &Access, settings: &Settings) -> Vec<ErrorLine> {
     let numbered = (1_u64..).zip(text.lines());
-    numbered.filter_map(|(number, line)| error(number, line, zone_seconds, settings)).collect()
+    let mut lines: Vec<ErrorLine> = numbered
+        .filter_map(|(number, line)| error(number, line, access.zone_seconds, settings))
+        .collect();
+    let mut of_request: HashMap<(u64, String), usize> = HashMap::new();
+    for line in &mut lines {
+        let count = of_request.entry(line.key.clone()).or_default();
+        line.turn.0 = *count;
+        *count += 1;
+    }
+    for line in &mut lines {
+        line.turn.1 = of_request.get(&line.key).copied().unwrap_or(1);
+        line.ended = access.ends.get(&line.key).copied().filter(|_| line.ends_its_request());
+    }
+    lines
 }
 
 fn error(line: u64, text: &str, zone_seconds: i64, settings: &Settings) -> Option<ErrorLine> {
@@ -119,6 +151,8 @@ fn error(line: u64, text: &str, zone_seconds: i64, settings: &Settings) -> Optio
         bind: argument(request, "bind").and_then(|text| text.parse().ok()),
         source: argument(request, "src").map(str::to_owned),
         key: (connection, request.to_owned()),
+        turn: (0, 1),
+        ended: None,
     })
 }
 
@@ -145,7 +179,7 @@ mod tests {
             "noise\n2026/11/22 15:58:28 [error] 1#1: *9 upstream timed out (110: Connection timed \
              out) while connecting to upstream, client: 127.0.0.1, server: x, request: \"GET \
              /proxy/8001?bind=20003&i=5 HTTP/1.1\", upstream: \"http://10.77.2.2:8001/\"\n",
-            access.zone_seconds,
+            &access,
             &settings,
         );
         let [line] = lines.as_slice() else { panic!("{lines:?}") };
@@ -154,13 +188,31 @@ mod tests {
         assert_eq!(access.starts.get(&line.key), Some(&1_795_334_306_109_000_000));
     }
 
+    /// nginx tries the same server twice for one request: two lines, of which the last ends it.
+    #[test]
+    fn each_try_of_a_request_has_its_line() {
+        let request = "request: \"GET /again/8001?bind=20003&i=5 HTTP/1.1\"";
+        let access = access(
+            "127.0.0.1 - - [22/Nov/2026:15:58:28 +0000] \"GET /again/8001?bind=20003&i=5 HTTP/1.1\" \
+             504 1 \"-\" \"lab/1\" rt=0.010 uct=-, - msec=1795334308.110 conn=9 rid=ab\n",
+        );
+        let line = format!(
+            "2026/11/22 15:58:28 [error] 1#1: *9 upstream timed out (110: Connection timed out) while \
+             connecting to upstream, client: 127.0.0.1, {request}\n"
+        );
+        let lines = errors(&line.repeat(2), &access, &settings());
+        assert_eq!(lines.iter().map(|line| line.turn).collect::<Vec<_>>(), [(0, 2), (1, 2)]);
+        let ends: Vec<_> = lines.iter().map(|line| line.ended).collect();
+        assert_eq!(ends, [None, Some(1_795_334_308_110_000_000)]);
+    }
+
     /// The year 0 has no nanosecond of a 64-bit epoch; the property below found it.
     #[test]
     fn a_time_beyond_the_epoch_is_passed_over() {
         let settings = settings();
         let line = "0 0 0 0 0 0         [error] 1#1: *0 lua tcp socket connect timed out, client: , \
                     request: \"GET /lua/0?t=0&bind=0 HTTP/1.1\"";
-        assert_eq!(errors(line, 0, &settings), []);
+        assert_eq!(errors(line, &Access::default(), &settings), []);
     }
 
     proptest! {
@@ -177,7 +229,7 @@ mod tests {
                     "{time} [error] 1#1: *{number} lua tcp socket connect timed out, client: \
                      {rest}, request: \"GET /lua/{number}?t={number}&bind={number} HTTP/1.1\""
                 ),
-                i64::from(i16::MAX) * 3600,
+                &Access { zone_seconds: i64::from(i16::MAX) * 3600, ..Access::default() },
                 &settings,
             );
         }

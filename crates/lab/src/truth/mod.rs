@@ -168,7 +168,7 @@ fn read_logs(folder: &Path, settings: &Settings) -> Result<(logs::Access, Vec<lo
         Ok::<_, anyhow::Error>(String::from_utf8_lossy(&bytes).into_owned())
     };
     let access = logs::access(&read("access.log")?);
-    let errors = logs::errors(&read("error.log")?, access.zone_seconds, settings);
+    let errors = logs::errors(&read("error.log")?, &access, settings);
     Ok((access, errors))
 }
 

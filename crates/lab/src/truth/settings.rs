@@ -37,6 +37,8 @@ pub struct Settings {
     /// For each firewall, from the gateway on, the two capture points around it; nothing where there
     /// are no others than the two hosts'.
     pub around_firewalls: Vec<[String; 2]>,
+    /// Whether checksums tell which packets are damaged: elsewhere the kernel leaves them unfinished.
+    pub checksums: bool,
     /// Modulus and remainder of the source ports whose SYNs alone are lost, where one class does.
     pub broken_ports: Option<[u16; 2]>,
     /// Whether every loss of the set is in the router's capture of what it dropped, so that one
@@ -77,6 +79,8 @@ struct Arguments {
     #[serde(default)]
     around_firewalls: Vec<[String; 2]>,
     #[serde(default)]
+    checksums: bool,
+    #[serde(default)]
     broken_ports: Option<[u16; 2]>,
     #[serde(default)]
     losses_logged: bool,
@@ -103,6 +107,7 @@ impl Settings {
             proxied: ports(|up| up.syn_proxy),
             servers: if scenario.dnat == Some(Dnat::Servers) { 3 } else { 1 },
             around_firewalls: around_firewalls(scenario),
+            checksums: scenario.behaviours_met().any(Behaviour::damages),
             broken_ports: broken.then_some(BROKEN_MEMBER),
             losses_logged: true,
         }
@@ -129,6 +134,7 @@ impl Settings {
             proxied: args.proxied,
             servers: args.servers,
             around_firewalls: args.around_firewalls,
+            checksums: args.checksums,
             broken_ports: args.broken_ports,
             losses_logged: args.losses_logged,
         })
@@ -176,7 +182,7 @@ pub fn write_settings(folder: &Path, scenario: &Scenario, settings: &Settings) -
             "isn_rewrite": settings.isn_rewrite, "stalls": settings.stalls,
             "absent": settings.absent, "proxied": settings.proxied, "servers": settings.servers,
             "around_firewalls": settings.around_firewalls,
-            "broken_ports": settings.broken_ports, "losses_logged": settings.losses_logged,
+            "checksums": settings.checksums, "broken_ports": settings.broken_ports, "losses_logged": settings.losses_logged,
         },
         "description": scenario.description,
         "ports": ports,
