@@ -2,6 +2,8 @@
 
 use std::io;
 
+use why504_correlate::Verdict;
+
 use super::classes::Class;
 use super::example::example;
 use super::losses::percent;
@@ -139,7 +141,13 @@ fn next(
     let Some(id) = first.and_then(|case| ids.get(case.timeout)) else { return Ok(()) };
     page.heading("NEXT")?;
     page.command(2, &format!("why504 explain {id} {}", arguments(run)))?;
-    page.command(2, &format!("why504 -o cases.ndjson {}", arguments(run)))
+    page.command(2, &format!("why504 -o cases.ndjson {}", arguments(run)))?;
+    let for_want_of_one =
+        |class: &Class<'_>| matches!(class.verdict, Verdict::NoReply | Verdict::NotCaptured);
+    if classes.iter().any(for_want_of_one) {
+        page.command(2, "why504 recipe # the captures that settle it next time")?;
+    }
+    Ok(())
 }
 
 /// The arguments as they are typed in a shell.
