@@ -190,9 +190,13 @@ pub struct Facts {
     /// The client's ACK was sent before any SYN came to the server's point: something on the way
     /// had answered.
     pub acked_before: bool,
-    /// Another attempt, or this one, shows that something on the way answers in this server's place.
+    /// Another attempt, or this one, shows that something on the way answers in this server's place, and
+    /// no point right before it was captured.
     pub proxied: bool,
-    /// The same, as one point alone tells by hops.
+    /// The server's point is the last one before what answers in its place: the client's handshake
+    /// ends there.
+    pub ends_at_proxy: bool,
+    /// The same as `proxied`, as one point alone tells by hops.
     pub answered_in_place: bool,
     /// The points saw other sequence numbers in the same packets.
     pub rewritten: bool,
@@ -246,6 +250,7 @@ impl Facts {
             other_answer: false,
             acked_before: false,
             proxied: false,
+            ends_at_proxy: false,
             answered_in_place: false,
             rewritten: false,
             reliable: true,

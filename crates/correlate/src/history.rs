@@ -8,6 +8,7 @@ use core::net::IpAddr;
 use why504_handshake::{Attempt, Event, EventKind, PointId, Side, Sighting};
 use why504_model::{Endpoint, Flow, Interval, SeqNumber, Span, Timestamp};
 
+use crate::answerer::{Answerers, acked_before, is_apart};
 use crate::answers;
 use crate::checksums::Checksums;
 use crate::deadline::Deadline;
@@ -54,8 +55,8 @@ pub struct History<'a> {
     delaying: BTreeSet<(PointId, IpAddr)>,
     /// Servers that echo the first SYN that they accepted.
     linux_like: BTreeSet<IpAddr>,
-    /// Servers in whose place something on the way answers.
-    proxied: BTreeSet<Endpoint>,
+    /// What on the way answers in servers' places.
+    answerers: Answerers,
     /// Servers of which one point saw something answer in their place.
     fronted: BTreeSet<(PointId, Endpoint)>,
     /// What the points show of checksums.
@@ -102,11 +103,7 @@ impl<'a> History<'a> {
                 }
                 history.listen(points, sighting);
             }
-            let nearest = attempt.nearest();
-            let mut further = attempt.sightings().skip(1);
-            if further.any(|far| acked_before(points, nearest, far)) {
-                history.proxied.insert(nearest.flow.server);
-            }
+            history.answerers.learn(points, attempt);
         }
         history
     }
@@ -122,7 +119,7 @@ impl<'a> History<'a> {
             restless,
             delaying,
             linux_like,
-            proxied,
+            answerers,
             fronted,
             checksums,
         } = later;
@@ -136,7 +133,7 @@ impl<'a> History<'a> {
         self.restless.extend(restless);
         self.delaying.extend(delaying);
         self.linux_like.extend(linux_like);
-        self.proxied.extend(proxied);
+        self.answerers.take_in(answerers);
         self.fronted.extend(fronted);
         self.checksums.take_in(checksums);
     }
@@ -151,7 +148,8 @@ impl<'a> History<'a> {
         during: Interval,
     ) -> Facts {
         let stations = points.stations(attempt, during);
-        let (client, server) = ends(&stations, |station| station.near_server);
+        let (way, beyond) = stations.split_at(self.answerers.far_end(points, attempt, &stations));
+        let (client, server) = ends(way, |station| station.near_server);
         let at = |station: &Station<'_>, side: Side| {
             let there = deadline
                 .map(|d| Deadline { within: points.at_point_of(attempt, station.point, d.within) });
@@ -203,10 +201,15 @@ impl<'a> History<'a> {
                 facts.came = which_came(c, s, there);
                 facts.slowest = delay::slowest(c, s, there);
                 facts.other_answer = answers::other_answer(c, s);
-                facts.acked_before = acked_before(points, c, s);
+                let behind = |station: &Station<'_>| {
+                    station.sighting.is_some_and(|far| is_apart(points, c, far))
+                };
+                facts.acked_before = acked_before(points, c, s) || beyond.iter().any(behind);
                 facts.rewritten = c.isn != s.isn || answers::rewritten(c, s);
             }
-            facts.proxied = self.proxied.contains(&attempt.flow().server);
+            let proxied = self.answerers.answer_for(attempt.flow().server);
+            facts.proxied = proxied && beyond.is_empty();
+            facts.ends_at_proxy = (proxied || facts.acked_before) && !beyond.is_empty();
             facts.unpaired_at_server = self.unpaired(points, attempt, server, during);
         }
         facts
@@ -415,17 +418,6 @@ fn unpaired(points: Points<'_>) -> BTreeMap<(PointId, Endpoint), Vec<Timestamp>>
         list.sort_unstable();
     }
     unpaired
-}
-
-/// Whether the client had acknowledged another SYN+ACK before its SYN came to a further point: no
-/// client sends a SYN after that, so something between the two did, and had answered before.
-fn acked_before(points: Points<'_>, near: &Sighting, far: &Sighting) -> bool {
-    if !answers::other_answer(near, far) {
-        return false;
-    }
-    let sent = near.third_ack().and_then(|e| points.moment_at(near.point, far.point, e.time));
-    let asked = far.syns().next().map(|syn| syn.time);
-    sent.zip(asked).is_some_and(|(sent, asked)| sent <= asked)
 }
 
 /// The sequence number after a segment with FIN.

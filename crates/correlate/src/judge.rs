@@ -179,6 +179,9 @@ fn mechanism(row: &Row, facts: &Facts) -> Option<Mechanism> {
 
 fn refinement(row: &Row, facts: &Facts) -> Option<Mechanism> {
     let of_row = row.mechanism.or_else(|| match row.verdict {
+        Verdict::SynAckLost | Verdict::AckLost | Verdict::Connected if facts.ends_at_proxy => {
+            Some(Mechanism::SynProxy)
+        }
         Verdict::SynAckLost | Verdict::ServerSilent if reuse(facts) => {
             Some(Mechanism::PortReuseSynRecv)
         }

@@ -16,6 +16,7 @@ extern crate alloc;
 extern crate std;
 
 mod absence;
+mod answerer;
 mod answers;
 mod assign;
 mod candidates;

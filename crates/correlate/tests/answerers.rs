@@ -4,7 +4,8 @@
 mod world;
 
 use why504_correlate::{Case, Grade, Mechanism, Verdict};
-use why504_model::{Segment, SeqNumber, TimeoutKind};
+use why504_handshake::PointId;
+use why504_model::{Segment, SeqNumber, Span, TimeoutKind};
 
 use world::{CLIENT_POINT, SERVER_POINT, Seen, World, gateway, upstream};
 
@@ -80,6 +81,96 @@ fn behind_a_proxy_no_syn_is_proven_lost() {
         world.timed_out(10_450, Some(300));
         let case = only(&world);
         assert_eq!((case.verdict, case.grade), (Verdict::SynLost, grade), "{through_proxy}");
+    }
+}
+
+/// Before the proxy stands a point of its own, one router from the gateway.
+const FRONT: u16 = 2;
+
+/// Four connects that the proxy answered, seen at the gateway and in front of the proxy, and what
+/// `incident` adds to both.
+fn fronted(incident: impl Fn(&mut World)) -> World {
+    let mut world = World::watched();
+    for i in 0..4_u16 {
+        let ms = 2_000 + i64::from(i) * 1_000;
+        let (port, isn) = (41_000 + i, 1_000 * u32::from(i) + 1);
+        proxied(&mut world, ms, port, isn, true);
+        world.up(ms + 10, gateway(port), 0x11, isn + 1, OF_PROXY + 1, Seen::ClientOnly);
+        world.down(ms + 11, gateway(port), 0x11, OF_PROXY + 1, isn + 2, Seen::ClientOnly);
+    }
+    incident(&mut world);
+    world.copy_point(CLIENT_POINT, FRONT, |segment| {
+        let own = segment.ack.0 == OF_PROXY || segment.seq.0 == OF_PROXY;
+        let ttl = if own { 64 } else { 63 };
+        Some(Segment { ttl, time: segment.time + Span::from_micros(200), ..*segment })
+    });
+    // A second router, behind the proxy.
+    world.change(SERVER_POINT, |segment| {
+        let ttl = if segment.destination.ip == upstream().ip { 62 } else { 64 };
+        Some(Segment { ttl, ..*segment })
+    });
+    world
+}
+
+/// What never came to a point.
+fn lose(world: &mut World, point: u16, lost: impl Fn(&Segment) -> bool) {
+    world.filter(point, |segment| {
+        !(lost(segment) && [segment.source, segment.destination].contains(&gateway(42_000)))
+    });
+}
+
+/// The far end of the gateway's handshake is the proxy: with a capture in front of it, what is lost
+/// before it is proven, and what happens behind it is not the gateway's.
+#[test]
+fn a_point_before_the_proxy_places_the_loss() {
+    let points = [CLIENT_POINT, FRONT, SERVER_POINT];
+    let way = [PointId(CLIENT_POINT), PointId(FRONT)];
+    let back = [PointId(FRONT), PointId(CLIENT_POINT)];
+    let any = |_: &Segment| true;
+    let answer = |segment: &Segment| segment.flags.0 == 0x12;
+    let plain = |segment: &Segment| segment.flags.0 & 0x02 == 0;
+    let proxy = Some(Mechanism::SynProxy);
+    type Lost = fn(&Segment) -> bool;
+    let cases: [(Verdict, Option<Mechanism>, Option<[PointId; 2]>, u16, Lost); 4] = [
+        (Verdict::SynLost, None, Some(way), FRONT, any),
+        (Verdict::SynAckLost, proxy, Some(back), CLIENT_POINT, answer),
+        (Verdict::AckLost, proxy, Some(way), FRONT, plain),
+        (Verdict::Connected, proxy, None, FRONT, |_| false),
+    ];
+    for (verdict, mechanism, between, point, lost) in cases {
+        let completes = matches!(verdict, Verdict::AckLost | Verdict::Connected);
+        let mut world = fronted(|world| {
+            let (ms, client) = (10_100, gateway(42_000));
+            if verdict == Verdict::Connected {
+                proxied(world, ms, 42_000, 5_000, false);
+                return;
+            }
+            world.up(ms, client, 0x02, 5_000, 0, Seen::ClientOnly);
+            if verdict != Verdict::SynLost {
+                world.down(ms + 1, client, 0x12, OF_PROXY, 5_001, Seen::ClientOnly);
+            }
+            if completes {
+                world.up(ms + 2, client, 0x10, 5_001, OF_PROXY + 1, Seen::ClientOnly);
+            }
+        });
+        lose(&mut world, point, lost);
+        if completes {
+            world.timed_out(13_150, Some(3_000)).kind = TimeoutKind::UpstreamReadTimeout;
+        } else {
+            world.timed_out(10_450, Some(300));
+        }
+        for order in [points, [SERVER_POINT, FRONT, CLIENT_POINT]] {
+            let mut cases = world.judge(&order);
+            let case = cases.remove(0);
+            assert_eq!((case.verdict, case.grade), (verdict, Grade::Proven), "{}", case.reason);
+            assert_eq!(
+                (case.mechanism, case.lost_between),
+                (mechanism, between.map(|[a, b]| (a, b)))
+            );
+        }
+        // Without the point in front of it the proxy may have answered, or not.
+        let case = only(&world);
+        assert_eq!(case.grade, Grade::Consistent, "{verdict:?}");
     }
 }
 
