@@ -27,8 +27,6 @@ pub(super) struct Packets {
     pub(super) dropped: Vec<Dropped>,
     /// The SYN proxy was captured on its own two sides: where one answers, it is the far end.
     pub(super) proxy_captured: bool,
-    /// Upstream ports of which a server behind their address shows no packet.
-    pub(super) unseen_servers: HashSet<u16>,
 }
 
 /// Attempts of which a firewall dropped something.
@@ -68,7 +66,6 @@ impl Packets {
             )?,
             ..Self::default()
         };
-        packets.unseen_servers = unseen_servers(&packets.upstream, settings.servers);
         let front = folder.join("front.pcap");
         if front.exists() {
             packets.proxy_captured = true;
@@ -94,11 +91,12 @@ impl Packets {
         Ok(packets)
     }
 
-    /// Whether no capture can decide the fate of an attempt to this port, whatever it was: what would
-    /// have to answer is not among the points.
+    /// Whether no capture can decide the fate of an attempt to this port: what would have to answer is not
+    /// among the points. Of a SYN to an address that stands for several servers, and that came to none of
+    /// them, no packet tells that it was not for one more, which nobody captured.
     pub(super) fn undecidable(&self, settings: &Settings, port: u16, cause: &str) -> bool {
         settings.proxied.contains(&port) && !self.proxy_captured
-            || self.unseen_servers.contains(&port) && cause == "syn_lost"
+            || settings.servers > 1 && cause == "syn_lost"
     }
 
     /// Moves the upstream's times onto the gateway's clock, by the median delay of SYNs that were
@@ -118,16 +116,4 @@ impl Packets {
             up.shift(-offset);
         }
     }
-}
-
-/// The ports whose address stands for `servers` of them, not all of which got a packet.
-fn unseen_servers(attempts: &HashMap<Key, UpstreamAttempt>, servers: usize) -> HashSet<u16> {
-    if servers == 1 {
-        return HashSet::new();
-    }
-    let mut seen: HashMap<u16, HashSet<_>> = HashMap::new();
-    for ((port, _), attempt) in attempts {
-        seen.entry(*port).or_default().extend(attempt.server);
-    }
-    seen.into_iter().filter(|(_, seen)| seen.len() < servers).map(|(port, _)| port).collect()
 }

@@ -18,8 +18,6 @@ pub(super) type Key = (u16, u32);
 /// An attempt as the upstream's capture shows it, on the gateway's clock.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UpstreamAttempt {
-    /// Address of the server, behind all translation.
-    pub(super) server: Option<IpAddr>,
     pub(super) syns: Vec<i64>,
     /// How many of these had a wrong checksum.
     pub(super) damaged_syns: usize,
@@ -99,7 +97,6 @@ impl Attempts<'_> {
             let key = (tcp.dport, client_isn(self.settings, tcp.src, tcp.sport, tcp.seq));
             let before = self.newest.insert((tcp.src, tcp.sport, tcp.dst, tcp.dport), key);
             let attempt = self.all.entry(key).or_default();
-            attempt.server = Some(tcp.dst);
             attempt.syns.push(time);
             attempt.damaged_syns += usize::from(tcp.intact == Some(false));
             if before != Some(key) {
