@@ -41,8 +41,17 @@ impl Checksums {
 
     /// Whether a point saw SYNs of this attempt (SYN+ACKs, for the server), and each of them damaged.
     pub(crate) fn all_damaged(&self, sighting: &Sighting, side: Side) -> bool {
-        let here = (sighting.point, side);
-        self.right.contains(&here) && !self.taken.contains(&here) && all_wrong(sighting, side)
+        self.tell(sighting.point, side) && all_wrong(sighting, side)
+    }
+
+    /// Whether one of them, as this point saw it, was damaged.
+    pub(crate) fn is_damaged(&self, point: PointId, event: &Event) -> bool {
+        event.checksum == Checksum::Wrong && self.tell(point, event.side)
+    }
+
+    /// Whether the checksums of what an end sent say anything at a point.
+    fn tell(&self, point: PointId, side: Side) -> bool {
+        self.right.contains(&(point, side)) && !self.taken.contains(&(point, side))
     }
 }
 

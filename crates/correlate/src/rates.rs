@@ -3,7 +3,7 @@
 //!
 //! A trial is the first packet of a connect, SYN or SYN+ACK, that the points on both ends of a way
 //! would have seen: where one of them does not cover the moment, or misses healthy handshakes, there
-//! is no trial. No verdict about a log line rests on any of this.
+//! is no trial. One that came damaged to the second of them did not arrive. No verdict about a log line rests on any of this.
 
 mod concentration;
 mod tail;
@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use why504_handshake::{Attempt, Cell, Count, Outcome, PointId, Sighting, Trials};
 use why504_model::{Endpoint, Interval};
 
+use crate::checksums::Checksums;
 use crate::view::Points;
 pub use concentration::{Class, Concentration};
 use trial::MISSED_AFTER;
@@ -73,8 +74,12 @@ impl Rates {
     /// ([`Sighting::is_clean`]) at each point, whether they were kept or not.
     pub fn of_run(points: Points<'_>, healthy: &BTreeMap<PointId, Trials>) -> Self {
         let mut rates = Self::default();
+        let mut checksums = Checksums::default();
         for attempt in &points.merged.attempts {
-            rates.count(points, attempt);
+            attempt.sightings().for_each(|sighting| checksums.learn(sighting));
+        }
+        for attempt in &points.merged.attempts {
+            rates.count(points, &checksums, attempt);
         }
         for (&point, trials) in healthy {
             rates.count_healthy(points, point, trials);
@@ -83,7 +88,7 @@ impl Rates {
     }
 
     /// Counts an attempt, unless it was plainly healthy.
-    fn count(&mut self, points: Points<'_>, attempt: &Attempt) {
+    fn count(&mut self, points: Points<'_>, checksums: &Checksums, attempt: &Attempt) {
         let nearest = attempt.nearest();
         if nearest.is_clean() {
             return;
@@ -94,11 +99,11 @@ impl Rates {
             let there = attempt.at(far);
             if let Some(here) = near {
                 let counted = Counted::Syn(here.point, far);
-                self.trial(counted, attempt, trial::syn(points, here, there));
+                self.trial(counted, attempt, trial::syn(points, checksums, here, there));
             }
             if let (Some(here), Some(there)) = (near, there) {
                 let counted = Counted::SynAck(far, here.point);
-                self.trial(counted, attempt, trial::syn_ack(here, there));
+                self.trial(counted, attempt, trial::syn_ack(checksums, here, there));
             }
             near = there;
         }

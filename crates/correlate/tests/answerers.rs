@@ -112,65 +112,74 @@ fn fronted(incident: impl Fn(&mut World)) -> World {
     world
 }
 
-/// What never came to a point.
-fn lose(world: &mut World, point: u16, lost: impl Fn(&Segment) -> bool) {
-    world.filter(point, |segment| {
-        !(lost(segment) && [segment.source, segment.destination].contains(&gateway(42_000)))
-    });
+/// What became of a connect to what a proxy answers for, and what is to be said of it.
+struct Fate {
+    verdict: Verdict,
+    mechanism: Option<Mechanism>,
+    between: Option<(PointId, PointId)>,
+    /// What never came to which point.
+    lost: (u16, fn(&Segment) -> bool),
+}
+
+impl Fate {
+    fn of_a_read(&self) -> bool {
+        matches!(self.verdict, Verdict::AckLost | Verdict::Connected)
+    }
+
+    fn world(&self) -> World {
+        let mut world = fronted(|world| {
+            let (ms, client) = (10_100, gateway(42_000));
+            if self.verdict == Verdict::Connected {
+                proxied(world, ms, 42_000, 5_000, false);
+                return;
+            }
+            world.up(ms, client, 0x02, 5_000, 0, Seen::ClientOnly);
+            if self.verdict != Verdict::SynLost {
+                world.down(ms + 1, client, 0x12, OF_PROXY, 5_001, Seen::ClientOnly);
+            }
+            if self.of_a_read() {
+                world.up(ms + 2, client, 0x10, 5_001, OF_PROXY + 1, Seen::ClientOnly);
+            }
+        });
+        let (point, lost) = self.lost;
+        let own = |s: &Segment| [s.source, s.destination].contains(&gateway(42_000));
+        world.filter(point, |segment| !(own(segment) && lost(segment)));
+        if self.of_a_read() {
+            world.timed_out(13_150, Some(3_000)).kind = TimeoutKind::UpstreamReadTimeout;
+        } else {
+            world.timed_out(10_450, Some(300));
+        }
+        world
+    }
 }
 
 /// The far end of the gateway's handshake is the proxy: with a capture in front of it, what is lost
 /// before it is proven, and what happens behind it is not the gateway's.
 #[test]
 fn a_point_before_the_proxy_places_the_loss() {
-    let points = [CLIENT_POINT, FRONT, SERVER_POINT];
-    let way = [PointId(CLIENT_POINT), PointId(FRONT)];
-    let back = [PointId(FRONT), PointId(CLIENT_POINT)];
-    let any = |_: &Segment| true;
-    let answer = |segment: &Segment| segment.flags.0 == 0x12;
-    let plain = |segment: &Segment| segment.flags.0 & 0x02 == 0;
     let proxy = Some(Mechanism::SynProxy);
-    type Lost = fn(&Segment) -> bool;
-    let cases: [(Verdict, Option<Mechanism>, Option<[PointId; 2]>, u16, Lost); 4] = [
-        (Verdict::SynLost, None, Some(way), FRONT, any),
-        (Verdict::SynAckLost, proxy, Some(back), CLIENT_POINT, answer),
-        (Verdict::AckLost, proxy, Some(way), FRONT, plain),
-        (Verdict::Connected, proxy, None, FRONT, |_| false),
-    ];
-    for (verdict, mechanism, between, point, lost) in cases {
-        let completes = matches!(verdict, Verdict::AckLost | Verdict::Connected);
-        let mut world = fronted(|world| {
-            let (ms, client) = (10_100, gateway(42_000));
-            if verdict == Verdict::Connected {
-                proxied(world, ms, 42_000, 5_000, false);
-                return;
-            }
-            world.up(ms, client, 0x02, 5_000, 0, Seen::ClientOnly);
-            if verdict != Verdict::SynLost {
-                world.down(ms + 1, client, 0x12, OF_PROXY, 5_001, Seen::ClientOnly);
-            }
-            if completes {
-                world.up(ms + 2, client, 0x10, 5_001, OF_PROXY + 1, Seen::ClientOnly);
-            }
-        });
-        lose(&mut world, point, lost);
-        if completes {
-            world.timed_out(13_150, Some(3_000)).kind = TimeoutKind::UpstreamReadTimeout;
-        } else {
-            world.timed_out(10_450, Some(300));
-        }
-        for order in [points, [SERVER_POINT, FRONT, CLIENT_POINT]] {
-            let mut cases = world.judge(&order);
-            let case = cases.remove(0);
-            assert_eq!((case.verdict, case.grade), (verdict, Grade::Proven), "{}", case.reason);
+    let (near, front) = (PointId(CLIENT_POINT), PointId(FRONT));
+    let (there, back) = (Some((near, front)), Some((front, near)));
+    let fate = |verdict, mechanism, between, lost| Fate { verdict, mechanism, between, lost };
+    for fate in [
+        fate(Verdict::SynLost, None, there, (FRONT, |_| true)),
+        fate(Verdict::SynAckLost, proxy, back, (CLIENT_POINT, |s| s.flags.0 == 0x12)),
+        fate(Verdict::AckLost, proxy, there, (FRONT, |s| s.flags.0 & 0x02 == 0)),
+        fate(Verdict::Connected, proxy, None, (FRONT, |_| false)),
+    ] {
+        let world = fate.world();
+        for order in [[CLIENT_POINT, FRONT, SERVER_POINT], [SERVER_POINT, FRONT, CLIENT_POINT]] {
+            let case = world.judge(&order).remove(0);
             assert_eq!(
-                (case.mechanism, case.lost_between),
-                (mechanism, between.map(|[a, b]| (a, b)))
+                (case.verdict, case.grade),
+                (fate.verdict, Grade::Proven),
+                "{}",
+                case.reason
             );
+            assert_eq!((case.mechanism, case.lost_between), (fate.mechanism, fate.between));
         }
         // Without the point in front of it the proxy may have answered, or not.
-        let case = only(&world);
-        assert_eq!(case.grade, Grade::Consistent, "{verdict:?}");
+        assert_eq!(only(&world).grade, Grade::Consistent, "{:?}", fate.verdict);
     }
 }
 

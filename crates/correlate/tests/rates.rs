@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use why504_correlate::{Counted, Losses, Points, Rates};
 use why504_handshake::{Attempt, Count, Outcome, PointId, Trials};
+use why504_model::{Checksum, Segment};
 
 use world::{CLIENT_POINT, SERVER_POINT, Seen, World, gateway, upstream};
 
@@ -75,6 +76,38 @@ fn two_points_tell_the_directions_apart() {
     assert_eq!(first.all, Count { trials: 24 + 6 + WATCHED, lost: 5 });
     assert_eq!(first.servers[&upstream()].0.lost, 5);
     assert_eq!(losses.len(), 3, "the server's point has another before it");
+}
+
+/// A receiver drops what comes with a wrong checksum: it is lost to it, though a capture has it. Where
+/// the sender's own point shows unfinished checksums, as cards that fill them in leave them, they say
+/// nothing.
+#[test]
+fn what_comes_damaged_is_lost() {
+    let (syn, answer) = (42_010, 42_011);
+    let mut world = incident();
+    // The first SYN of one comes damaged, and the second is answered; of another the SYN+ACKs do.
+    world.up(20_000, gateway(syn), 0x02, 7_000, 0, Seen::Both);
+    world.up(21_000, gateway(syn), 0x02, 7_000, 0, Seen::Both);
+    world.down(21_001, gateway(syn), 0x12, 9_000, 7_001, Seen::Both);
+    world.up(21_002, gateway(syn), 0x10, 7_001, 9_001, Seen::Both);
+    world.up(22_000, gateway(answer), 0x02, 8_000, 0, Seen::Both);
+    world.down(22_001, gateway(answer), 0x12, 9_500, 8_001, Seen::Both);
+    for point in [CLIENT_POINT, SERVER_POINT] {
+        world.change(point, |segment| {
+            let from_client = segment.destination.ip == upstream().ip;
+            let received = from_client == (point == SERVER_POINT);
+            let first_syn = segment.source == gateway(syn) && segment.time < world::at(21_000);
+            let damaged = first_syn || segment.destination == gateway(answer);
+            let right = received && !damaged;
+            let checksum = if right { Checksum::Right } else { Checksum::Wrong };
+            Some(Segment { checksum, ..*segment })
+        });
+    }
+    let losses = losses(&world, &[CLIENT_POINT, SERVER_POINT]);
+    let syn = &losses[&Counted::Syn(NEAR, FAR)];
+    assert_eq!((syn.all, syn.saved), (Count { trials: 24 + 8 + WATCHED, lost: 3 + 1 }, 2 + 1));
+    let answer = &losses[&Counted::SynAck(FAR, NEAR)];
+    assert_eq!(answer.all, Count { trials: 24 + 6 + WATCHED, lost: 2 + 1 });
 }
 
 #[test]

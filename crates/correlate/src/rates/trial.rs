@@ -1,10 +1,14 @@
 //! Whether the first packet of an attempt arrived: `None` where the packets do not tell.
+//!
+//! Between two points a packet that came damaged is lost, as it is to its receiver. What came damaged to
+//! the first of them was lost before, and is no trial of the way behind.
 
 use alloc::vec::Vec;
 
-use why504_handshake::{EventKind, Side, Sighting};
+use why504_handshake::{Event, EventKind, Side, Sighting};
 use why504_model::Span;
 
+use crate::checksums::Checksums;
 use crate::view::Points;
 
 /// A first packet counts as missed where its answer does not come before it is sent again: after 1 s
@@ -16,23 +20,29 @@ const SAME_COPY: Span = Span::from_millis(500);
 
 /// Whether the first SYN that one point saw reached the next, which saw `far` of its attempt. One
 /// that something on the way rejected openly is no loss.
-pub(super) fn syn(points: Points<'_>, here: &Sighting, far: Option<&Sighting>) -> Option<bool> {
-    let first = here.syns().next()?;
+pub(super) fn syn(
+    points: Points<'_>,
+    checksums: &Checksums,
+    here: &Sighting,
+    far: Option<&Sighting>,
+) -> Option<bool> {
+    let first = here.syns().next().filter(|syn| !checksums.is_damaged(here.point, syn))?;
     let Some(there) = far else {
         let rejected = here.icmp().or(here.server_rst()).is_some();
         return (!rejected).then_some(false);
     };
-    let arrived = there.syns().next()?;
-    let came = |value: u32| {
-        there.syns().any(|syn| syn.timestamps.is_some_and(|stamps| stamps.value == value))
-    };
+    there.syns().next()?;
+    let whole = || there.syns().filter(|syn| !checksums.is_damaged(there.point, syn));
+    let Some(arrived) = whole().next() else { return Some(false) };
+    let came =
+        |value: u32| whole().any(|syn| syn.timestamps.is_some_and(|stamps| stamps.value == value));
     let mut sent = here.syns().map(|syn| syn.timestamps.map(|stamps| stamps.value));
     match sent.next().flatten() {
         Some(value) if came(value) => return Some(true),
         Some(_) if sent.flatten().any(came) => return Some(false),
         _ => {}
     }
-    if there.syns().count() >= here.syns().count() {
+    if whole().count() >= here.syns().count() {
         return Some(true);
     }
     let expected = points.moment_at(here.point, there.point, first.time)?;
@@ -40,9 +50,10 @@ pub(super) fn syn(points: Points<'_>, here: &Sighting, far: Option<&Sighting>) -
 }
 
 /// Whether the first SYN+ACK that the point nearer the server saw reached the other.
-pub(super) fn syn_ack(here: &Sighting, there: &Sighting) -> Option<bool> {
-    let first = there.syn_acks().next()?;
-    let mut came = here.syn_acks().chain(here.wrong_syn_acks()).peekable();
+pub(super) fn syn_ack(checksums: &Checksums, here: &Sighting, there: &Sighting) -> Option<bool> {
+    let first = there.syn_acks().next().filter(|sent| !checksums.is_damaged(there.point, sent))?;
+    let whole = |e: &&Event| !checksums.is_damaged(here.point, e);
+    let mut came = here.syn_acks().chain(here.wrong_syn_acks()).filter(whole).peekable();
     if came.peek().is_none() {
         return Some(false);
     }
