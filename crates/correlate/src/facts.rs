@@ -334,8 +334,9 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
         earlier_ack_missing: answers::earlier_ack_missing(sighting),
         server_active: completed && sighting.events.iter().any(active),
         syn_acks_after_ack: third.map_or(0, |ack| {
-            // On another port of the attempt the server may go on repeating what was lost.
-            let one = |e: &Event| sighting.moved.is_empty() || e.seq.next() == ack.ack;
+            // Another server behind the address, or the same one on another port of the attempt, may go on
+            // repeating what nobody took.
+            let one = |e: &Event| e.seq.next() == ack.ack;
             count(sighting.syn_acks().filter(|e| one(e) && e.time.since(ack.time) >= AGAIN))
         }),
         ack_reset: answers::ack_reset(sighting),

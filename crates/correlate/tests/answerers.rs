@@ -5,7 +5,7 @@ mod world;
 
 use why504_correlate::{Case, Grade, Mechanism, Verdict};
 use why504_handshake::PointId;
-use why504_model::{Segment, SeqNumber, Span, TimeoutKind};
+use why504_model::{Endpoint, Segment, SeqNumber, Span, TimeoutKind};
 
 use world::{CLIENT_POINT, SERVER_POINT, Seen, World, gateway, upstream};
 
@@ -180,6 +180,75 @@ fn a_point_before_the_proxy_places_the_loss() {
         }
         // Without the point in front of it the proxy may have answered, or not.
         assert_eq!(only(&world).grade, Grade::Consistent, "{:?}", fate.verdict);
+    }
+}
+
+/// One SYN came to two servers behind one address (a mirrored or duplicated SYN), and each answered with
+/// an ISN of its own. No answer reached the gateway, or both did and it took the first.
+#[test]
+fn two_servers_answer_one_syn() {
+    let (ms, client) = (10_100, gateway(42_000));
+    let mut lost = World::watched();
+    lost.up(ms, client, 0x02, 5_000, 0, Seen::Both);
+    lost.down(ms + 1, client, 0x12, OF_SERVER, 5_001, Seen::ServerOnly);
+    lost.down(ms + 2, client, 0x12, OF_PROXY, 5_001, Seen::ServerOnly);
+    lost.timed_out(10_450, Some(300));
+    let case = only(&lost);
+    assert_eq!((case.verdict, case.grade), (Verdict::SynAckLost, Grade::Proven));
+    assert_eq!(case.mechanism, Some(Mechanism::LbSplit));
+
+    let mut taken = World::watched();
+    taken.up(ms, client, 0x02, 5_000, 0, Seen::Both);
+    taken.down(ms + 1, client, 0x12, OF_SERVER, 5_001, Seen::Both);
+    taken.up(ms + 2, client, 0x10, 5_001, OF_SERVER + 1, Seen::Both);
+    // The other one has no use for that, and repeats itself.
+    for again in [3, 1_020] {
+        taken.down(ms + again, client, 0x12, OF_PROXY, 5_001, Seen::Both);
+        taken.up(ms + again + 1, client, 0x10, 5_001, OF_SERVER + 1, Seen::Both);
+    }
+    taken.timed_out(13_150, Some(3_000)).kind = TimeoutKind::UpstreamReadTimeout;
+    // What the other repeats is not for this ACK, which arrived: nobody ignored it.
+    for (given, grade) in [(&BOTH[..], Grade::Proven), (&[CLIENT_POINT], Grade::Consistent)] {
+        let case = taken.judge(given).remove(0);
+        assert_eq!((case.verdict, case.grade), (Verdict::Connected, grade), "{}", case.reason);
+        assert_eq!(case.mechanism, Some(Mechanism::LbSplit), "{given:?}");
+    }
+}
+
+/// A router shares connections to one address out among servers that were captured. What left one of
+/// them is judged as ever; a SYN that shows at none may have been for one more.
+#[test]
+fn a_syn_that_came_to_none_of_several_servers_is_undecided() {
+    for servers in [1, 2] {
+        let mut world = World::watched();
+        for i in 0..60_u16 {
+            world.healthy(2_000 + i64::from(i) * 50, 41_000 + i, upstream());
+        }
+        world.answer_lost(10_100, 42_000, 5_000);
+        world.timed_out(10_450, Some(300));
+        world.unanswered(12_100, 42_001, 6_000);
+        world.timed_out(12_450, Some(300));
+        world.change(SERVER_POINT, |segment| {
+            let behind = |end: Endpoint, client: Endpoint| {
+                let second = u8::from(servers == 2 && client.port % 2 == 1);
+                let address = [10, 1, 0, second].into();
+                if end.ip == upstream().ip { Endpoint::new(address, end.port) } else { end }
+            };
+            let (source, destination) = (segment.source, segment.destination);
+            Some(Segment {
+                source: behind(source, destination),
+                destination: behind(destination, source),
+                ..*segment
+            })
+        });
+        let cases = world.judge(&BOTH);
+        let said: Vec<_> = cases.iter().map(|case| (case.verdict, case.grade)).collect();
+        let silent = if servers == 1 {
+            (Verdict::SynLost, Grade::Proven)
+        } else {
+            (Verdict::NoReply, Grade::Consistent)
+        };
+        assert_eq!(said, [(Verdict::SynAckLost, Grade::Proven), silent], "{servers}");
     }
 }
 
