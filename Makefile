@@ -88,7 +88,7 @@ lab: build build-lab ## Play incidents with real nginx and real loss, and judge 
 	  $(LAB) judge $(LAB_OUT) --why504 $(WHY504) $(LAB_LIMITS) --json $(LAB_OUT)/judge.json; \
 	fi
 
-lab-all: ## Play every scenario in full (80 minutes, root), with the limits of large sets
+lab-all: ## Play every scenario in full (90 minutes, root), with the limits of large sets
 	$(Q)$(MAKE) --no-print-directory lab SCENARIOS='$(wildcard crates/lab/scenarios/*.toml)' LAB_SECONDS=3600 \
 	  LAB_OUT=$(LAB_OUT)-all LAB_LIMITS=
 

@@ -133,6 +133,33 @@ fn groups(scenario: &Scenario) -> String {
     groups
 }
 
+/// Seconds that the second gateway of a chain waits for a connection; the first waits longer for it.
+pub(crate) const SECOND_CONNECT_TIMEOUT: f64 = 1.0;
+
+/// The second gateway of a chain: takes the first one's requests, and passes them on with their marks to
+/// the servers on the first one's host.
+pub(super) fn second(scenario: &Scenario) -> String {
+    let Addresses { gateway, upstream, .. } = Addresses::of(scenario);
+    let mut listeners = String::new();
+    for Upstream { port, .. } in &scenario.upstream {
+        let _ = write!(listeners, "listen {upstream}:{port}; ");
+    }
+    let timeouts =
+        format!("proxy_connect_timeout {SECOND_CONNECT_TIMEOUT}s; proxy_read_timeout 3s;");
+    format!(
+        "worker_processes 2;\ndaemon off;\nuser root;\npid run/nginx.pid;\n\
+         error_log error.log error;\nevents {{ worker_connections 4096; }}\nhttp {{\n\
+         \x20 log_format lab {LOG_FORMAT};\n  access_log access.log lab;\n\
+         \x20 client_body_temp_path run/body; proxy_temp_path run/proxy;\n\
+         \x20 fastcgi_temp_path run/fastcgi; uwsgi_temp_path run/uwsgi; scgi_temp_path run/scgi;\n\
+         \x20 server {{\n    {listeners}\n    server_name second.example.com;\n\
+         \x20   location ~ ^/proxy/(?<up>\\d+) {{\n      proxy_pass http://{gateway}:$up; \
+         proxy_bind {upstream}:$arg_bind;\n      {timeouts}\n    }}\n\
+         \x20   location ~ ^/pool/(?<up>\\d+) {{\n      proxy_pass http://{gateway}:$up;\n      \
+         {timeouts}\n    }}\n  }}\n}}\n"
+    )
+}
+
 /// The upstream host's own nginx, for listeners with options that the plain server cannot set.
 pub(super) fn deferred(listen: &[String]) -> String {
     let mut listeners = String::new();

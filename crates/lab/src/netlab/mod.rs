@@ -17,6 +17,7 @@ mod run;
 pub mod server;
 mod translation;
 
+pub(crate) use conf::SECOND_CONNECT_TIMEOUT;
 pub use install::{install, missing_programs};
 pub use namespaces::{janitor, remove_leftovers};
 pub use plan::{Request, plan};

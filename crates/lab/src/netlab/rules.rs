@@ -51,8 +51,30 @@ pub(super) fn devices(scenario: &Scenario, firewall: u32) -> [&'static str; 2] {
 /// The rule set of the router, or of one of two firewalls, counted from the gateway.
 pub(super) fn router(scenario: &Scenario, firewall: u32) -> String {
     let [inner, outer] = devices(scenario, firewall);
+    let mut script = losses(scenario, firewall, "lab", [inner, outer]);
+    if firewall == 1 {
+        script.push_str(&translation::chains(scenario));
+    }
+    if firewall == scenario.proxy_firewall {
+        script.push_str(&proxy::chains(scenario, inner));
+    }
+    script.push_str("}\n");
+    if scenario.chain {
+        script.push_str(&losses(&scenario.second(), firewall, "second", [outer, inner]));
+        script.push_str("}\n");
+    }
+    script
+}
+
+/// The table, still open, of what a firewall drops and changes; clients are on the side of `inner`.
+fn losses(
+    scenario: &Scenario,
+    firewall: u32,
+    table: &str,
+    [inner, outer]: [&'static str; 2],
+) -> String {
     let (_, address_type) = family(scenario);
-    let mut script = String::from("table inet lab {\n");
+    let mut script = format!("table inet {table} {{\n");
     let _ = writeln!(
         script,
         " set answered {{ type {address_type} . inet_service . inet_service; size 65536; \
@@ -76,13 +98,6 @@ pub(super) fn router(scenario: &Scenario, firewall: u32) -> String {
         hash(scenario, "destination"),
         icmp_lost(scenario),
     );
-    if firewall == 1 {
-        script.push_str(&translation::chains(scenario));
-    }
-    if firewall == scenario.proxy_firewall {
-        script.push_str(&proxy::chains(scenario, inner));
-    }
-    script.push_str("}\n");
     script
 }
 
@@ -332,6 +347,17 @@ mod tests {
         let unwilling = scenario("port = 8001\nbehaviour = 'synack_not_accepted'\n");
         assert!(gateway(&unwilling).contains("tcp sport 8001 "));
         assert!(!upstream(&unwilling).contains("8001"));
+    }
+
+    #[test]
+    fn the_second_part_of_a_chain_is_broken_the_other_way() {
+        let text = "description = 'x'\nseconds = 5\nrate = 10\nchain = true\n\
+                    [[upstream]]\nport = 8001\nbehaviour = 'healthy'\nbeyond = { syn_lost = 7 }\n";
+        let script = router1(&Scenario::parse(text).unwrap());
+        let (first, second) = script.split_once("table inet second").unwrap();
+        assert!(!first.contains("8001"), "{first}");
+        assert!(second.contains("iifname up0 meta l4proto tcp jump to_upstream"), "{second}");
+        assert!(second.contains("tcp dport 8001 ") && second.contains("mark 0-6 "), "{second}");
     }
 
     #[test]

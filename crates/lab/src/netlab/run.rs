@@ -49,7 +49,63 @@ pub fn run(scenario: &Scenario, name: &str, out: &Path) -> Result<Outcome> {
     let settings = truth::Settings::of(scenario);
     truth::write_settings(&folder, scenario, &settings)?;
     let truth = truth::write(&folder, &settings)?;
+    if scenario.chain {
+        second_set(scenario, &folder)?;
+    }
     Ok(Outcome { folder, truth, load })
+}
+
+/// The folder of the second gateway of a chain, beside that of the first.
+fn second_folder(folder: &Path) -> PathBuf {
+    let mut name = folder.as_os_str().to_owned();
+    name.push("-second");
+    PathBuf::from(name)
+}
+
+/// What the second gateway of a chain logged, with the same captures: what was captured at the upstream
+/// is at the gateway here, and the other way round.
+fn second_set(scenario: &Scenario, first: &Path) -> Result<()> {
+    let folder = second_folder(first);
+    std::fs::remove_dir_all(folder.join("run"))?;
+    for (from, to) in [("upstream", "gateway"), ("gateway", "upstream"), ("dropped", "dropped")] {
+        let name = |point| format!("{point}.pcap");
+        std::fs::copy(first.join(name(from)), folder.join(name(to)))?;
+    }
+    let settings = truth::Settings::of_second(scenario);
+    truth::write_settings(&folder, &scenario.second(), &settings)?;
+    truth::write(&folder, &settings)?;
+    Ok(())
+}
+
+/// Starts the second gateway of a chain, and the servers that it asks.
+fn start_second(
+    scenario: &Scenario,
+    at: &Namespaces,
+    folder: &Path,
+    work: &Path,
+) -> Result<[Process; 2]> {
+    let second = second_folder(folder);
+    if second.exists() {
+        std::fs::remove_dir_all(&second)?;
+    }
+    for below in ["conf", "run"] {
+        std::fs::create_dir_all(second.join(below))?;
+    }
+    std::fs::write(second.join("conf/nginx.conf"), conf::second(scenario))?;
+    let prefix = second.display().to_string();
+    let words = ["nginx", "-p", &prefix, "-c", "conf/nginx.conf", "-e", "error.log"];
+    let nginx = Process::start(&at.upstream, "second", &words, work, &[("TZ", "UTC")])?;
+    let me = std::env::current_exe()?.display().to_string();
+    let gateway = Addresses::of(scenario).gateway;
+    let listen: Vec<String> =
+        scenario.upstream.iter().map(|up| format!("{gateway}:{}", up.port)).collect();
+    let words: Vec<&str> = [me.as_str(), "server", "answers"]
+        .into_iter()
+        .chain(listen.iter().map(String::as_str))
+        .collect();
+    let mut servers = Process::start(&at.gateway, "behind", &words, work, &[])?;
+    servers.wait_for("listening", Duration::from_secs(5))?;
+    Ok([servers, nginx])
 }
 
 fn play(scenario: &Scenario, at: &Namespaces, folder: &Path, work: &Path) -> Result<String> {
@@ -64,7 +120,11 @@ fn play(scenario: &Scenario, at: &Namespaces, folder: &Path, work: &Path) -> Res
     nft(&at.upstream, &rules::upstream(scenario))?;
     nft(&at.gateway, &rules::gateway(scenario))?;
 
-    let servers = start_servers(scenario, at, work)?;
+    let servers = if scenario.chain {
+        Vec::from(start_second(scenario, at, folder, work)?)
+    } else {
+        start_servers(scenario, at, work)?
+    };
     let forwarders = detour::open(scenario, at, work)?;
     let me = std::env::current_exe()?.display().to_string();
     let upstream = Addresses::of(scenario).upstream.parse::<IpAddr>()?;
@@ -110,7 +170,10 @@ fn play(scenario: &Scenario, at: &Namespaces, folder: &Path, work: &Path) -> Res
     for capture in captures {
         capture.stop("INT")?;
     }
-    drop((servers, forwarders));
+    for server in servers {
+        server.stop("TERM").ok();
+    }
+    drop(forwarders);
     Ok(load.trim().to_owned())
 }
 

@@ -121,6 +121,11 @@ impl Behaviour {
         )
     }
 
+    /// Whether a rule of the router alone makes it, in either direction.
+    pub fn is_the_routers(self) -> bool {
+        matches!(self, Self::SynackLost | Self::SynLost | Self::AckLost | Self::MixedDrop)
+    }
+
     /// Whether packets take a detour at the router: held back, or damaged.
     pub fn takes_a_detour(self) -> bool {
         matches!(self, Self::SynDelayed | Self::SynackDelayed | Self::PathDelayed) || self.damages()

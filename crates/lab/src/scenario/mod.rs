@@ -99,6 +99,10 @@ pub struct Scenario {
     /// the gateway's TCP timestamps begin anew, as those of a host that takes an address over.
     #[serde(default)]
     pub leftovers_closed: bool,
+    /// Whether the upstream host is a gateway itself: its nginx passes each request on to a server on
+    /// the gateway's host, through the same router the other way. What it logs is a set of its own.
+    #[serde(default)]
+    pub chain: bool,
     /// The upstream ports and what goes wrong on each.
     pub upstream: Vec<Upstream>,
 }
@@ -230,6 +234,9 @@ pub struct Upstream {
     /// Percent of the connections for each of several behaviours; the rest is healthy.
     #[serde(default)]
     pub mix: BTreeMap<Behaviour, u32>,
+    /// The same for what the upstream passes on in a `chain`: what the router does, nothing else.
+    #[serde(default)]
+    pub beyond: BTreeMap<Behaviour, u32>,
 }
 
 fn utc() -> String {
@@ -303,6 +310,9 @@ impl Scenario {
         {
             bail!("firewalls: one or two, of which one may be the SYN proxy");
         }
+        if self.chain && (self.nat || self.dnat.is_some() || self.ipv6 || self.firewalls == 2) {
+            bail!("a chain is for one router, IPv4 and no NAT");
+        }
         if self.isn_rewrite && (self.nat || self.dnat.is_some() || self.ipv6) {
             bail!("isn_rewrite is for IPv4 without NAT: the truth turns the numbers back");
         }
@@ -328,8 +338,11 @@ impl Scenario {
         if up.syn_proxy && (self.nat || self.dnat.is_some() || self.ipv6) {
             bail!("syn_proxy is for IPv4 without NAT");
         }
-        if up.mix.values().sum::<u32>() > 100 {
-            bail!("the shares of `mix` add up to more than 100");
+        if [&up.mix, &up.beyond].iter().any(|mix| mix.values().sum::<u32>() > 100) {
+            bail!("the shares of a mix add up to more than 100");
+        }
+        if !up.beyond.is_empty() && !self.chain || !up.beyond.keys().all(|b| b.is_the_routers()) {
+            bail!("`beyond` is what the router does to the second part of a `chain`");
         }
         if let Some(bad) = up.mix.keys().find(|behaviour| !behaviour.can_be_mixed()) {
             bail!("{bad:?} belongs to the whole port and cannot be part of a `mix`");
@@ -346,6 +359,17 @@ impl Scenario {
             Some(behaviour) => vec![(behaviour, up.percent)],
             None => up.mix.iter().map(|(behaviour, percent)| (*behaviour, *percent)).collect(),
         }
+    }
+
+    /// What happens to the connections that the upstream opens in a `chain`, as a scenario.
+    #[must_use]
+    pub fn second(&self) -> Self {
+        let mut second = self.clone();
+        for up in &mut second.upstream {
+            up.behaviour = None;
+            up.mix = std::mem::take(&mut up.beyond);
+        }
+        second
     }
 
     /// Every behaviour of every port.
@@ -393,6 +417,8 @@ mod tests {
             "nat = true\n[[upstream]]\nport = 8001\nbehaviour = 'syn_delayed'\n",
             "[[upstream]]\nport = 8001\nbehaviour = 'no_such'\n",
             "nat = true\n[[upstream]]\nport = 8001\nbehaviour = 'healthy'\nsyn_proxy = true\n",
+            "[[upstream]]\nport = 8001\nbehaviour = 'healthy'\nbeyond = { syn_lost = 5 }\n",
+            "chain = true\n[[upstream]]\nport = 8001\nbehaviour = 'healthy'\nbeyond = { refused = 5 }\n",
             "nonsense = 1\n[[upstream]]\nport = 8001\nbehaviour = 'healthy'\n",
         ] {
             assert!(Scenario::parse(&format!("{HEAD}{bad}")).is_err(), "{bad}");

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::netlab::BROKEN_MEMBER;
+use crate::netlab::{BROKEN_MEMBER, SECOND_CONNECT_TIMEOUT};
 use crate::scenario::{Behaviour, ClockError, Dnat, Scenario, Upstream};
 
 /// What must be known about a set to find its truth; from `truth.json`.
@@ -37,6 +37,8 @@ pub struct Settings {
     /// For each firewall, from the gateway on, the two capture points around it; nothing where there
     /// are no others than the two hosts'.
     pub around_firewalls: Vec<[String; 2]>,
+    /// The second gateway of a chain is the one whose set it is.
+    pub second: bool,
     /// Whether checksums tell which packets are damaged: elsewhere the kernel leaves them unfinished.
     pub checksums: bool,
     /// Modulus and remainder of the source ports whose SYNs alone are lost, where one class does.
@@ -79,6 +81,8 @@ struct Arguments {
     #[serde(default)]
     around_firewalls: Vec<[String; 2]>,
     #[serde(default)]
+    second: bool,
+    #[serde(default)]
     checksums: bool,
     #[serde(default)]
     broken_ports: Option<[u16; 2]>,
@@ -107,9 +111,22 @@ impl Settings {
             proxied: ports(|up| up.syn_proxy),
             servers: if scenario.dnat == Some(Dnat::Servers) { 3 } else { 1 },
             around_firewalls: around_firewalls(scenario),
+            second: false,
             checksums: scenario.behaviours_met().any(Behaviour::damages),
             broken_ports: broken.then_some(BROKEN_MEMBER),
             losses_logged: true,
+        }
+    }
+
+    /// Those of the second gateway of a scenario's chain.
+    pub fn of_second(scenario: &Scenario) -> Self {
+        Self {
+            second: true,
+            proxy_connect_timeout: SECOND_CONNECT_TIMEOUT,
+            gateway_clock: scenario.upstream_clock,
+            upstream_clock: scenario.gateway_clock,
+            timezone: "UTC".to_owned(),
+            ..Self::of(&scenario.second())
         }
     }
 
@@ -134,6 +151,7 @@ impl Settings {
             proxied: args.proxied,
             servers: args.servers,
             around_firewalls: args.around_firewalls,
+            second: args.second,
             checksums: args.checksums,
             broken_ports: args.broken_ports,
             losses_logged: args.losses_logged,
@@ -141,7 +159,11 @@ impl Settings {
     }
 
     pub(super) fn gateway_address(&self) -> &'static str {
-        if self.ipv6 { "fd77:1::2" } else { "10.77.1.2" }
+        match (self.second, self.ipv6) {
+            (true, _) => "10.77.2.2",
+            (false, true) => "fd77:1::2",
+            (false, false) => "10.77.1.2",
+        }
     }
 }
 
@@ -182,7 +204,7 @@ pub fn write_settings(folder: &Path, scenario: &Scenario, settings: &Settings) -
             "isn_rewrite": settings.isn_rewrite, "stalls": settings.stalls,
             "absent": settings.absent, "proxied": settings.proxied, "servers": settings.servers,
             "around_firewalls": settings.around_firewalls,
-            "checksums": settings.checksums, "broken_ports": settings.broken_ports, "losses_logged": settings.losses_logged,
+            "second": settings.second, "checksums": settings.checksums, "broken_ports": settings.broken_ports, "losses_logged": settings.losses_logged,
         },
         "description": scenario.description,
         "ports": ports,
