@@ -54,6 +54,8 @@ impl PcapVariant {
     /// The record header that `bytes` begin with; `None` when they end before it does.
     #[inline]
     pub(crate) fn record_header(self, bytes: &[u8]) -> Option<RecordHeader> {
+        // One comparison of lengths for all fields.
+        let bytes = bytes.first_chunk::<{ field::LENGTH }>()?;
         let seconds = self.order.u32(bytes, field::SECONDS)?;
         let fraction = self.order.u32(bytes, field::FRACTION)?;
         let nanos = if self.nanoseconds { fraction } else { fraction.saturating_mul(1000) };

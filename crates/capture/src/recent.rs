@@ -17,57 +17,71 @@ const NEVER: i64 = i64::MIN;
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Recent {
     /// Sender and receiver, and the minute.
-    v4: Vec<(u64, i64)>,
+    v4: Box<[(u64, i64); 1 << BITS]>,
+    /// The same, made when the first comes.
     v6: Vec<((u128, u128), i64)>,
     /// The minute of the last time that was asked for, and its first and last nanosecond: the next
     /// time is of the same, as a rule.
     minute: i64,
-    bounds: (i64, i64),
+    first: i64,
+    last: i64,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        let v4 = Box::new([(0, NEVER); 1 << BITS]);
+        Self { v4, v6: Vec::new(), minute: NEVER, first: i64::MAX, last: i64::MIN }
+    }
 }
 
 impl Recent {
     /// Whether these two are not known to have been seen in this minute; they are from now on.
     #[inline]
-    pub(crate) fn is_new(&mut self, hosts: Hosts, time: Timestamp) -> bool {
+    pub(crate) fn is_new(&mut self, hosts: &Hosts, time: Timestamp) -> bool {
         let minute = self.minute_of(time);
-        match hosts {
+        match *hosts {
             Hosts::V4 { from, to } => {
                 let key = u64::from(from) << 32 | u64::from(to);
                 let place = key.wrapping_mul(GOLDEN) >> (64 - BITS);
-                note(&mut self.v4, usize::try_from(place).unwrap_or(0), (key, minute))
+                let place = usize::try_from(place).unwrap_or(0);
+                self.v4.get_mut(place).is_none_or(|before| replace(before, (key, minute)))
             }
-            Hosts::V6 { from, to } => {
-                let place = FlowMark::of_bits((from, 0), (to, 1)).place(BITS);
-                note(&mut self.v6, place, ((from, to), minute))
-            }
+            Hosts::V6 { from, to } => self.is_new_v6((from, to), minute),
         }
+    }
+
+    fn is_new_v6(&mut self, hosts: (u128, u128), minute: i64) -> bool {
+        if self.v6.is_empty() {
+            self.v6.resize(1 << BITS, ((0, 0), NEVER));
+        }
+        let place = FlowMark::of_bits((hosts.0, 0), (hosts.1, 1)).place(BITS);
+        self.v6.get_mut(place).is_none_or(|before| replace(before, (hosts, minute)))
     }
 
     #[inline]
     fn minute_of(&mut self, time: Timestamp) -> i64 {
         let nanos = time.nanos();
-        if nanos < self.bounds.0 || nanos > self.bounds.1 || self.bounds == (0, 0) {
-            self.minute = time.minute();
-            let within = nanos.rem_euclid(MINUTE);
-            self.bounds = (nanos.saturating_sub(within), nanos.saturating_add(MINUTE - 1 - within));
+        if nanos < self.first || nanos > self.last {
+            self.begin_minute(time);
         }
         self.minute
     }
+
+    #[cold]
+    fn begin_minute(&mut self, time: Timestamp) {
+        self.minute = time.minute();
+        let within = time.nanos().rem_euclid(MINUTE);
+        self.first = time.nanos().saturating_sub(within);
+        self.last = time.nanos().saturating_add(MINUTE - 1 - within);
+    }
 }
 
+/// Whether there was something else.
 #[inline]
-fn note<K: Copy + Default + PartialEq>(
-    table: &mut Vec<(K, i64)>,
-    place: usize,
-    seen: (K, i64),
-) -> bool {
-    if table.is_empty() {
-        table.resize(1 << BITS, (K::default(), NEVER));
-    }
-    let Some(before) = table.get_mut(place) else { return true };
+fn replace<K: Copy + PartialEq>(before: &mut (K, i64), seen: (K, i64)) -> bool {
     let is_new = *before != seen;
     *before = seen;
     is_new
@@ -92,10 +106,10 @@ mod tests {
                     Hosts::V4 { from, to }
                 };
                 let time = Timestamp::from_nanos(half_minute * 30_000_000_000);
-                let known = !recent.is_new(hosts, time);
+                let known = !recent.is_new(&hosts, time);
                 prop_assert!(all.contains(&(from, to, v6, time.minute())) || !known);
                 all.insert((from, to, v6, time.minute()));
-                prop_assert!(!recent.is_new(hosts, time));
+                prop_assert!(!recent.is_new(&hosts, time));
             }
         }
 

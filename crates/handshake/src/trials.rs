@@ -226,6 +226,7 @@ impl Trials {
         let mut cells: Vec<(&Key, &Tally)> =
             other.cells.iter().filter(|(Key(_, server, ..), _)| wanted(*server)).collect();
         cells.sort_unstable_by_key(|(key, _)| **key);
+        self.cells.reserve(cells.len());
         for (Key(slice, server, client, vlan), tally) in cells {
             let slice = slice >> (self.exponent - other.exponent).min(63);
             match self.tally(Key(slice, *server, *client, *vlan)) {

@@ -28,8 +28,9 @@ const WAITING: usize = 1 << 15;
 /// What is held of a stream of attempts, of which a `T` is made for each.
 pub(super) struct Live<T> {
     pub(super) path: Path,
-    /// Closed and not yet handed over; in order when [judged](Live::judge), since they come nearly in order.
-    closed: Vec<Waiting<T>>,
+    /// Closed and not yet handed over, in order; and those that have not been put among them.
+    closed: VecDeque<Waiting<T>>,
+    new: Vec<Waiting<T>>,
     /// How many of them may wait for one that is open.
     waiting_most: usize,
     taken: u64,
@@ -61,7 +62,8 @@ impl<T> Live<T> {
     pub(super) fn new() -> Self {
         Self {
             path: Path::new([captures::point_id(0)]),
-            closed: Vec::new(),
+            closed: VecDeque::new(),
+            new: Vec::new(),
             waiting_most: WAITING,
             taken: 0,
             since: 0,
@@ -70,9 +72,10 @@ impl<T> Live<T> {
     }
 
     /// Takes attempts that have closed, judges those before which no other can come any more, and hands
-    /// what `plain` makes of the plain ones and `render` of the others to `each`, in order of their first SYN, with those that were not clean.
-    /// Where one that is open keeps too many waiting, clean ones go before it. Returns, now and then, the
-    /// time before which no attempt can begin any more that was not judged.
+    /// what `plain` makes of the plain ones and `render` of the others to `each`, in order of their first
+    /// SYN, with those that were not clean. Where one that is open keeps too many waiting, clean ones go
+    /// before it. Returns, now and then, the time before which no attempt can begin any more that was not
+    /// judged.
     pub(super) fn go_on<I: Iterator<Item = T>>(
         &mut self,
         closed: Vec<Sighting>,
@@ -88,20 +91,10 @@ impl<T> Live<T> {
             return Ok(None);
         }
         self.since = 0;
+        self.put_in_order();
         let until = tracker.earliest_open().unwrap_or(Timestamp::MAX);
         self.judge(until, tracker, &render, &mut each)?;
-        while self.closed.len() > self.waiting_most {
-            let clean = |waiting: &mut Waiting<T>| matches!(waiting.closed, Closed::Clean(_));
-            let passing: Vec<_> = self.closed.extract_if(.., clean).take(AT_ONCE).collect();
-            if passing.is_empty() {
-                break;
-            }
-            for waiting in passing {
-                if let Closed::Clean(made) = waiting.closed {
-                    each(None, made)?;
-                }
-            }
-        }
+        while self.closed.len() > self.waiting_most && self.pass_some(&mut each)? {}
         Ok(Some(until))
     }
 
@@ -134,10 +127,10 @@ impl<T> Live<T> {
             } else {
                 Closed::Doubtful(Box::new(attempt))
             };
-            self.closed.push(Waiting { key, closed });
+            self.new.push(Waiting { key, closed });
         }
         let made = plain(plains).map(Closed::Clean);
-        self.closed.extend(keys.into_iter().zip(made).map(|(key, closed)| Waiting { key, closed }));
+        self.new.extend(keys.into_iter().zip(made).map(|(key, closed)| Waiting { key, closed }));
     }
 
     /// Hands over the attempts whose first SYN came before `until`.
@@ -148,20 +141,53 @@ impl<T> Live<T> {
         render: &impl Fn(Points<'_>, &Attempt, &Judgement) -> T,
         each: &mut impl FnMut(Option<&Attempt>, T) -> io::Result<()>,
     ) -> io::Result<()> {
-        self.closed.sort_by_key(|waiting| waiting.key);
-        let count = self.closed.partition_point(|waiting| waiting.key.0 < until);
-        let mut due: VecDeque<Waiting<T>> = self.closed.drain(..count).collect();
-        while !due.is_empty() {
-            let some: Vec<_> = due.drain(..due.len().min(AT_ONCE)).collect();
+        let due = self.closed.partition_point(|waiting| waiting.key.0 < until);
+        let later = self.closed.split_off(due);
+        let mut due = mem::replace(&mut self.closed, later);
+        while let Some(last) = due.get(AT_ONCE - 1).or(due.back()) {
             // What is open will ask for what is remembered from before it.
-            let now = some.last().map_or(until, |last| last.key.0.min(until));
+            let now = last.key.0.min(until);
             while self.remembered.front().is_some_and(|a| a.first_syn() < now - REMEMBERED) {
                 self.remembered.pop_front();
             }
-            let some = some.into_iter().map(|waiting| waiting.closed);
+            let some = due.drain(..due.len().min(AT_ONCE)).map(|waiting| waiting.closed);
             self.judge_some(some, tracker, render, each)?;
         }
         Ok(())
+    }
+
+    /// Puts the new ones among the others: nearly all come behind nearly all of them.
+    fn put_in_order(&mut self) {
+        self.new.sort_by_key(|waiting| waiting.key);
+        let Some(first) = self.new.first().map(|waiting| waiting.key) else { return };
+        let behind = self.closed.partition_point(|waiting| waiting.key < first);
+        let mut mixed: Vec<Waiting<T>> = self.closed.drain(behind..).collect();
+        mixed.append(&mut self.new);
+        mixed.sort_by_key(|waiting| waiting.key);
+        self.closed.extend(mixed);
+    }
+
+    /// Hands over the first clean ones although others come before them; `false` where there are none.
+    fn pass_some(
+        &mut self,
+        each: &mut impl FnMut(Option<&Attempt>, T) -> io::Result<()>,
+    ) -> io::Result<bool> {
+        let (mut doubtful, mut passed) = (Vec::new(), 0);
+        while passed < AT_ONCE
+            && let Some(waiting) = self.closed.pop_front()
+        {
+            match waiting.closed {
+                Closed::Clean(made) => {
+                    each(None, made)?;
+                    passed += 1;
+                }
+                Closed::Doubtful(_) => doubtful.push(waiting),
+            }
+        }
+        for waiting in doubtful.into_iter().rev() {
+            self.closed.push_front(waiting);
+        }
+        Ok(passed > 0)
     }
 
     fn judge_some(
