@@ -152,7 +152,10 @@ impl Digest {
         if self.tally.tunnelled.is_empty() { None } else { frame.envelope() }
     }
 
-    #[expect(clippy::inline_always, reason = "called apart, it took a tenth of the loop over frames")]
+    #[expect(
+        clippy::inline_always,
+        reason = "called apart, it took a tenth of the loop over frames"
+    )]
     #[inline(always)]
     fn plain(
         &mut self,

@@ -1,12 +1,15 @@
 //! The packets of one point in order of time, from however many files.
 //!
 //! Files are opened when their first packet is due and closed when they end, so a long series of
-//! rotated files costs as much memory as one. Where files overlap in time they are merged.
+//! rotated files costs as much memory as one; of compressed ones, which one core alone can read, the first
+//! megabytes of the next two are read ahead of their time. Where files overlap in time they are merged.
 
 mod feed;
 
+use std::collections::VecDeque;
 use std::io::Read;
 
+use rayon::prelude::*;
 use why504_capture::{CaptureReader, CaptureSummary, DecodeTally, Digest, Gathered, Picker};
 use why504_ingest::{Codec, Source, open, open_anywhere};
 use why504_model::{Damage, SourceId, Timestamp};
@@ -16,6 +19,9 @@ use crate::progress::Complaints;
 use feed::{Ahead, Feed};
 
 type Reader = CaptureReader<Box<dyn Read + Send>>;
+
+/// Compressed files that are begun ahead of their time.
+const BEGUN: usize = 2;
 
 /// Who goes through the packets of a point.
 pub(super) trait Observer: Picker {
@@ -30,6 +36,8 @@ pub(super) trait Observer: Picker {
 pub(super) struct PointStream<'a> {
     /// Not yet begun, the latest first.
     waiting: Vec<(Timestamp, &'a Source<Kind>)>,
+    /// The next of them, as far as they were begun ahead of their time.
+    begun: VecDeque<Result<FileStream<'a>, String>>,
     active: Vec<FileStream<'a>>,
     frames: DecodeTally,
     closed: Vec<(&'a Source<Kind>, CaptureSummary)>,
@@ -49,15 +57,18 @@ struct FileStream<'a> {
 impl<'a> PointStream<'a> {
     /// Looks at the first packets of each file to order them.
     pub(super) fn open(sources: Vec<&'a Source<Kind>>, complaints: &mut Complaints) -> Self {
+        let first = |source: &&'a Source<Kind>| {
+            let mut file = FileStream::open(source)?;
+            // A file without packets has no time; it is read first, for what its header
+            // and its diagnostics say.
+            file.advance();
+            Ok(file.due().unwrap_or(Timestamp::MIN))
+        };
+        let times: Vec<Result<Timestamp, String>> = sources.par_iter().map(first).collect();
         let mut waiting = Vec::new();
-        for source in sources {
-            match FileStream::open(source) {
-                Ok(mut file) => {
-                    // A file without packets has no time; it is read first, for what its header
-                    // and its diagnostics say.
-                    file.advance();
-                    waiting.push((file.due().unwrap_or(Timestamp::MIN), source));
-                }
+        for (source, time) in sources.into_iter().zip(times) {
+            match time {
+                Ok(time) => waiting.push((time, source)),
                 Err(reason) => {
                     complaints
                         .add(Damage::Unusable, format!("{}: {reason}", source.path.display()));
@@ -67,6 +78,7 @@ impl<'a> PointStream<'a> {
         waiting.sort_by_key(|&(time, source)| std::cmp::Reverse((time, source.id)));
         Self {
             waiting,
+            begun: VecDeque::new(),
             active: Vec::new(),
             frames: DecodeTally::default(),
             closed: Vec::new(),
@@ -114,7 +126,7 @@ impl<'a> PointStream<'a> {
                 break;
             }
             self.waiting.pop();
-            match FileStream::open(source) {
+            match self.begun.pop_front().unwrap_or_else(|| FileStream::open(source)) {
                 Ok(mut file) => {
                     file.feed.have_help();
                     if file.advance() {
@@ -125,6 +137,22 @@ impl<'a> PointStream<'a> {
                 }
                 Err(reason) => self.failed.push((source, reason)),
             }
+        }
+        self.begin_next();
+    }
+
+    /// Begins the next files if they are compressed: each is one core's work, and others may be free.
+    fn begin_next(&mut self) {
+        while self.begun.len() < BEGUN && rayon::current_num_threads() > 1 {
+            let next = self.waiting.iter().rev().nth(self.begun.len());
+            let Some((_, source)) = next.filter(|(_, source)| source.codec != Codec::Plain) else {
+                return;
+            };
+            let file = FileStream::open(source).map(|mut file| {
+                file.feed.begin();
+                file
+            });
+            self.begun.push_back(file);
         }
     }
 

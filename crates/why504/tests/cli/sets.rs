@@ -2,9 +2,12 @@
 //! clocks that go back, a file that is being written, and packets that a mirror delivers twice.
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -183,6 +186,39 @@ fn a_ring_is_read_in_order_of_time_and_a_flow_goes_across_its_files() {
     all_clean(&printed, 40);
     let points = printed.summary["points"].as_array().expect("points");
     assert_eq!((points.len(), &points[0]["files"]), (1, &Value::from(3)));
+}
+
+/// Compressed files are begun ahead of their time, whatever they hold: the bytes that come out are those
+/// of the plain ones, since a file's name does not tell that it is compressed.
+#[test]
+fn a_compressed_series_says_what_the_plain_one_says() {
+    let all = handshakes(0, 1000..1080);
+    let mut files: Vec<Vec<u8>> = all.chunks(61).map(pcap).collect();
+    files.insert(3, pcap(&[]));
+    files.insert(5, b"\xd4\xc3\xb2\xa1\x02".to_vec());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("gw");
+    let mut printed = Vec::new();
+    for (packed, cores) in [(false, "-j1"), (true, "-j1"), (true, "-j2"), (true, "-j5")] {
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).expect("made");
+        for (number, file) in files.iter().enumerate() {
+            let mut bytes = file.clone();
+            if packed {
+                let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+                encoder.write_all(file).expect("written");
+                bytes = encoder.finish().expect("written");
+            }
+            fs::write(path.join(format!("gw.pcap{number}")), bytes).expect("written");
+        }
+        let found = run(&[path.clone(), cores.into()]);
+        assert_eq!(found.kinds(), [("connected ShADd".to_owned(), 80)]);
+        printed.push((found.status, found.attempts, found.summary));
+    }
+    assert_eq!(printed[0].0, 3, "one file is cut in its header");
+    for other in &printed[1..] {
+        assert_eq!(*other, printed[0]);
+    }
 }
 
 #[test]

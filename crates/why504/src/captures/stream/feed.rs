@@ -22,6 +22,10 @@ use work::{Task, Work};
 /// Blocks that are ahead at most: enough work for a few cores, and some megabytes.
 const AHEAD: usize = 32;
 
+/// The same of a file the packets of which are not due yet: 20 MiB. As many as a small file of a series
+/// holds: what is ahead of a large one saves little.
+const AHEAD_OF_TIME: usize = 80;
+
 /// The blocks of a file.
 pub(super) struct Feed {
     shared: Arc<Shared>,
@@ -41,7 +45,7 @@ impl Feed {
     /// All blocks behind the head of `reader`, which goes on where `ahead` does if there is one. Nobody
     /// helps yet.
     pub(super) fn new(reader: Reader, ahead: Option<Ahead>, source: SourceId) -> Self {
-        let work = Mutex::new(Work::new(reader, ahead));
+        let work = Mutex::new(Work::new(reader, ahead, AHEAD));
         let shared = Arc::new(Shared { source, work, news: Condvar::new() });
         Self { shared, helpers_most: 0 }
     }
@@ -51,9 +55,18 @@ impl Feed {
         self.helpers_most = rayon::current_num_threads().saturating_sub(1);
     }
 
+    /// Others begin with the first blocks, although the file is not due yet.
+    pub(super) fn begin(&mut self) {
+        self.have_help();
+        let mut work = self.shared.lock();
+        work.ahead_most = AHEAD_OF_TIME;
+        self.call_for_help(&mut work);
+    }
+
     /// The next block, decoded; `done` is one that was handed over, for its memory.
     pub(super) fn next(&mut self, done: Option<Box<Digest>>) -> Option<Box<Digest>> {
         let mut work = self.shared.lock();
+        work.ahead_most = AHEAD;
         if let Some(done) = done {
             work.take_back(done);
         }

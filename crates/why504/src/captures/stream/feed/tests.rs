@@ -56,7 +56,7 @@ fn as_one_reader_says(file: &[u8]) -> (DecodeTally, CaptureSummary) {
 }
 
 /// The same by way of a feed; asserts that the blocks come in order.
-fn as_it_is_fed(path: &Path, threads: usize) -> (DecodeTally, CaptureSummary) {
+fn as_it_is_fed(path: &Path, threads: usize, begun: bool) -> (DecodeTally, CaptureSummary) {
     let mut sources = discover(&[path.to_owned()], |_| Some(Kind::Capture)).sources;
     let mut source = sources.pop().expect("the file");
     source.limits = Limits::default();
@@ -69,7 +69,11 @@ fn as_it_is_fed(path: &Path, threads: usize) -> (DecodeTally, CaptureSummary) {
         };
         let reader = CaptureReader::new(input, SourceId(0)).expect("a capture");
         let mut feed = Feed::new(reader, ahead, SourceId(0));
-        feed.have_help();
+        if begun {
+            feed.begin();
+        } else {
+            feed.have_help();
+        }
         let mut all = DecodeTally::default();
         let mut done = None;
         while let Some(digest) = feed.next(done.take()) {
@@ -118,8 +122,8 @@ fn a_file_comes_as_one_reader_reads_it() {
         let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::fast());
         encoder.write_all(&file).and_then(|()| encoder.finish()).expect("written");
         for path in [plain, packed] {
-            for threads in [1, 2, 5] {
-                let fed = as_it_is_fed(&path, threads);
+            for (threads, begun) in [(1, false), (2, false), (2, true), (5, false), (5, true)] {
+                let fed = as_it_is_fed(&path, threads, begun);
                 assert_eq!(fed, expected, "{name}, {}, {threads} threads", path.display());
             }
         }

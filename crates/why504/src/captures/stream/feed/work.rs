@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 
 use why504_capture::{Block, Digest};
 
-use super::AHEAD;
 use super::windows::{Ahead, Piece, Windows};
 use crate::captures::stream::Reader;
 
@@ -21,6 +20,8 @@ pub(super) struct Work {
     read: bool,
     /// Those who help.
     pub(super) helpers: usize,
+    /// Blocks that may be ahead.
+    pub(super) ahead_most: usize,
     /// Blocks that were cut out of the file and not handed over, in order; filled when decoded.
     cut: VecDeque<Option<Box<Digest>>>,
     /// How many were handed over.
@@ -72,12 +73,13 @@ impl Task {
 }
 
 impl Work {
-    pub(super) fn new(reader: Reader, ahead: Option<Ahead>) -> Self {
+    pub(super) fn new(reader: Reader, ahead: Option<Ahead>, ahead_most: usize) -> Self {
         Self {
             reader: Some(Box::new(reader)),
             windows: ahead.map(Windows::new),
             read: false,
             helpers: 0,
+            ahead_most,
             cut: VecDeque::new(),
             handed: 0,
             raw: VecDeque::new(),
@@ -146,7 +148,7 @@ impl Work {
     }
 
     fn read(&mut self) -> Option<Task> {
-        if self.read || self.ahead() >= AHEAD {
+        if self.read || self.ahead() >= self.ahead_most {
             return None;
         }
         if let Some(windows) = &mut self.windows {
@@ -188,7 +190,7 @@ impl Work {
     fn cut_windows(&mut self) {
         while let Some(windows) = &mut self.windows
             && let Some(reader) = &mut self.reader
-            && self.cut.len() < AHEAD
+            && self.cut.len() < self.ahead_most
         {
             if let Some(block) = reader.next_supplied() {
                 self.cut(block);
