@@ -173,6 +173,27 @@ fn interfaces_have_their_own_clocks_and_links() {
     }
 }
 
+/// `if_tsresol` may hold any octet and `if_tsoffset` seconds of either sign (pcapng, section 4.2), in both
+/// byte orders. The units are those of a second, or the most that 64 bits hold of finer ones.
+#[test]
+fn every_resolution_and_offset_is_read() {
+    for (order, octet, offset) in ORDERS.into_iter().flat_map(|order| {
+        (0..=u8::MAX).flat_map(move |octet| [0, 7200, -3600].map(|offset| (order, octet, offset)))
+    }) {
+        let exponent = u32::from(octet & 0x7f);
+        let (base, most) = if octet & 0x80 == 0 { (10_u64, 19) } else { (2, 63) };
+        let units = base.pow(exponent.min(most));
+        // What is left of a second where a unit is finer than 64 bits reach: base^(most - exponent).
+        let finer = exponent.saturating_sub(most);
+        let nanos = (0..finer).fold(1_000_000_000_i64, |nanos, _| nanos / base.cast_signed());
+        let expected = nanos + offset * 1_000_000_000;
+        let mut file = PcapNg::new(order);
+        file.interface(1, octet, offset, "eth0").enhanced(0, units, &shot(0));
+        let span = read(file.file.as_slice()).tally.span.map(|(first, _)| first.nanos());
+        assert_eq!(span, Some(expected), "{order:?}, {octet:#x}, {offset} s");
+    }
+}
+
 #[test]
 fn sections_begin_anew_and_frames_are_counted_on() {
     let frame = shot(0);

@@ -1,12 +1,13 @@
-//! Every truncation of real captures is analysed up to the cut. Skips where they are missing.
+//! Every truncation of real captures, and of pcapng files with a block of each kind, is analysed up to the
+//! cut. Real captures are passed over where they are missing.
 
 mod render;
 
 use std::fs;
 use std::path::Path;
 
-use render::{Reading, read};
-use why504_capture::CaptureReader;
+use render::{PcapNg, Reading, Shot, Tcp, ethernet, read};
+use why504_capture::{ByteOrder, CaptureReader};
 use why504_model::SourceId;
 
 /// Where each record of the file ends, by the lengths in its own headers: little-endian pcap, read
@@ -89,6 +90,72 @@ fn every_truncation_is_analysed_up_to_the_cut() {
         }
         for cut in cuts(&file, &ends) {
             check(&file, &whole, &ends, cut);
+        }
+    }
+}
+
+/// A file of two sections, one of each byte order, with blocks of every kind, and where each block ends
+/// together with the frames up to there.
+fn blocks_of_every_kind(orders: [ByteOrder; 2]) -> (Vec<u8>, Vec<(usize, u64)>) {
+    let tcp = |port| Tcp {
+        v6: port % 2 == 0,
+        ports: (port, 80),
+        seq: 1,
+        ack: 0,
+        flags: 2,
+        timestamps: Some((1, 0)),
+        payload: 0,
+    };
+    let shots: Vec<Shot> = (1..=3)
+        .map(|port| {
+            let data = ethernet(&tcp(port));
+            // One is cut by the snapshot length, to an odd number of octets.
+            let wire_len = u32::try_from(data.len()).expect("small");
+            let kept = data.len() - usize::from(port == 3);
+            Shot { nanos: 1000, wire_len, data: data[..kept].to_vec() }
+        })
+        .collect();
+    let mut file = PcapNg::new(orders[0]);
+    let mut ends = vec![(file.file.len(), 0)];
+    for order in orders {
+        let before = ends.last().map_or(0, |(_, frames)| *frames);
+        if before > 0 {
+            file.section(order);
+            ends.push((file.file.len(), before));
+        }
+        let mut then = |file: &PcapNg, frames: u64| ends.push((file.file.len(), before + frames));
+        then(file.interface(1, 6, 0, "eth0"), 0);
+        then(file.enhanced(0, 1, &shots[0]), 1);
+        then(file.block(0x0bad, b"somebody's own"), 2);
+        then(file.obsolete(0, 2, &shots[1]), 3);
+        then(file.block(4, &[0, 0, 0, 0]), 3);
+        then(file.interface(1, 0x8a, -1, "eth1"), 3);
+        then(file.simple(&shots[0]), 4);
+        then(file.enhanced(1, 3, &shots[2]), 5);
+        then(file.statistics(0, 9, (1, 1)), 5);
+        then(file.block(0x4000_0bad, b"another"), 6);
+    }
+    (file.file.clone(), ends)
+}
+
+#[test]
+fn every_truncation_of_pcapng_is_analysed_up_to_the_cut() {
+    for orders in [[ByteOrder::Little, ByteOrder::Big], [ByteOrder::Big, ByteOrder::Little]] {
+        let (file, ends) = blocks_of_every_kind(orders);
+        let whole = read(file.as_slice());
+        assert_eq!((whole.summary.frames, whole.packets.len()), (12, 6));
+        let (head, _) = ends[0];
+        for cut in 0..head {
+            assert!(CaptureReader::new(&file[..cut], SourceId(0)).is_err(), "{cut}");
+        }
+        for cut in head..=file.len() {
+            let part = read(&file[..cut]);
+            let last = ends.iter().rfind(|(end, _)| *end <= cut).expect("the section header");
+            assert_eq!(part.summary.frames, last.1, "cut at {cut}");
+            let wanted = whole.packets.iter().filter(|packet| packet.location().record <= last.1);
+            assert!(part.packets.iter().eq(wanted), "cut at {cut}");
+            assert_eq!(part.summary.truncated, last.0 != cut, "cut at {cut}");
+            assert_eq!(part.summary.diagnostics.len(), usize::from(last.0 != cut), "cut at {cut}");
         }
     }
 }
