@@ -20,7 +20,7 @@ use feed::{Ahead, Feed};
 
 type Reader = CaptureReader<Box<dyn Read + Send>>;
 
-/// Compressed files that are begun ahead of their time.
+/// Compressed files that are begun ahead of their time at most, each by a core that others leave free.
 const BEGUN: usize = 2;
 
 /// Who goes through the packets of a point.
@@ -143,7 +143,8 @@ impl<'a> PointStream<'a> {
 
     /// Begins the next files if they are compressed: each is one core's work, and others may be free.
     fn begin_next(&mut self) {
-        while self.begun.len() < BEGUN && rayon::current_num_threads() > 1 {
+        let others = rayon::current_num_threads().saturating_sub(1);
+        while self.begun.len() < BEGUN.min(others) {
             let next = self.waiting.iter().rev().nth(self.begun.len());
             let Some((_, source)) = next.filter(|(_, source)| source.codec != Codec::Plain) else {
                 return;

@@ -6,6 +6,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, ThreadId};
 
 use why504_capture::{BLOCK_BYTES, Block, Window};
 use why504_ingest::Anywhere;
@@ -23,6 +24,9 @@ pub(in crate::captures::stream) struct Ahead {
 /// to that place by itself.
 pub(super) type Piece = Option<(Window, usize)>;
 
+/// Windows that may wait for whoever has read them: they should be in his cache still.
+const WAITING: usize = 4;
+
 /// The windows that were begun.
 pub(super) struct Windows {
     ahead: Ahead,
@@ -30,8 +34,8 @@ pub(super) struct Windows {
     begun: u64,
     /// Where the next one begins that the reader is to be given; at most `begun`.
     next: u64,
-    /// Those that were read, and where they begin.
-    read: Vec<(u64, Piece)>,
+    /// Those that were read, where they begin, and who has read them.
+    read: Vec<(u64, Piece, ThreadId)>,
     /// One was not whole: the file ends there, or cannot be read, and none comes behind it.
     over: bool,
 }
@@ -79,16 +83,19 @@ impl Windows {
 
     /// One that was read.
     pub(super) fn put(&mut self, from: u64, piece: Piece) {
-        self.read.push((from, piece));
+        self.read.push((from, piece, thread::current().id()));
     }
 
-    /// Gives the next one to the reader, if it is there.
-    pub(super) fn supply(&mut self, reader: &mut Reader) -> bool {
-        let Some(found) = self.read.iter().position(|(from, _)| *from == self.next && !self.over)
-        else {
+    /// Gives the next one to the reader, if it is there. One that another thread has read is in that
+    /// one's cache, and is left to it for a while unless it has to be `any`.
+    pub(super) fn supply(&mut self, reader: &mut Reader, any: bool) -> bool {
+        let next = |(from, ..): &(u64, Piece, ThreadId)| *from == self.next && !self.over;
+        let Some(found) = self.read.iter().position(next) else { return false };
+        let own = self.read.get(found).is_some_and(|(.., who)| *who == thread::current().id());
+        if !own && !any && self.read.len() <= WAITING {
             return false;
-        };
-        let (from, piece) = self.read.swap_remove(found);
+        }
+        let (from, piece, _) = self.read.swap_remove(found);
         let length = piece.as_ref().map_or(0, |(_, length)| *length);
         if let Some((window, _)) = piece {
             self.ahead.at.store(from.saturating_add(length as u64), Ordering::Relaxed);

@@ -135,12 +135,16 @@ impl Work {
     /// Something that nobody has begun. Who waits decodes before he reads more; of the others one reads
     /// on, so that what is compressed comes without a pause.
     pub(super) fn begin(&mut self, waiting: bool) -> Option<Task> {
-        self.cut_windows();
-        if waiting {
+        self.cut_windows(false);
+        let task = if waiting {
             self.decode().or_else(|| self.read())
         } else {
             self.read().or_else(|| self.decode())
-        }
+        };
+        task.or_else(|| {
+            self.cut_windows(true);
+            self.decode()
+        })
     }
 
     fn decode(&mut self) -> Option<Task> {
@@ -171,7 +175,7 @@ impl Work {
                     windows.put(from, piece);
                 }
                 let left = self.raw.len();
-                self.cut_windows();
+                self.cut_windows(false);
                 self.raw.drain(left..).collect()
             }
             Done::Read(reader, block) => {
@@ -186,8 +190,9 @@ impl Work {
         }
     }
 
-    /// Cuts blocks out of the windows that are there in order.
-    fn cut_windows(&mut self) {
+    /// Cuts blocks out of the windows that are there in order: out of those that this thread has read, or
+    /// `any`.
+    fn cut_windows(&mut self, any: bool) {
         while let Some(windows) = &mut self.windows
             && let Some(reader) = &mut self.reader
             && self.cut.len() < self.ahead_most
@@ -197,7 +202,7 @@ impl Work {
             } else if reader.is_finished() {
                 self.read = true;
                 self.windows = None;
-            } else if !windows.supply(reader) {
+            } else if !windows.supply(reader, any) {
                 if windows.is_over() {
                     self.windows = None;
                 }
