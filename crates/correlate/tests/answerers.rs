@@ -183,6 +183,38 @@ fn a_point_before_the_proxy_places_the_loss() {
     }
 }
 
+/// A box that answers for one port of a server is not on the server's host: what it lets through to
+/// another port and gets no answer to is lost beyond it, or the server is silent.
+#[test]
+fn a_proxy_for_one_port_is_not_the_server() {
+    let mut world = fronted(|world| {
+        // The server itself talks to the client at last.
+        let (ms, client) = (8_000, gateway(41_500));
+        proxied(world, ms, 41_500, 70_000, true);
+        world.request(ms + 8, client, 70_001, OF_PROXY + 1, 100);
+        world.down(ms + 9, client, 0x18, OF_PROXY + 1, 70_101, Seen::ClientOnly);
+        // `fronted` has it answer with other hops than the proxy.
+        world.unanswered(10_100, 42_000, 5_000);
+    });
+    let other = |end: Endpoint| Endpoint::new(end.ip, 8082);
+    for point in [CLIENT_POINT, FRONT, SERVER_POINT] {
+        world.change(point, |segment| {
+            let own = segment.source == gateway(42_000);
+            let destination = if own { other(segment.destination) } else { segment.destination };
+            Some(Segment { destination, ..*segment })
+        });
+    }
+    world.timed_out(10_450, Some(300)).peer = Some(other(upstream()));
+    for given in [&[CLIENT_POINT, FRONT][..], &[FRONT]] {
+        let case = world.judge(given).remove(0);
+        assert_eq!(
+            (case.verdict, case.grade),
+            (Verdict::ServerSilent, Grade::Consistent),
+            "{given:?}"
+        );
+    }
+}
+
 /// One SYN came to two servers behind one address (a mirrored or duplicated SYN), and each answered with
 /// an ISN of its own. No answer reached the gateway, or both did and it took the first.
 #[test]

@@ -24,6 +24,9 @@ pub struct Place {
     pub client_hops: Option<u8>,
     /// Routers between the server and the point: the least seen.
     pub server_hops: Option<u8>,
+    /// The most seen: what answers in the server's place, for some of its ports or until it is asked
+    /// itself, is nearer than the server.
+    pub server_hops_at_most: Option<u8>,
     /// Shortest time from a SYN to its SYN+ACK: the way to the server and back.
     pub to_server: Option<Span>,
     /// Shortest time from a SYN+ACK to its ACK: the way to the client and back.
@@ -137,7 +140,7 @@ impl Place {
 
     /// The point is on the server's own host, or as near to it as makes no difference.
     pub fn at_server(self) -> bool {
-        match (self.client_hops, self.server_hops) {
+        match (self.client_hops, self.server_hops_at_most) {
             (Some(0), Some(0)) => self.to_server.is_some() && self.to_server < self.to_client,
             (_, Some(0)) => true,
             _ => false,
@@ -158,6 +161,7 @@ impl Place {
     fn refine(&mut self, seen: Self) {
         self.client_hops = least(self.client_hops, seen.client_hops);
         self.server_hops = least(self.server_hops, seen.server_hops);
+        self.server_hops_at_most = self.server_hops_at_most.max(seen.server_hops_at_most);
         self.to_server = least(self.to_server, seen.to_server);
         self.to_client = least(self.to_client, seen.to_client);
         self.relayed |= seen.relayed;
@@ -166,7 +170,9 @@ impl Place {
 
 impl From<&Sighting> for Place {
     fn from(sighting: &Sighting) -> Self {
-        let mut from_server = sighting.events.iter().filter(|e| e.side == Side::Server);
+        let answers_of = |e: &&Event| e.side == Side::Server && e.kind != EventKind::Icmp;
+        let mut from_server = sighting.events.iter().filter(answers_of).map(|e| hops(e.ttl));
+        let nearest = from_server.next();
         let (mut syns, mut answers) = (sighting.syns(), sighting.syn_acks());
         let (syn, answer) = (syns.next(), answers.next());
         // With repeated SYNs it is not plain which of them was answered.
@@ -185,7 +191,8 @@ impl From<&Sighting> for Place {
         Self {
             client_hops: syn.filter(own).map(|e| hops(e.ttl)),
             relayed: hops_of_syn.is_some_and(|syn| later.any(|e| hops(e.ttl) != syn)),
-            server_hops: from_server.find(|e| e.kind != EventKind::Icmp).map(|e| hops(e.ttl)),
+            server_hops: nearest,
+            server_hops_at_most: from_server.max().max(nearest),
             to_server: gaps.map(|(there, _)| there),
             to_client: gaps.and_then(|(_, back)| back),
         }
