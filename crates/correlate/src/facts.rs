@@ -8,6 +8,7 @@ use crate::LateAnswer;
 use crate::answers;
 use crate::deadline::Deadline;
 use crate::delay::Leg;
+use crate::late;
 use crate::view::Station;
 use crate::which::Which;
 
@@ -84,6 +85,8 @@ pub struct Seen {
     pub prompt: bool,
     /// The client reset a SYN+ACK that came before the earliest moment at which it may have given up.
     pub reset_in_time: bool,
+    /// The first SYN+ACK came sooner after the first SYN than any server repeats one: none had left before.
+    pub unrepeated: bool,
     /// A SYN or SYN+ACK came again well after the first SYN+ACK: an end missed something.
     pub repeated: bool,
     /// The client acknowledged a SYN+ACK.
@@ -328,6 +331,7 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
         late_syn_acks: count(sighting.syn_acks().filter(|e| e.time > latest)),
         prompt: sighting.syn_acks().any(|e| e.time <= earliest),
         reset_in_time: deadline.is_some() && reset_answers(sighting, earliest),
+        unrepeated: unrepeated(sighting),
         repeated: repeated(sighting),
         completed,
         acked_in_time: third.as_ref().is_some_and(in_time),
@@ -433,6 +437,12 @@ fn rst_after(sighting: &Sighting, which: impl Fn(usize) -> bool, within: Span) -
     }
     let before = sighting.syn_acks().take_while(|e| e.time <= rst.time);
     before.enumerate().last().is_some_and(|(i, e)| which(i + 1) && rst.time.since(e.time) <= within)
+}
+
+/// The first SYN+ACK that was seen is the first that was sent.
+fn unrepeated(sighting: &Sighting) -> bool {
+    let first = sighting.syns().next().zip(sighting.syn_acks().next());
+    first.is_some_and(|(syn, answer)| answer.time.since(syn.time) < late::NO_REPEAT_BEFORE)
 }
 
 /// Something of the handshake came again when the first SYN+ACK had been under way for long.

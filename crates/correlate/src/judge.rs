@@ -318,11 +318,13 @@ fn unproven_absence(row: &Row, facts: &Facts) -> Option<Doubt> {
     }
 }
 
-/// Between two points a loss is placed wherever they stand; "nothing left the server", "it ignored
-/// the ACK" and "it reached the client's host" are claims about an end.
+/// Between two points a loss is placed wherever they stand; "nothing left the server", "its first SYN+ACK
+/// was late", "it ignored the ACK" and "it reached the client's host" are claims about an end.
 fn mid_path(row: &Row, facts: &Facts) -> bool {
     let end = match row.verdict {
         Verdict::ServerSilent | Verdict::AckIgnored => facts.server,
+        // Between the point and the server earlier ones may have been lost.
+        Verdict::SynAckLate if facts.both() && !facts.s().unrepeated => facts.server,
         // A rewritten SYN+ACK is one wherever it was seen.
         Verdict::SynAckNotAccepted if row.need != Need::Nothing => facts.client,
         _ => None,

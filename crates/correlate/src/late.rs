@@ -19,7 +19,7 @@ const SLOTS: [Span; 5] = [
     Span::from_secs(31),
 ];
 /// Before a round trip is measured a timer waits a second (RFC 6298 section 2.1; three by RFC 2988).
-const NO_REPEAT_BEFORE: Span = Span::from_millis(950);
+pub(crate) const NO_REPEAT_BEFORE: Span = Span::from_millis(950);
 /// A timer never fires early; a clock may run fast by 500 ppm.
 const FAST_CLOCK: (i64, i64) = (1, 2000);
 /// Timer wheels are coarse (`timer_wheel`: up to 80 ms at 1 s) and hosts busy.

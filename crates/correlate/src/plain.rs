@@ -78,6 +78,7 @@ fn seen(sighting: &Sighting) -> Seen {
         syns: 1,
         syn_acks: 1,
         prompt: true,
+        unrepeated: true,
         completed: true,
         acked_in_time: true,
         server_active: true,

@@ -2,11 +2,11 @@
 
 mod world;
 
-use why504_correlate::Verdict;
+use why504_correlate::{Grade, Verdict};
 use why504_handshake::PointId;
 use why504_model::{Segment, Span};
 
-use world::{CLIENT_POINT, SERVER_POINT, World, upstream};
+use world::{CLIENT_POINT, SERVER_POINT, Seen, World, gateway, upstream};
 
 const LEFT: u16 = 2;
 const RIGHT: u16 = 3;
@@ -45,6 +45,24 @@ fn the_loss_lies_between_the_firewall_that_saw_it_and_the_gateway() {
     let cases = world.judge(&[CLIENT_POINT, LEFT, SERVER_POINT]);
     assert_eq!(cases[0].verdict, Verdict::SynAckLost);
     assert_eq!(cases[0].lost_between, Some((PointId(LEFT), PointId(CLIENT_POINT))));
+}
+
+/// Without the server's own capture a SYN+ACK that passes the firewall late may be a repetition of one
+/// that was lost behind it, unless it comes sooner than a server repeats itself.
+#[test]
+fn a_late_answer_half_way_may_be_a_repeated_one() {
+    for (waited, grade) in [(1_030, Grade::Consistent), (700, Grade::Proven)] {
+        let mut world = incident();
+        world.lines.clear();
+        let (ms, client) = (20_100, gateway(40_100));
+        world.up(ms, client, 0x02, 7_000, 0, Seen::Both);
+        world.down(ms + waited, client, 0x12, 9_000, 7_001, Seen::Both);
+        world.up(ms + waited + 1, client, 0x04, 7_001, 0, Seen::Both);
+        world.timed_out(20_450, Some(300));
+        firewall(&mut world, LEFT, |_| true);
+        let case = world.judge(&[CLIENT_POINT, LEFT]).remove(0);
+        assert_eq!((case.verdict, case.grade), (Verdict::SynAckLate, grade), "{waited}");
+    }
 }
 
 #[test]

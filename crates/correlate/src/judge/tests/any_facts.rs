@@ -51,6 +51,7 @@ fn end() -> impl Strategy<Value = End> {
             for fact in [
                 &mut seen.prompt,
                 &mut seen.reset_in_time,
+                &mut seen.unrepeated,
                 &mut seen.repeated,
                 &mut seen.completed,
                 &mut seen.acked_in_time,
@@ -96,7 +97,7 @@ fn end() -> impl Strategy<Value = End> {
     )
 }
 
-const BOOLS: usize = 31;
+const BOOLS: usize = 32;
 const COUNTS: usize = 4;
 
 proptest! {
