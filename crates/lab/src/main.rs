@@ -252,7 +252,7 @@ fn judge_sets(
     let mut judgements = Vec::new();
     let mut violations = Vec::new();
     for mode in modes {
-        for folder in &sets {
+        for folder in sets.iter().filter(|folder| judge::applies(folder, *mode)) {
             // A set that cannot be judged must not hide the others.
             match judge::judge(folder, *mode, why504) {
                 Ok(judgement) => judgements.push(judgement),

@@ -42,6 +42,8 @@ pub enum Mode {
     NoAccess,
     /// Both captures and the error log, and nothing else: no timeouts, no zone
     LogAlone,
+    /// The gateway's capture and those on the way, without the upstream's, both logs; of sets that have some
+    Midway,
     /// The gateway's capture alone, both logs
     Gateway,
     /// The upstream's capture alone, both logs
@@ -50,8 +52,8 @@ pub enum Mode {
 
 impl Mode {
     /// All of them, in the order they are reported.
-    pub const ALL: [Self; 5] =
-        [Self::Both, Self::NoAccess, Self::LogAlone, Self::Gateway, Self::Upstream];
+    pub const ALL: [Self; 6] =
+        [Self::Both, Self::NoAccess, Self::LogAlone, Self::Midway, Self::Gateway, Self::Upstream];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -59,10 +61,20 @@ impl Mode {
             Self::Both => "both",
             Self::NoAccess => "no-access",
             Self::LogAlone => "log-alone",
+            Self::Midway => "midway",
             Self::Gateway => "gateway",
             Self::Upstream => "upstream",
         }
     }
+}
+
+/// The captures between gateway and upstream that a set may have.
+const ON_THE_WAY: [&str; 4] = ["fw1", "fw2", "front", "back"];
+
+/// Whether a set has what a mode gives to the tool.
+pub fn applies(folder: &Path, mode: Mode) -> bool {
+    let present = |point: &str| folder.join(format!("{point}.pcap")).exists();
+    mode != Mode::Midway || ON_THE_WAY.into_iter().any(present)
 }
 
 /// The score of one set in one mode.

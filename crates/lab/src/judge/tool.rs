@@ -44,14 +44,14 @@ impl Call {
                 options.push(option("--at", format!("gateway={}", shown(path))));
             }
         }
-        if mode != Mode::Gateway {
+        if !matches!(mode, Mode::Gateway | Mode::Midway) {
             let path = shown(folder.join("upstream.pcap"));
             options.push(option("--at", format!("upstream={path}")));
         }
         // Points between the two hosts, where the set has some.
-        for point in ["fw1", "fw2", "front", "back"] {
+        for point in super::ON_THE_WAY {
             let path = folder.join(format!("{point}.pcap"));
-            if mode == Mode::Both && path.exists() {
+            if matches!(mode, Mode::Both | Mode::Midway) && path.exists() {
                 options.push(option("--at", format!("{point}={}", shown(path))));
             }
         }
