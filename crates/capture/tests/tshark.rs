@@ -1,11 +1,14 @@
-//! Frame numbers, sequence numbers and flags of real captures are those that tshark shows. Skips
-//! where tshark or the captures are missing.
+//! Frame numbers, sequence numbers and flags of real captures, and of pcapng files with blocks that are no
+//! packets, are those that tshark shows. Skips where tshark or the captures are missing.
+
+mod render;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use why504_capture::{CaptureReader, DecodeTally};
+use render::{PcapNg, Shot, Tcp, ethernet};
+use why504_capture::{ByteOrder, CaptureReader, DecodeTally};
 use why504_model::{Packet, SourceId, TcpFlags};
 
 /// Frame number, sequence number, acknowledgement number, flags.
@@ -86,4 +89,42 @@ fn handshakes_and_resets_are_those_of_tshark() {
             scope.spawn(move || compare(some));
         }
     });
+}
+
+/// Custom blocks and journal entries take a number in Wireshark, name resolution and blocks that it does
+/// not know take none; sections are counted on.
+#[test]
+fn frame_numbers_of_pcapng_are_those_of_tshark() {
+    let tcp =
+        Tcp { v6: false, ports: (1, 2), seq: 7, ack: 0, flags: 2, timestamps: None, payload: 0 };
+    let data = ethernet(&tcp);
+    let wire_len = u32::try_from(data.len()).expect("small");
+    let shot = Shot { nanos: 0, wire_len, data };
+    // A private enterprise number (IANA's example, 32473), and data.
+    let custom = |order| match order {
+        ByteOrder::Little => [32473_u32.to_le_bytes(), *b"data"].concat(),
+        ByteOrder::Big => [32473_u32.to_be_bytes(), *b"data"].concat(),
+    };
+    let journal = b"__REALTIME_TIMESTAMP=1790000000000000\nMESSAGE=hello\n";
+    for orders in [[ByteOrder::Little, ByteOrder::Big], [ByteOrder::Big, ByteOrder::Little]] {
+        let mut file = PcapNg::new(orders[0]);
+        for (index, order) in orders.into_iter().enumerate() {
+            if index > 0 {
+                file.section(order);
+            }
+            file.interface(1, 6, 0, "eth0").enhanced(0, 1, &shot);
+            file.block(0x0bad, &custom(order)).enhanced(0, 2, &shot);
+            file.block(0x4000_0bad, &custom(order)).obsolete(0, 3, &shot);
+            file.block(9, journal).enhanced(0, 4, &shot);
+            file.block(4, &[0; 4]).enhanced(0, 5, &shot).statistics(0, 9, (0, 0));
+            file.block(0x0999, b"nobody's").enhanced(0, 6, &shot);
+        }
+        let path = std::env::temp_dir().join(format!("why504-{}.pcapng", std::process::id()));
+        fs::write(&path, &file.file).expect("written");
+        let (expected, (found, _)) = (rows_of_tshark(&path), rows(&path));
+        fs::remove_file(&path).expect("it was there");
+        assert_eq!(found.len(), 12);
+        let Some(expected) = expected else { return };
+        assert_eq!(found, expected);
+    }
 }

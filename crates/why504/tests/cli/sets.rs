@@ -221,6 +221,25 @@ fn a_compressed_series_says_what_the_plain_one_says() {
     }
 }
 
+/// What the usual commands pack is read as it is, pcap and pcapng alike; a command that is missing here is
+/// passed over.
+#[test]
+fn captures_are_read_out_of_every_packing() {
+    let shots = handshakes(0, 1000..1010);
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, bytes) in [("gw.pcap", pcap(&shots)), ("gw.pcapng", section(&shots))] {
+        let plain = folder.path().join(name);
+        fs::write(&plain, bytes).expect("written");
+        for command in ["gzip", "zstd", "xz", "bzip2", "lz4"] {
+            let Ok(packed) = Command::new(command).arg("-c").arg(&plain).output() else { continue };
+            assert!(packed.status.success(), "{command}");
+            let path = folder.path().join("packed");
+            fs::write(&path, packed.stdout).expect("written");
+            all_clean(&run(&[path]), 10);
+        }
+    }
+}
+
 #[test]
 fn captures_of_one_point_that_overlap_are_put_together() {
     // Two captures on one interface: the second was started before the first ended.
