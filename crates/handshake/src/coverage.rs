@@ -40,6 +40,11 @@ pub struct Coverage {
     /// Those of them whose SYN+ACK is not in the capture although the client acknowledged it: it was
     /// dropped by the capture, or came another way.
     pub missed: u64,
+    /// Attempts in which the server acknowledged payload of the client before its first answer.
+    pub requests: u64,
+    /// Those of them whose payload is not in the capture: it was dropped by the capture, or hidden by its
+    /// filter. Filters that pass no payload are usual, so no verdict is less sure for it.
+    pub requests_missed: u64,
     /// Times that there are twice: the capturing host's clock was set back, or sections of a file overlap.
     twice: Vec<Interval>,
     /// Looked up, never iterated: the order of a hash map must not reach any output.
@@ -152,6 +157,9 @@ impl Coverage {
         let completed = sighting.completed();
         self.completed += u64::from(completed);
         self.missed += u64::from(completed && sighting.answer_missed());
+        let request = sighting.payload_missed();
+        self.requests += u64::from(request.is_some());
+        self.requests_missed += u64::from(request == Some(true));
     }
 
     /// A segment was captured.

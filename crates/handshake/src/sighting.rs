@@ -136,6 +136,31 @@ impl Sighting {
             && self.completed()
     }
 
+    /// Whether the server acknowledged payload of the client that this point did not capture (Paxson, as
+    /// above); `None` where it acknowledged none. It is told up to the first answer, and where the latest
+    /// payload is there nothing before it is looked for.
+    pub fn payload_missed(&self) -> Option<bool> {
+        let first = self.isn.next();
+        let within = |octets: &u32| *octets < HANDSHAKE_WINDOW;
+        let own = self.events.iter().filter(|e| e.about.is_none() && e.drawn_by.is_none());
+        let (mut acknowledged, mut seen) = (0, 0);
+        for event in own {
+            let (number, beyond) = match (event.side, event.kind) {
+                (Side::Server, EventKind::Ack | EventKind::Data | EventKind::Fin) => (event.ack, 0),
+                (Side::Client, EventKind::Syn) => (first, event.payload_len),
+                (Side::Client, EventKind::Data) => (event.seq, event.payload_len),
+                // A FIN takes a number (RFC 9293 section 3.4).
+                (Side::Client, EventKind::Fin) => (event.seq, event.payload_len.saturating_add(1)),
+                _ => continue,
+            };
+            let Some(begin) = Some(number.distance_from(first)).filter(within) else { continue };
+            let end = begin.saturating_add(beyond);
+            let most = if event.side == Side::Server { &mut acknowledged } else { &mut seen };
+            *most = end.max(*most);
+        }
+        (acknowledged > 0).then_some(seen < acknowledged)
+    }
+
     /// Whether a SYN or SYN+ACK had to be repeated before the handshake was completed: a near miss.
     /// It is completed when the server acknowledges what follows; until then a SYN+ACK that comes
     /// again says that the client's ACK had not arrived.

@@ -48,6 +48,10 @@ pub struct PointFacts {
     pub completed: u64,
     /// Those of them whose SYN+ACK was acknowledged and is not in the capture.
     pub answers_missed: u64,
+    /// Attempts whose server acknowledged payload of the client.
+    pub requests: u64,
+    /// Those of them whose payload is not in the capture.
+    pub requests_missed: u64,
     /// The filter that the files name.
     pub filter: Option<String>,
 }
@@ -180,6 +184,14 @@ fn of_point(info: &PointInfo, facts: &PointFacts, coverage: &Coverage) -> Vec<St
              another way",
             grouped(facts.answers_missed),
             grouped(facts.completed)
+        ));
+    }
+    if facts.requests_missed > 0 && facts.requests_missed < facts.requests {
+        notes.push(format!(
+            "{name} misses {} of {} requests that were acknowledged: it drops packets, or its filter \
+             passes some payload only",
+            grouped(facts.requests_missed),
+            grouped(facts.requests)
         ));
     }
     if info.snaplen.is_some_and(|snaplen| snaplen < SNAPLEN_LEAST) {

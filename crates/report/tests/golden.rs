@@ -68,6 +68,8 @@ fn checked(scene: &Scene, width: usize) -> String {
                 dropped: Some(3),
                 completed: 41,
                 answers_missed: 2,
+                requests: 40,
+                requests_missed: 1,
                 filter: Some("tcp or icmp".into()),
             })
             .collect(),

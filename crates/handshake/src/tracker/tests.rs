@@ -324,11 +324,46 @@ fn answers_that_were_acknowledged_and_not_captured_are_counted() {
     tracker.end();
     let (coverage, _) = tracker.finish();
     assert_eq!((coverage.completed, coverage.missed), (1, 1));
+    assert_eq!((coverage.requests, coverage.requests_missed), (1, 0));
     let during = coverage.span.expect("packets");
     assert_eq!(coverage.of(wire.server, during), Err(CoverageGap::Missed));
 }
 
 /// Buffers of several processors are written one after the other.
+#[test]
+fn payload_that_was_acknowledged_and_not_captured_is_counted() {
+    let wire = Wire::default();
+    let request = wire.packet(3, ">P.", X + 1, Y + 1);
+    // What comes after the handshake, the requests that were acknowledged, and those that are missing.
+    for (what, packets, requests, missed) in [
+        ("all is there", &[request, wire.packet(9, "<P.", Y + 1, X + 101)][..], 1, 0),
+        ("no request", &[wire.packet(9, "<P.", Y + 1, X + 101)], 1, 1),
+        ("its second half", &[request, wire.packet(9, "<.", Y + 1, X + 201)], 1, 1),
+        ("the server speaks first", &[wire.packet(9, "<P.", Y + 1, X + 1)], 0, 0),
+        (
+            "a FIN takes a number",
+            &[wire.packet(3, ">F.", X + 1, Y + 1), wire.packet(9, "<.", Y + 1, X + 2)],
+            1,
+            0,
+        ),
+        ("an older connection's", &[wire.packet(9, "<.", Y + 1, X.wrapping_sub(5000))], 0, 0),
+        ("asked and not acknowledged", &[request, request], 0, 0),
+    ] {
+        let mut tracker = Tracker::new(PointId(0));
+        let handshake = [
+            wire.packet(0, ">S", X, 0),
+            wire.packet(1, "<S.", Y, X + 1),
+            wire.packet(2, ">.", X + 1, Y + 1),
+        ];
+        for packet in handshake.iter().chain(packets) {
+            tracker.push(packet);
+        }
+        tracker.end();
+        let (coverage, _) = tracker.finish();
+        assert_eq!((coverage.requests, coverage.requests_missed), (requests, missed), "{what}");
+    }
+}
+
 #[test]
 fn a_reset_that_was_captured_before_its_syn_belongs_to_it() {
     let wire = Wire::default();

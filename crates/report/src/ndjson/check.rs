@@ -41,6 +41,8 @@ pub(super) struct Point<'a> {
     dropped: Option<u64>,
     completed: u64,
     answers_missed: u64,
+    requests: u64,
+    requests_missed: u64,
     plain_acks: bool,
     servers: Vec<Server>,
 }
@@ -120,6 +122,8 @@ fn point<'a>(run: &Run<'a>, index: usize, info: &'a PointInfo, facts: &'a PointF
         dropped: facts.dropped,
         completed: facts.completed,
         answers_missed: facts.answers_missed,
+        requests: facts.requests,
+        requests_missed: facts.requests_missed,
         plain_acks: seen.is_some_and(why504_handshake::Coverage::holds_plain_segments),
         servers: seen
             .into_iter()

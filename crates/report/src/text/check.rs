@@ -103,14 +103,27 @@ fn one_point(
         |dropped| format!("{} by the files' own count", plural(dropped, "packet")),
     );
     let inferred = format!(
-        "{dropped}; {} of {} acknowledged SYN+ACKs are missing",
+        "{dropped}; {} of {} acknowledged SYN+ACKs are missing{}",
         grouped(facts.answers_missed),
-        grouped(facts.completed)
+        grouped(facts.completed),
+        requests(facts)
     );
     page.field(2, "dropped", &inferred)?;
     let Some(seen) = run.coverage.get(&id).filter(|c| !c.is_empty()) else { return Ok(()) };
     page.field(2, "place", &place(run, id, seen))?;
     servers(seen, page)
+}
+
+/// Payload that must have been there.
+fn requests(facts: &PointFacts) -> String {
+    let all = grouped(facts.requests);
+    match facts.requests_missed {
+        _ if facts.requests == 0 => String::new(),
+        missed if missed == facts.requests => {
+            format!(", and so are all {all} requests: no payload was captured")
+        }
+        missed => format!(", and {} of {all} requests", grouped(missed)),
+    }
 }
 
 /// Near which end the point stands, by the hops that packets have made.

@@ -47,6 +47,8 @@ fn points(analysis: &Analysis) -> Vec<PointFacts> {
         dropped: point.files.iter().filter_map(CaptureSummary::dropped).reduce(u64::saturating_add),
         completed: coverage(i).map_or(0, |coverage| coverage.completed),
         answers_missed: coverage(i).map_or(0, |coverage| coverage.missed),
+        requests: coverage(i).map_or(0, |coverage| coverage.requests),
+        requests_missed: coverage(i).map_or(0, |coverage| coverage.requests_missed),
         filter: point
             .files
             .iter()

@@ -33,6 +33,8 @@ fn a_whole_incident_can_be_joined() {
         assert_eq!(point["name"], name);
         assert_eq!((&point["plain_acks"], &point["dropped"]), (&Value::from(true), &Value::Null));
         assert_eq!(point["answers_missed"], 0, "tcpdump said that it dropped nothing");
+        assert_eq!(point["requests_missed"], 0, "the same");
+        assert!(point["requests"].as_u64() > Some(0));
         assert!(point["completed"].as_u64() > Some(0));
         let servers = point["servers"].as_array().expect("an array");
         assert_eq!(servers.len(), 1);
