@@ -137,6 +137,28 @@ compressed() {
     done
 }
 
+# The first of them as a series of files of one point, as `tcpdump -C -z gzip` leaves them.
+series() {
+    has pigz && has editcap || return 0
+    parts="$folder/series"
+    if [ "$(cat "$parts.made" 2>/dev/null)" != "$gz_packets" ]; then
+        rm -rf "$parts"
+        mkdir "$parts"
+        pigz -dc "$folder/gz1.pcap.gz" >"$folder/whole.pcap"
+        editcap -F nsecpcap -c $((gz_packets / 16 + 1)) "$folder/whole.pcap" "$parts/part.pcap"
+        rm "$folder/whole.pcap"
+        pigz -6 "$parts"/*
+        echo "$gz_packets" >"$parts.made"
+    fi
+    size=$(cat "$parts"/* | wc -c | tr -d ' ')
+    heading 'Compressed (gzip -6), one point in 16 files' "$gz_packets packets" "$size"
+    command="$why504 handshakes --at gateway=$parts --format ndjson"
+    ours=$(measure "$command >/dev/null")
+    row '`why504 handshakes --at gateway=FOLDER --format ndjson`' "$ours" "$ours" "$size"
+    row '`pigz -dc F... > /dev/null`' "$(measure "pigz -dc $parts/* >/dev/null")" "$ours" "$size"
+    printf '\nPeak memory of why504: %s.\n' "$(peak "$command")"
+}
+
 # Neither memory nor processor time for each GB may grow with the file.
 growth() {
     printf '\nMemory and processor time by size, whole frames:\n\n'
@@ -161,6 +183,7 @@ rows full.pcap 'Whole frames' "$packets" '--frames full'
 rows cut96.pcap 'Frames cut to 96 bytes' "$cut_packets" '--frames 96'
 rows full.pcapng 'Whole frames, pcapng' "$ng_packets" '--frames full --pcapng'
 compressed
+series
 growth
 printf '\nVersions:\n\n'
 version tcpdump --version || true
