@@ -11,15 +11,18 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::command;
 use super::namespaces::{Addresses, Namespaces, sysctl};
 use super::processes::Process;
 use super::rules::{SYN, SYNACK, Share, hash, outside, shares};
+use super::{command, twin};
 use crate::scenario::{Behaviour, Scenario};
 
 /// Marks below this are the connection's hash; those from [`FIRST_DELAY`] on hold a delay.
 const FIRST_MARK: u32 = 200;
 const FIRST_DELAY: u32 = 1000;
+
+/// How much later than the first server the second one answers.
+const BEHIND_ITS_TWIN_MS: u32 = 5;
 
 /// Where packets leave the straight way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +110,16 @@ fn rules(scenario: &Scenario) -> Vec<Rule> {
             }
             _ => {}
         }
+    }
+    for port in scenario.mirrored() {
+        let detour =
+            Detour { place: Place::Router, treatment: Treatment::Delayed(BEHIND_ITS_TWIN_MS) };
+        let text = format!(
+            "  iifname {} tcp sport {port} meta mark set {} accept\n",
+            twin::DEVICE,
+            detour.mark()
+        );
+        rules.push(Rule { detour, text });
     }
     // Damage shows only where all others come with a checksum.
     let damage = scenario.behaviours_met().any(Behaviour::damages);

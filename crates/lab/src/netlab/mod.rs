@@ -16,6 +16,7 @@ mod rules;
 mod run;
 pub mod server;
 mod translation;
+mod twin;
 
 pub(crate) use conf::SECOND_CONNECT_TIMEOUT;
 pub use install::{install, missing_programs};

@@ -1,4 +1,4 @@
-//! The three or four network namespaces of a run, and the janitor that takes them down.
+//! The three or four network namespaces of a run (`twin` makes one more), and the janitor that takes them down.
 //!
 //! The janitor is a second process in a process group of its own. It waits until the run closes a
 //! pipe, which the kernel also does when the run is interrupted or killed, then kills what still
@@ -131,6 +131,8 @@ pub(super) struct Namespaces {
     /// The firewall next to the upstream; the router itself where there is one.
     pub(super) last_router: String,
     pub(super) upstream: String,
+    /// A second server, where one is asked for.
+    pub(super) twin: String,
     janitor: Child,
 }
 
@@ -143,8 +145,8 @@ impl Namespaces {
     /// Makes them, with links, addresses and routes.
     pub(super) fn make(scenario: &Scenario) -> Result<Self> {
         let run = std::process::id();
-        let [gateway, router, second, upstream] =
-            ["gw", "rt", "r2", "up"].map(|role| format!("{PREFIX}{run}-{role}"));
+        let [gateway, router, second, upstream, twin] =
+            ["gw", "rt", "r2", "up", "tw"].map(|role| format!("{PREFIX}{run}-{role}"));
         let last_router = if scenario.firewalls == 2 { second } else { router.clone() };
         // The janitor comes first: whatever is made after it is taken down.
         let janitor = Command::new(std::env::current_exe()?)
@@ -153,7 +155,7 @@ impl Namespaces {
             .process_group(0)
             .spawn()
             .context("cannot start the janitor")?;
-        let made = Self { gateway, router, last_router, upstream, janitor };
+        let made = Self { gateway, router, last_router, upstream, twin, janitor };
         made.connect(scenario)?;
         Ok(made)
     }

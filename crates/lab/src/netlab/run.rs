@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::namespaces::{Addresses, Namespaces, sysctl};
 use super::processes::Process;
-use super::{command, conf, detour, rules};
+use super::{command, conf, detour, rules, twin};
 use crate::scenario::{Behaviour, ClockError, Dnat, Scenario};
 use crate::{pcap, truth};
 
@@ -125,6 +125,7 @@ fn play(scenario: &Scenario, at: &Namespaces, folder: &Path, work: &Path) -> Res
     } else {
         start_servers(scenario, at, work)?
     };
+    let twin = twin::start(scenario, at, work)?;
     let forwarders = detour::open(scenario, at, work)?;
     let me = std::env::current_exe()?.display().to_string();
     let upstream = Addresses::of(scenario).upstream.parse::<IpAddr>()?;
@@ -170,7 +171,7 @@ fn play(scenario: &Scenario, at: &Namespaces, folder: &Path, work: &Path) -> Res
     for capture in captures {
         capture.stop("INT")?;
     }
-    for server in servers {
+    for server in servers.into_iter().chain(twin) {
         server.stop("TERM").ok();
     }
     drop(forwarders);

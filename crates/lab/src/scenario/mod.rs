@@ -231,6 +231,10 @@ pub struct Upstream {
     /// acknowledged (`nft synproxy`); what the same firewall does to the port happens behind that.
     #[serde(default)]
     pub syn_proxy: bool,
+    /// Whether the router mirrors each SYN to a second server with the same address, whose answer comes
+    /// after that of the first.
+    #[serde(default)]
+    pub twin: bool,
     /// Percent of the connections for each of several behaviours; the rest is healthy.
     #[serde(default)]
     pub mix: BTreeMap<Behaviour, u32>,
@@ -338,6 +342,9 @@ impl Scenario {
         if up.syn_proxy && (self.nat || self.dnat.is_some() || self.ipv6) {
             bail!("syn_proxy is for IPv4 without NAT");
         }
+        if up.twin && (self.nat || self.dnat.is_some() || self.ipv6 || self.firewalls == 2) {
+            bail!("a twin is for one router, IPv4 and no NAT");
+        }
         if [&up.mix, &up.beyond].iter().any(|mix| mix.values().sum::<u32>() > 100) {
             bail!("the shares of a mix add up to more than 100");
         }
@@ -380,6 +387,11 @@ impl Scenario {
     /// Whether something answers in a server's place, and is captured itself.
     pub fn proxy_is_captured(&self) -> bool {
         self.capture.proxy_sides && self.upstream.iter().any(|up| up.syn_proxy)
+    }
+
+    /// The ports whose SYNs come to two servers.
+    pub fn mirrored(&self) -> impl Iterator<Item = u16> {
+        self.upstream.iter().filter(|up| up.twin).map(|up| up.port)
     }
 
     /// Every connect timeout that can be in force, milliseconds, sorted.

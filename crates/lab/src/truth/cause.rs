@@ -40,6 +40,10 @@ pub(super) fn describe(
         syns_damaged: settings.checksums && upstream.damaged_syns == upstream.syns.len(),
         synacks_damaged: settings.checksums && attempt.synacks.iter().all(|synack| synack.damaged),
         met: attempt.met,
+        answered_twice: attempt
+            .synacks
+            .windows(2)
+            .any(|pair| matches!(pair, [a, b] if a.isn != b.isn)),
         in_window: in_window(attempt, upstream, packets),
         synack_changed: attempt
             .odd_synacks
@@ -142,6 +146,8 @@ struct Facts {
     synacks_damaged: bool,
     /// The server sent a SYN as well.
     met: bool,
+    /// SYN+ACKs with several ISNs came.
+    answered_twice: bool,
     /// Its SYN fell into the window of an attempt that was half open on its port.
     in_window: bool,
 }
@@ -198,6 +204,7 @@ fn mechanism(
     match cause {
         "connected" | "synack_lost" | "ack_lost" if facts.proxied => Some("syn_proxy"),
         "connected" if facts.met => Some("simultaneous_open"),
+        "connected" | "ack_lost" if facts.answered_twice => Some("lb_split"),
         "refused" if facts.in_window => Some("port_reuse_in_window"),
         "server_silent" if facts.syns_damaged => Some("syn_corrupt"),
         "synack_not_accepted" if facts.synacks_damaged && !facts.synack_changed => {
@@ -271,6 +278,7 @@ mod tests {
         syns_damaged: false,
         synacks_damaged: false,
         met: false,
+        answered_twice: false,
         in_window: false,
     };
 
