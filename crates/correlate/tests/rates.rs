@@ -110,6 +110,18 @@ fn what_comes_damaged_is_lost() {
     assert_eq!(answer.all, Count { trials: 24 + 6 + WATCHED, lost: 2 + 1 });
 }
 
+/// What a SYN proxy answered and never passed on was not lost behind it.
+#[test]
+fn what_was_answered_on_the_way_is_no_loss() {
+    let mut world = incident();
+    let client = gateway(42_020);
+    world.up(23_000, client, 0x02, 7_000, 0, Seen::ClientOnly);
+    world.down(23_001, client, 0x12, 9_000, 7_001, Seen::ClientOnly);
+    let counted = Counted::Syn(NEAR, FAR);
+    let all = |world: &World| losses(world, &[CLIENT_POINT, SERVER_POINT])[&counted].all;
+    assert_eq!(all(&world), all(&incident()));
+}
+
 #[test]
 fn one_point_tells_what_it_can() {
     let gateway = losses(&incident(), &[CLIENT_POINT]);

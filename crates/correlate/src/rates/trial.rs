@@ -19,7 +19,8 @@ pub(super) const MISSED_AFTER: Span = Span::from_millis(950);
 const SAME_COPY: Span = Span::from_millis(500);
 
 /// Whether the first SYN that one point saw reached the next, which saw `far` of its attempt. One
-/// that something on the way rejected openly is no loss.
+/// that something on the way rejected openly is no loss, nor is one that something answered (a SYN proxy
+/// asks the server only when the client has acknowledged).
 pub(super) fn syn(
     points: Points<'_>,
     checksums: &Checksums,
@@ -28,8 +29,8 @@ pub(super) fn syn(
 ) -> Option<bool> {
     let first = here.syns().next().filter(|syn| !checksums.is_damaged(here.point, syn))?;
     let Some(there) = far else {
-        let rejected = here.icmp().or(here.server_rst()).is_some();
-        return (!rejected).then_some(false);
+        let replied = here.icmp().or(here.server_rst()).or(here.syn_acks().next()).is_some();
+        return (!replied).then_some(false);
     };
     there.syns().next()?;
     let whole = || there.syns().filter(|syn| !checksums.is_damaged(there.point, syn));
