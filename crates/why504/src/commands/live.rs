@@ -31,6 +31,8 @@ pub(super) struct Live<T> {
     /// Closed and not yet handed over, in order; and those that have not been put among them.
     closed: VecDeque<Waiting<T>>,
     new: Vec<Waiting<T>>,
+    /// Empty: memory for those that new ones are put before.
+    behind: Vec<Waiting<T>>,
     /// How many of them may wait for one that is open.
     waiting_most: usize,
     taken: u64,
@@ -64,6 +66,7 @@ impl<T> Live<T> {
             path: Path::new([captures::point_id(0)]),
             closed: VecDeque::new(),
             new: Vec::new(),
+            behind: Vec::new(),
             waiting_most: WAITING,
             taken: 0,
             since: 0,
@@ -142,8 +145,7 @@ impl<T> Live<T> {
         each: &mut impl FnMut(Option<&Attempt>, T) -> io::Result<()>,
     ) -> io::Result<()> {
         let due = self.closed.partition_point(|waiting| waiting.key.0 < until);
-        let later = self.closed.split_off(due);
-        let mut due = mem::replace(&mut self.closed, later);
+        let mut due: VecDeque<Waiting<T>> = self.closed.drain(..due).collect();
         while let Some(last) = due.get(AT_ONCE - 1).or(due.back()) {
             // What is open will ask for what is remembered from before it.
             let now = last.key.0.min(until);
@@ -161,10 +163,15 @@ impl<T> Live<T> {
         self.new.sort_by_key(|waiting| waiting.key);
         let Some(first) = self.new.first().map(|waiting| waiting.key) else { return };
         let behind = self.closed.partition_point(|waiting| waiting.key < first);
-        let mut mixed: Vec<Waiting<T>> = self.closed.drain(behind..).collect();
-        mixed.append(&mut self.new);
-        mixed.sort_by_key(|waiting| waiting.key);
-        self.closed.extend(mixed);
+        self.behind.extend(self.closed.drain(behind..));
+        let mut behind = self.behind.drain(..).peekable();
+        for new in self.new.drain(..) {
+            while let Some(before) = behind.next_if(|before| before.key < new.key) {
+                self.closed.push_back(before);
+            }
+            self.closed.push_back(new);
+        }
+        self.closed.extend(behind);
     }
 
     /// Hands over the first clean ones although others come before them; `false` where there are none.

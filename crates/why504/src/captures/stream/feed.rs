@@ -82,8 +82,10 @@ impl Feed {
             let helped = self.shared.help(true);
             work = self.shared.lock();
             if !helped && !work.is_ready() && !work.is_over() {
+                work.awaited = true;
                 let news = self.shared.news.wait(work);
                 work = news.unwrap_or_else(PoisonError::into_inner);
+                work.awaited = false;
             }
         }
     }
@@ -117,14 +119,26 @@ impl Shared {
     fn help(&self, waiting: bool) -> bool {
         let task = self.lock().begin(waiting);
         let Some(done) = task.map(Task::done) else { return false };
-        let cut = self.lock().end(done);
+        let mut work = self.lock();
+        let cut = work.end(done);
+        self.unlock(work);
         for mut cut in cut {
             cut.digest.read(cut.block, self.source);
-            self.lock().put(cut.place, cut.digest);
+            let mut work = self.lock();
+            work.put(cut.place, cut.digest);
+            self.unlock(work);
+        }
+        true
+    }
+
+    /// Lets go of the work with news, and wakes the one who waits for them if there is one: waking nobody
+    /// would be a call of the system as well.
+    fn unlock(&self, work: MutexGuard<'_, Work>) {
+        let awaited = work.awaited;
+        drop(work);
+        if awaited {
             self.news.notify_one();
         }
-        self.news.notify_one();
-        true
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Work {
     read: bool,
     /// Those who help.
     pub(super) helpers: usize,
+    /// Somebody waits for news.
+    pub(super) awaited: bool,
     /// Blocks that may be ahead.
     pub(super) ahead_most: usize,
     /// Blocks that were cut out of the file and not handed over, in order; filled when decoded.
@@ -79,6 +81,7 @@ impl Work {
             windows: ahead.map(Windows::new),
             read: false,
             helpers: 0,
+            awaited: false,
             ahead_most,
             cut: VecDeque::new(),
             handed: 0,
