@@ -3,6 +3,8 @@
 CARGO ?= cargo
 # Where the judged incidents lie, when there are any beside the checkout.
 SETS ?= ../shared/sets
+# Whose captures `make degrade` spoils: a set, or a folder of sets.
+DIR ?= testdata/demo
 # What `make lab` plays, and how many seconds of each at most; `make lab-all` plays all of everything.
 SCENARIOS ?= crates/lab/scenarios/synack_lost.toml crates/lab/scenarios/healthy.toml
 LAB_SECONDS ?= 8
@@ -26,6 +28,7 @@ FUZZ_SECONDS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test fuzz check fmt clippy arrows no-std rustdoc deny msrv docs bench lab lab-all judge-sets \
+  degrade \
   build build-lab ci clean
 
 help: ## This list
@@ -96,12 +99,15 @@ judge-sets: build build-lab ## Judge why504 by incidents beside the checkout (SE
 	$(Q)if [ -d $(SETS) ]; then $(LAB) judge $(SETS) --why504 $(WHY504); \
 	else echo 'skipped: there is no $(SETS)'; fi
 
+degrade: build build-lab ## Spoil the captures of incidents in every way; no verdict may be wrong and sure (DIR=DIR)
+	$(Q)$(LAB) degrade $(DIR) --why504 $(WHY504)
+
 # Two minutes at most, of which most is compiling.
 fuzz: ## Run each fuzz target for a few seconds (FUZZ_SECONDS=N)
 	$(Q)ci/fuzz.sh $(abspath $(TARGET))/fuzz $(FUZZ_SECONDS)
 
 ci: ## What must pass before a change is taken
-	$(Q)ALL_CAPTURES=1 MAKE='$(MAKE)' ci/steps.sh test check fuzz msrv demo lab judge-sets
+	$(Q)ALL_CAPTURES=1 MAKE='$(MAKE)' ci/steps.sh test check fuzz msrv demo lab judge-sets degrade
 
 clean: ## Remove what was built
 	$(Q)$(CARGO) clean $(CARGO_QUIET)

@@ -9,6 +9,7 @@
 
 mod clock_text;
 pub mod damage;
+pub mod degrade;
 pub mod judge;
 pub mod logs;
 pub mod netlab;

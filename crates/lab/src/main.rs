@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use why504_lab::degrade::{self, WAYS, Way};
 use why504_lab::judge::{self, Limits, Mode};
 use why504_lab::logs::{self, Log};
 use why504_lab::netlab;
@@ -55,6 +56,24 @@ enum Task {
         json: Option<PathBuf>,
         #[command(flatten)]
         limits: Limits,
+    },
+    /// Spoil the captures of sets in every way and see that no verdict becomes wrong and sure
+    Degrade {
+        /// Folders of sets, or folders that hold them
+        #[arg(required = true)]
+        sets: Vec<PathBuf>,
+        /// The why504 binary
+        #[arg(long)]
+        why504: PathBuf,
+        /// What why504 is given: both captures, or the spoiled one; repeatable [default: both and each]
+        #[arg(long, value_enum)]
+        mode: Vec<Mode>,
+        /// Only ways whose name contains this; repeatable [default: all]
+        #[arg(long, value_name = "NAME")]
+        way: Vec<String>,
+        /// Leave the spoiled sets in this folder
+        #[arg(long, value_name = "DIR")]
+        keep: Option<PathBuf>,
     },
     /// Derive the truth of existing sets again and print how far it agrees with theirs
     Truth {
@@ -124,6 +143,9 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Run { scenarios, out, at_most } => return run(&scenarios, &out, at_most),
         Task::Judge { sets, why504, mode, json, limits } => {
             return judge_sets(&sets, &why504, &mode, json.as_deref(), &limits);
+        }
+        Task::Degrade { sets, why504, mode, way, keep } => {
+            return degrade_sets(&sets, &why504, &mode, &way, keep.as_deref());
         }
         Task::Truth { sets, verbose, write } => return compare_truth(&sets, verbose, write),
         Task::Traffic(traffic) => {
@@ -275,5 +297,34 @@ fn judge_sets(
     for violation in &violations {
         println!("LIMIT {violation}");
     }
+    Ok(ExitCode::FAILURE)
+}
+
+fn degrade_sets(
+    paths: &[PathBuf],
+    why504: &std::path::Path,
+    modes: &[Mode],
+    names: &[String],
+    keep: Option<&std::path::Path>,
+) -> Result<ExitCode> {
+    let sets = judge::sets(paths)?;
+    if sets.is_empty() {
+        println!("skipped: no set with a truth.jsonl (the lab needs root to make some)");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let wanted = |way: &&Way| names.is_empty() || names.iter().any(|name| way.name.contains(name));
+    let ways: Vec<&'static Way> = WAYS.iter().filter(wanted).collect();
+    let modes = if modes.is_empty() { &Mode::ALL[..] } else { modes };
+    let scratch = tempfile::tempdir()?;
+    let folder = (keep.unwrap_or(scratch.path()), keep.is_some());
+    let wrong = degrade::degrade(&sets, &ways, modes, why504, folder, |outcome| {
+        print!("{}", degrade::render(outcome));
+    })?;
+    print!("{}", degrade::excuses());
+    if wrong == 0 {
+        println!("no verdict is wrong and sure");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("LIMIT {wrong} verdicts are wrong and sure");
     Ok(ExitCode::FAILURE)
 }

@@ -19,6 +19,8 @@ pub struct Frame {
     pub link: u32,
     /// The captured bytes, possibly cut by the snap length.
     pub bytes: Vec<u8>,
+    /// Octets that it had on the wire.
+    pub wire_length: u32,
 }
 
 /// Reads every frame of the file at `path`; a cut last record ends the list quietly, because a
@@ -69,9 +71,12 @@ fn classic(bytes: &[u8], order: Order, fraction_ns: i64) -> Result<Vec<Frame>> {
     let link = order.u32(bytes, 20).context("the file header is cut")? & 0x0fff_ffff;
     let mut frames = Vec::new();
     let mut at = 24;
-    while let (Some(seconds), Some(fraction), Some(length)) =
-        (order.u32(bytes, at), order.u32(bytes, at + 4), order.u32(bytes, at + 8))
-    {
+    while let (Some(seconds), Some(fraction), Some(length), Some(wire_length)) = (
+        order.u32(bytes, at),
+        order.u32(bytes, at + 4),
+        order.u32(bytes, at + 8),
+        order.u32(bytes, at + 12),
+    ) {
         let start = at + 16;
         let Some(data) = bytes.get(start..start.saturating_add(length as usize)) else { break };
         frames.push(Frame {
@@ -79,6 +84,7 @@ fn classic(bytes: &[u8], order: Order, fraction_ns: i64) -> Result<Vec<Frame>> {
             time_ns: i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * fraction_ns,
             link,
             bytes: data.to_vec(),
+            wire_length,
         });
         at = start + length as usize;
     }
@@ -157,7 +163,26 @@ fn packet(order: Order, block: &[u8], interfaces: &[Interface]) -> Option<Frame>
         time_ns,
         link: interface.link,
         bytes: block.get(28..28_usize.checked_add(length)?)?.to_vec(),
+        wire_length: order.u32(block, 24)?,
     })
+}
+
+/// The bytes of a classic capture with nanoseconds that holds `frames`, all of one link type.
+pub fn to_bytes(frames: &[Frame]) -> Result<Vec<u8>> {
+    let link = frames.first().map_or(1, |frame| frame.link);
+    let mut bytes = Vec::from([0x4d, 0x3c, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    bytes.extend(0x0004_0000_u32.to_le_bytes());
+    bytes.extend(link.to_le_bytes());
+    for frame in frames {
+        let seconds = u32::try_from(frame.time_ns.div_euclid(1_000_000_000))?;
+        let fraction = u32::try_from(frame.time_ns.rem_euclid(1_000_000_000))?;
+        let length = u32::try_from(frame.bytes.len())?;
+        for field in [seconds, fraction, length, frame.wire_length] {
+            bytes.extend(field.to_le_bytes());
+        }
+        bytes.extend(&frame.bytes);
+    }
+    Ok(bytes)
 }
 
 /// Moves every time stamp of a classic little-endian pcap: `offset_ns` at the first packet, and
@@ -243,6 +268,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_written_is_read(times in proptest::collection::vec(0..4_000_000_000_000_000_000_i64, 0..9),
+                                   length in 0..9_usize) {
+            let frames: Vec<Frame> = (1..).zip(&times).map(|(number, &time_ns)| Frame {
+                number, time_ns, link: 113, bytes: vec![7; length], wire_length: 1500,
+            }).collect();
+            prop_assert_eq!(parse(&to_bytes(&frames).unwrap()).unwrap(), frames);
+        }
+
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200),
                                          magic in 0..3_usize) {

@@ -109,7 +109,8 @@ mod tests {
     fn synack() -> Frame {
         let mut bytes = vec![0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1];
         bytes.extend([0x1f, 0x41, 0x9c, 0x40, 0, 0, 0, 9, 0, 0, 0, 8, 0x50, 0x12, 0, 0]);
-        Frame { number: 1, time_ns: 1_000_000_005, link: 101, bytes }
+        let wire_length = 40;
+        Frame { number: 1, time_ns: 1_000_000_005, link: 101, bytes, wire_length }
     }
 
     fn evidence(seq: u32, ack: u32, flags: &str, time: &str) -> Evidence {

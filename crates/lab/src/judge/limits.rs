@@ -34,7 +34,7 @@ pub struct Limits {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of log lines are far below 2^52")]
-pub(super) fn share(part: usize, whole: usize) -> f64 {
+pub(crate) fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
 }
 

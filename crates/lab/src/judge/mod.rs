@@ -25,6 +25,7 @@ pub use clocks::ClockScore;
 pub use limits::Limits;
 pub use score::{Kind, Score, Undecidable, Wrong};
 
+pub(crate) use limits::share;
 pub use table::render;
 
 use score::Differs;
@@ -118,6 +119,19 @@ pub fn judge(folder: &Path, mode: Mode, why504: &Path) -> Result<Judgement> {
     score.unstable = call.instabilities(&answer.stdout)?;
     let set = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
     Ok(Judgement { set, mode, score })
+}
+
+/// Runs the tool once, on one thread, over a set with this truth, and scores its verdicts alone.
+pub(crate) fn verdicts(
+    folder: &Path,
+    mode: Mode,
+    why504: &Path,
+    settings: &truth::Settings,
+    rows: &[truth::Row],
+) -> Result<Score> {
+    let answer = tool::Call::new(why504, folder, mode, settings, rows)?.run(&["-j", "1"])?;
+    let output = output::parse(&answer.stdout)?;
+    Ok(score::score(rows, &output, Differs::default(), &BTreeSet::new()))
 }
 
 /// The folders below or equal to `paths` that hold a `truth.jsonl`.
