@@ -3,7 +3,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
-use why504_handshake::{Attempt, PointId, Sighting};
+use why504_handshake::{Attempt, EventKind, PointId, Sighting};
 use why504_model::Endpoint;
 
 use crate::answers;
@@ -88,8 +88,13 @@ pub(crate) fn is_apart(points: Points<'_>, near: &Sighting, far: &Sighting) -> b
     (unanswered || answers::other_answer(near, far)) && asked_after_ack(points, near, far)
 }
 
+/// The client's ACK, or where a filter hides that the SYN+ACK that it took later.
 fn asked_after_ack(points: Points<'_>, near: &Sighting, far: &Sighting) -> bool {
-    let sent = near.third_ack().and_then(|e| points.moment_at(near.point, far.point, e.time));
+    let third = near.third_ack().map(|third| match third.kind {
+        EventKind::Ack => third.time,
+        _ => near.syn_acks().next().map_or(third.time, |answer| answer.time),
+    });
+    let sent = third.and_then(|time| points.moment_at(near.point, far.point, time));
     let asked = far.syns().next().map(|syn| syn.time);
     sent.zip(asked).is_some_and(|(sent, asked)| sent <= asked)
 }

@@ -155,6 +155,8 @@ pub struct Seen {
     pub syns_damaged: bool,
     /// Every SYN+ACK came here with a wrong TCP checksum, where checksums tell.
     pub syn_acks_damaged: bool,
+    /// The other end's point shows packets of this attempt that had passed here and were not seen.
+    pub torn: bool,
 }
 
 /// Everything that the judgement may look at.
@@ -190,8 +192,8 @@ pub struct Facts {
     pub unpaired_at_server: bool,
     /// The SYN+ACK that the client's point saw is none of those that left the server's point.
     pub other_answer: bool,
-    /// The client's ACK was sent before any SYN came to the server's point: something on the way
-    /// had answered.
+    /// The client, which completed its handshake, had a SYN+ACK before any SYN came to the server's point:
+    /// something on the way had answered.
     pub acked_before: bool,
     /// Another attempt, or this one, shows that something on the way answers in this server's place, and
     /// no point right before it was captured.
@@ -213,9 +215,14 @@ pub struct Facts {
 }
 
 impl End {
-    /// Whether the silence of a point about plain ACKs is evidence.
+    /// Whether the silence of a point about this attempt is evidence.
+    pub(crate) fn covered(&self) -> Result<(), CoverageGap> {
+        if self.seen.torn { Err(CoverageGap::PassedUnseen) } else { self.coverage }
+    }
+
+    /// The same about plain ACKs.
     pub(crate) fn acks_covered(&self) -> Result<(), CoverageGap> {
-        self.coverage.and(self.acks)
+        self.covered().and(self.acks)
     }
 }
 
@@ -324,7 +331,10 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
     // What comes after nginx closed because its timer fired answers that FIN: it was not in time.
     let gave_up = sighting.client_close().filter(|_| closed_at(sighting, deadline));
     let before = gave_up.map_or(Timestamp::MAX, |close| close.time);
-    let active = |e: &Event| in_time(&e) && e.time <= before && sighting.shows_acceptance(e);
+    // Nor does what acknowledges a FIN that the capture lost: no request explains it.
+    let heard = |e: &Event| e.kind == EventKind::Data || !sighting.acknowledges_unseen(e);
+    let active =
+        |e: &Event| in_time(&e) && e.time <= before && sighting.shows_acceptance(e) && heard(e);
     Seen {
         syns: count(sighting.syns()),
         syn_acks: count(sighting.syn_acks().filter(in_time)),
@@ -376,6 +386,7 @@ fn seen(sighting: &Sighting, deadline: Option<Deadline>) -> Seen {
         reverse_syn: sighting.reverse_syn().is_some(),
         syns_damaged: false,
         syn_acks_damaged: false,
+        torn: false,
     }
 }
 

@@ -5,8 +5,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use why504_handshake::{Attempt, Event, EventKind, PointId, Side, Sighting};
-use why504_model::{Endpoint, Flow, Interval, SeqNumber, Span, Timestamp};
+use why504_handshake::{Attempt, Event, EventKind, PointId, Side, Sighting, lacks_packets};
+use why504_model::{Endpoint, Flow, Interval, Span, Timestamp};
 
 use crate::answerer::{Answerers, acked_before, is_apart};
 use crate::answers;
@@ -206,6 +206,12 @@ impl<'a> History<'a> {
                 };
                 facts.acked_before = acked_before(points, c, s) || beyond.iter().any(behind);
                 facts.rewritten = c.isn != s.isn || answers::rewritten(c, s);
+                if let Some(end) = &mut facts.client {
+                    end.seen.torn = lacks_packets(c, s, Side::Client);
+                }
+                if let Some(end) = &mut facts.server {
+                    end.seen.torn = lacks_packets(s, c, Side::Server);
+                }
             }
             let proxied = self.answerers.answer_for(attempt.flow().server);
             facts.proxied = proxied && beyond.is_empty();
@@ -244,7 +250,7 @@ impl<'a> History<'a> {
                 .iter()
                 .filter(move |e| e.side == side && e.kind == EventKind::Fin && e.about.is_none())
         };
-        if !fin(Side::Client).any(|e| after(e) == ack.ack) {
+        if !fin(Side::Client).any(|e| e.next_seq() == ack.ack) {
             // A clean connection is not followed to its end.
             if ack.ip_id == Some(0) { Foreign::TimeWait } else { Foreign::Established }
         } else if fin(Side::Server).next().is_some() {
@@ -365,19 +371,31 @@ impl<'a> History<'a> {
         during: Interval,
     ) -> bool {
         let there = points.at_point(attempt.nearest().point, server.point, during);
-        self.unpaired_within(server.point, attempt.flow().server, there)
+        self.unpaired_within(points, server.point, attempt.flow().server, there)
     }
 
-    fn unpaired_within(&self, point: PointId, server: Endpoint, there: Interval) -> bool {
+    /// The same for a server as the gateway names it, whatever it is rewritten into.
+    fn unpaired_within(
+        &self,
+        points: Points<'_>,
+        point: PointId,
+        server: Endpoint,
+        there: Interval,
+    ) -> bool {
         let there = there.widened(SAME_MOMENT, SAME_MOMENT);
-        self.unpaired.get(&(point, server)).is_some_and(|times| {
-            let from = times.partition_point(|t| *t < there.start());
-            times.get(from).is_some_and(|t| there.contains(*t))
+        let mut names = points.servers_behind(server, point).chain([server]);
+        names.any(|name| {
+            self.unpaired.get(&(point, name)).is_some_and(|times| {
+                let from = times.partition_point(|t| *t < there.start());
+                times.get(from).is_some_and(|t| there.contains(*t))
+            })
         })
     }
 
     /// Whether a point saw, within `during` on the gateway's clock, an attempt to this upstream that no
-    /// point on the client's host did: what the gateway sends is not all in its capture.
+    /// point on the client's host did: what the gateway sends is not all in its capture. Behind a
+    /// translator any attempt of its address that the capture lacks says so of all moments, since what
+    /// the capture lacks may have been lost on its way.
     pub(crate) fn seen_away_only(
         &self,
         points: Points<'_>,
@@ -386,10 +404,13 @@ impl<'a> History<'a> {
     ) -> bool {
         let home = points.coverage.keys().find(|point| points.at_client(**point, upstream));
         home.is_some_and(|&home| {
+            if points.merged.may_overlook(home) {
+                return true;
+            }
             let mut away = points.coverage.keys().filter(|point| **point != home);
             away.any(|&away| {
                 let there = points.at_point(home, away, during);
-                self.unpaired_within(away, upstream, there)
+                self.unpaired_within(points, away, upstream, there)
             })
         })
     }
@@ -418,9 +439,4 @@ fn unpaired(points: Points<'_>) -> BTreeMap<(PointId, Endpoint), Vec<Timestamp>>
         list.sort_unstable();
     }
     unpaired
-}
-
-/// The sequence number after a segment with FIN.
-fn after(fin: &Event) -> SeqNumber {
-    SeqNumber(fin.seq.0.wrapping_add(fin.payload_len)).next()
 }

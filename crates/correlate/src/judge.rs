@@ -79,6 +79,8 @@ pub enum Doubt {
     Unpaired,
     /// The line says that nginx had a connection, and this attempt became none.
     Contradicted,
+    /// The line says that a timer fired, and this attempt failed before.
+    Failed,
     /// Something on the way answers SYNs in the server's place.
     Proxied,
     /// The capture point is not on the end's own host: what it saw may be lost beyond it.
@@ -134,6 +136,9 @@ impl Doubt {
             }
             Self::Contradicted => {
                 "nginx had a connection, and these packets made none: the line may be about another attempt"
+            }
+            Self::Failed => {
+                "these packets fail a connect at once, and the log says that a timer fired: the line may be about another attempt"
             }
             Self::MidPath => "the capture was not taken on the end's own host",
             Self::Clock => "the log's clock and the capture's were not shown to agree",
@@ -264,6 +269,15 @@ fn doubt(row: &Row, facts: &Facts) -> Option<Doubt> {
         .or_else(|| mid_path(row, facts).then_some(Doubt::MidPath))
         .or_else(|| unproven_identity(facts).map(Doubt::Coverage))
         .or_else(|| contradicted(row, facts).then_some(Doubt::Contradicted))
+        .or_else(|| failed(row, facts).then_some(Doubt::Failed))
+}
+
+/// A connect that is refused, or rejected by ICMP, fails with an error at once (Linux `tcp_reset` and
+/// `tcp_v4_err` in SYN-SENT), which nginx logs as such. Where it waited for its timer instead, its host
+/// did not take the answer, or the attempt is another line's.
+fn failed(row: &Row, facts: &Facts) -> bool {
+    let at_once = matches!(row.verdict, Verdict::Refused | Verdict::IcmpRejected);
+    facts.asked == Asked::Connect && facts.attempt && facts.client.is_some() && at_once
 }
 
 /// A line of a read timer says that nginx had a connection.
@@ -281,7 +295,8 @@ fn unproven_identity(facts: &Facts) -> Option<CoverageGap> {
     let told = matches!(facts.asked, Asked::Outcome | Asked::Refused | Asked::Unreachable);
     let nearest = facts.client.or(facts.server).filter(|_| facts.attempt && !told)?;
     let gap = nearest.coverage.err()?;
-    matches!(gap, CoverageGap::Missed | CoverageGap::Overlooked).then_some(gap)
+    let missing = [CoverageGap::Missed, CoverageGap::Overlooked, CoverageGap::PassedUnseen];
+    missing.contains(&gap).then_some(gap)
 }
 
 fn unproven_absence(row: &Row, facts: &Facts) -> Option<Doubt> {
@@ -291,7 +306,7 @@ fn unproven_absence(row: &Row, facts: &Facts) -> Option<Doubt> {
         Verdict::ServerSilent => true,
         _ => false,
     };
-    let silence = |end: End| if never_came { end.coverage.and(end.slow) } else { end.coverage };
+    let silence = |end: End| if never_came { end.covered().and(end.slow) } else { end.covered() };
     // What became of an attempt that completed needs no proof; what a line is about does.
     let completed = facts.asked == Asked::Outcome && row.verdict == Verdict::Connected;
     let covered = match row.need {

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use why504_handshake::{Attempt, Coverage, PointId};
-use why504_model::{Timeout, Timestamp};
+use why504_model::{Span, Timeout, Timestamp};
 
 use crate::LogClock;
 use crate::assign::Edge;
@@ -29,7 +29,12 @@ pub(crate) struct Search<'a> {
     /// What failed connects say of the points' clocks.
     pins: BTreeMap<PointId, ClockPin>,
     coverage: &'a BTreeMap<PointId, &'a Coverage>,
+    /// When a clock was set while the captures ran, in order.
+    pub(crate) set: Vec<Timestamp>,
 }
+
+/// A clock that changed by less was not set: packets bound the offset no better everywhere.
+const SET_BY: Span = Span::from_millis(10);
 
 impl<'a> Search<'a> {
     pub(crate) fn new(timeouts: &[Timeout], points: Points<'a>) -> Self {
@@ -40,6 +45,7 @@ impl<'a> Search<'a> {
             clocks,
             pins,
             coverage: points.coverage,
+            set: clocks_set(points),
         }
     }
 
@@ -107,6 +113,17 @@ impl<'a> Search<'a> {
         edges.retain(|edge| self.index.point_of(edge.attempt).is_some_and(&at));
         (edges, Join { window, clock })
     }
+}
+
+/// When a point's clock was set, as another point's shows or its own packets do.
+fn clocks_set(points: Points<'_>) -> Vec<Timestamp> {
+    let against = points.merged.offsets.values().flat_map(|offset| &offset.steps);
+    let by_much = against.filter(|step| step.by >= SET_BY || step.by <= -SET_BY);
+    let back = points.coverage.values().flat_map(|coverage| coverage.twice());
+    let mut set: Vec<Timestamp> =
+        by_much.map(|step| step.before).chain(back.map(|twice| twice.start())).collect();
+    set.sort_unstable();
+    set
 }
 
 /// How each point's clock relates to the log's, and what failed connects say of it.

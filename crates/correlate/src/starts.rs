@@ -12,7 +12,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use why504_handshake::Attempt;
-use why504_model::{Interval, SourceId, Span, Timeout, Timestamp};
+use why504_model::{Interval, SourceId, Span, Timeout, TimeoutKind, Timestamp};
 
 use crate::LogClock;
 use crate::absence;
@@ -36,6 +36,12 @@ const IN_PLACE_FOR_ONE_AWAY: usize = 8;
 /// In a crowd every line finds some SYN at its moment, by whatever clock. So many lines before and
 /// after, taken together, then tell whether more lie there than directly beside.
 const CROWD: usize = 200;
+/// Where a clock was set, so many lines between one time and the next find their SYNs by the log's clock, or
+/// nothing shows that it is the capture's there.
+const SHOWN_BY: usize = 10;
+/// Of these one in so many may have found its SYN elsewhere.
+const SHOWN_FOR_ONE: usize = 5;
+
 /// Windows beside that of the start, in its own lengths.
 const BESIDE: [i64; 4] = [-2, -1, 1, 2];
 
@@ -55,6 +61,8 @@ enum Found {
 struct Dated {
     start: Timestamp,
     found: Found,
+    /// A connect failed, so that its SYN must lie there if one was sent.
+    connect: bool,
     /// SYNs at the start that the line may be about.
     here: u64,
     /// The same directly beside it.
@@ -70,6 +78,8 @@ pub(crate) struct Starts {
     held: BTreeSet<usize>,
     /// Apart by the clock by which a line was looked for: each has to be shown by its own lines.
     by_log: BTreeMap<SourceId, Vec<(LogClock, ByTime)>>,
+    /// When a clock was set, in order.
+    set: Vec<Timestamp>,
 }
 
 impl Starts {
@@ -84,7 +94,7 @@ impl Starts {
         let lines = || timeouts.iter().enumerate().filter_map(|(i, t)| Some((i, t, join(i)?)));
         let in_place = lines().filter(|(_, timeout, join)| is_in_place(timeout, join));
         let held = in_place.flat_map(|(i, ..)| fitting.attempts_of(i)).collect();
-        let mut starts = Self { held, by_log: BTreeMap::new() };
+        let mut starts = Self { held, by_log: BTreeMap::new(), set: search.set.clone() };
         for (i, timeout, join) in lines() {
             let Some((start, _)) = timeout.start else { continue };
             let found = if fitting.attempts_of(i).next().is_some() && is_in_place(timeout, join) {
@@ -96,7 +106,8 @@ impl Starts {
             };
             let log = starts.by_log.entry(timeout.location.source).or_default();
             let (here, beside) = starts_near(timeout, start, join.clock, search);
-            let line = Dated { start: start.start(), found, here, beside };
+            let connect = failed_connect(timeout);
+            let line = Dated { start: start.start(), found, connect, here, beside };
             match log.iter_mut().find(|(clock, _)| *clock == join.clock) {
                 Some((_, lines)) => lines.push(line),
                 None => log.push((join.clock, alloc::vec![line])),
@@ -119,13 +130,27 @@ impl Starts {
     ) -> bool {
         let near = start.shifted(clock.skew(timeout)).widened(NEAR, NEAR);
         let reported = timeout.logged.shifted(clock.skew(timeout)).end();
-        timeout.kind.is_connect_timeout()
+        failed_connect(timeout)
             && search.index.began(timeout.peer, near).any(|(i, attempt)| {
                 !self.held.contains(&i)
                     && search.clock_at(attempt.nearest().point) == Some(clock)
                     && search.goes_on(attempt.nearest().point, reported)
-                    && !absence::was_answered(timeout, attempt)
+                    && may_be(timeout, attempt)
             })
+    }
+
+    /// Which clock was set, two captures do not tell. If it was the one that the log is held against, the
+    /// lines before or after find their SYNs elsewhere.
+    fn holds_since_set(&self, moment: Timestamp, lines: &ByTime) -> bool {
+        if self.set.is_empty() {
+            return true;
+        }
+        let piece = |time: Timestamp| self.set.partition_point(|set| *set <= time);
+        let beside =
+            || lines.iter().filter(|line| line.connect && piece(line.start) == piece(moment));
+        let count = |which| beside().filter(|line| line.found == which).count();
+        let shown = count(Found::InPlace);
+        shown >= SHOWN_BY && count(Found::Elsewhere) * SHOWN_FOR_ONE <= shown
     }
 
     /// Whether the lines of this log that lie next to a line found their SYNs where they should be.
@@ -133,11 +158,13 @@ impl Starts {
     pub(crate) fn agree_near(&self, timeout: &Timeout, clock: LogClock) -> bool {
         let moment = timeout.start.map_or(timeout.logged, |(start, _)| start).start();
         let log = self.by_log.get(&timeout.location.source).into_iter().flatten();
-        let Some((_, lines)) = log.into_iter().find(|(of, _)| *of == clock) else { return true };
+        let Some((_, lines)) = log.into_iter().find(|(of, _)| *of == clock) else {
+            return self.set.is_empty();
+        };
         let here = lines.partition_point(|line| line.start < moment);
         let around =
             |count: usize| lines.iter().skip(here.saturating_sub(count)).take(2 * count + 1);
-        if !stands_out(around(CROWD)) {
+        if !stands_out(around(CROWD)) || !self.holds_since_set(moment, lines) {
             return false;
         }
         let count = |which| around(NEIGHBOURS).filter(|line| line.found == which).count();
@@ -147,6 +174,11 @@ impl Starts {
         };
         count(Found::Elsewhere) <= 1 + count(Found::InPlace) / for_one
     }
+}
+
+/// A connect failed, by its timer or at once.
+fn failed_connect(timeout: &Timeout) -> bool {
+    timeout.kind.is_connect_timeout() || candidates::failure(timeout.kind)
 }
 
 /// How many SYNs that a line may be about lie at its start, and in the windows beside it.
@@ -160,13 +192,23 @@ fn starts_near(
     let count = |by: i64| {
         let there = at.shifted(at.length().scaled(by, 1));
         let began = search.index.began(timeout.peer, there);
-        let may_be = |attempt: &Attempt| {
-            search.clock_at(attempt.nearest().point) == Some(clock)
-                && !absence::was_answered(timeout, attempt)
+        let here = |attempt: &Attempt| {
+            search.clock_at(attempt.nearest().point) == Some(clock) && may_be(timeout, attempt)
         };
-        began.filter(|(_, attempt)| may_be(attempt)).count() as u64
+        began.filter(|(_, attempt)| here(attempt)).count() as u64
     };
     (count(0), BESIDE.map(count))
+}
+
+/// Whether a line may be about an attempt, whenever that was: it went unanswered for a timer, or failed
+/// as the line says.
+fn may_be(timeout: &Timeout, attempt: &Attempt) -> bool {
+    match timeout.kind {
+        TimeoutKind::ConnectRefused | TimeoutKind::ConnectUnreachable => {
+            candidates::failures(attempt.nearest()).any(|(kind, _)| kind == timeout.kind)
+        }
+        _ => !absence::was_answered(timeout, attempt),
+    }
 }
 
 /// Whether the SYNs at the starts of some lines stand out from those beside them: by one for every other

@@ -105,7 +105,13 @@ impl<'a> Points<'a> {
         during: Interval,
     ) -> Result<(), CoverageGap> {
         self.coverage.get(&point).ok_or(CoverageGap::Empty)?.of(server, during)?;
-        if self.merged.overlooks(point) { Err(CoverageGap::Overlooked) } else { Ok(()) }
+        if self.merged.overlooks(point) {
+            Err(CoverageGap::Overlooked)
+        } else if self.merged.loses_packets(point) {
+            Err(CoverageGap::PassedUnseen)
+        } else {
+            Ok(())
+        }
     }
 
     /// The address under which a point knows the server of an attempt: as it saw it, else the only
@@ -115,15 +121,23 @@ impl<'a> Points<'a> {
         seen.unwrap_or_else(|| self.server_behind(attempt.flow().server, point))
     }
 
-    /// The same for a server of which the point nearest the client has this address.
-    pub(crate) fn server_behind(&self, front: Endpoint, point: PointId) -> Endpoint {
-        let mut backs = self
-            .merged
+    /// The addresses into which this one was seen to be rewritten on the way to a point.
+    pub(crate) fn servers_behind(
+        &self,
+        front: Endpoint,
+        point: PointId,
+    ) -> impl Iterator<Item = Endpoint> {
+        self.merged
             .translations
             .range((front, Endpoint::LEAST)..)
-            .take_while(|((of, _), _)| *of == front)
-            .filter(|(_, translation)| translation.behind.contains(&point))
-            .map(|((_, back), _)| *back);
+            .take_while(move |((of, _), _)| *of == front)
+            .filter(move |(_, translation)| translation.behind.contains(&point))
+            .map(|((_, back), _)| *back)
+    }
+
+    /// The same for a server of which the point nearest the client has this address.
+    pub(crate) fn server_behind(&self, front: Endpoint, point: PointId) -> Endpoint {
+        let mut backs = self.servers_behind(front, point);
         match (backs.next(), backs.next()) {
             (Some(only), None) => only,
             _ => front,

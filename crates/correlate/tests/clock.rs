@@ -159,6 +159,15 @@ fn a_clock_that_drifts_evenly_from_the_log_is_followed() {
     }
 }
 
+/// Sixty moments of two minutes, in order.
+fn moments() -> Vec<i64> {
+    let mut seed = 504;
+    let moment = |_| 10_000 + i64::try_from(draw(&mut seed) % 120_000).expect("small");
+    let mut moments: Vec<i64> = (0..60).map(moment).collect();
+    moments.sort_unstable();
+    moments
+}
+
 /// Connects that are refused, at moments that follow no pattern, and as many that time out; the capture is
 /// ahead of the log by so much, and no access log says when anything began.
 fn refusals(ahead: i64, every: usize) -> Day {
@@ -166,11 +175,7 @@ fn refusals(ahead: i64, every: usize) -> Day {
     for minute in -1..=3 {
         day.world.healthy(minute * 60_000 + 500, 60_000, world::upstream());
     }
-    let mut seed = 504;
-    let mut moment = |_| 10_000 + i64::try_from(draw(&mut seed) % 120_000).expect("small");
-    let mut moments: Vec<i64> = (0..60).map(&mut moment).collect();
-    moments.sort_unstable();
-    for (i, ms) in (0_u16..).zip(moments) {
+    for (i, ms) in (0_u16..).zip(moments()) {
         let (port, isn) = (20_000 + i, 5000 + u32::from(i) * 7919);
         if usize::from(i).is_multiple_of(every) {
             day.world.up(ms, world::gateway(port), 0x02, isn, 0, world::Seen::Both);
@@ -207,6 +212,28 @@ fn refusals_pin_the_clock_that_timers_cannot() {
         let (sure, wrong) = day.sure();
         assert_eq!(wrong, [], "{ahead}");
         assert_eq!(sure > 0, agrees, "{ahead}: nothing is sure by a clock that is not the log's");
+    }
+}
+
+/// One of two captures has its clock set half way through. Which of the two it was, the lines of the log tell:
+/// they find their SYNs by the gateway's clock throughout, or in one half only.
+#[test]
+fn a_clock_that_was_set_is_held_against_the_log() {
+    for (set, by) in [(CLIENT_POINT, 800), (CLIENT_POINT, -300), (SERVER_POINT, 800)] {
+        let mut day = refusals(0, 2);
+        for (i, line) in day.world.lines.iter_mut().enumerate() {
+            let waited = if i.is_multiple_of(2) { 2 } else { 300 };
+            line.start = Some(start_at(moments()[i]));
+            line.logged = line.start.expect("a start").0.shifted(Span::from_millis(waited));
+        }
+        day.world.change(set, |segment| {
+            let late = segment.time >= at(70_000);
+            let by = Span::from_millis(if late { by } else { 0 });
+            Some(Segment { time: segment.time + by, ..*segment })
+        });
+        let (sure, wrong) = day.sure();
+        assert_eq!(wrong, [], "{set} {by}");
+        assert_eq!(sure > 50, set == SERVER_POINT, "{set} {by}: {sure}");
     }
 }
 

@@ -196,6 +196,50 @@ fn what_a_server_says_after_nginx_has_closed_is_no_sign_that_it_heard_the_ack() 
     assert_eq!(sure(&world, &[CLIENT_POINT]), []);
 }
 
+/// The same where a capture lost the client's FIN: what acknowledges it tells that it was sent. Nor is a
+/// capture that lost a packet any proof of what is not in it.
+#[test]
+fn a_lost_fin_makes_no_sign_of_life_of_its_answer() {
+    for (fin, again) in [(Seen::ServerOnly, Seen::Both), (Seen::ClientOnly, Seen::ClientOnly)] {
+        let client = gateway(40_000);
+        let mut world = World::watched();
+        world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
+        world.down(10_101, client, 0x12, 9000, 5001, Seen::Both);
+        world.up(10_102, client, 0x10, 5001, 9001, Seen::Both);
+        world.down(11_130, client, 0x12, 9000, 5001, again);
+        world.up(11_131, client, 0x10, 5001, 9001, again);
+        world.up(12_090, client, 0x11, 5001, 9001, fin);
+        world.down(12_091, client, 0x11, 9001, 5002, Seen::Both);
+        world.timed_out(12_102, Some(2000)).kind = TimeoutKind::LuaReadTimeout;
+        for given in [&BOTH[..], &[CLIENT_POINT], &[SERVER_POINT]] {
+            assert_eq!(sure(&world, given), [], "{given:?}");
+        }
+    }
+}
+
+/// The gateway's capture ended before the SYN+ACK came, late: the upstream's shows the RST that answered it.
+/// A box that forgot a mapping resets in the client's name, from another distance, and tells nothing; nor
+/// does a RST that answers a repeated SYN+ACK at once.
+#[test]
+fn a_reset_that_only_the_upstream_saw_speaks_of_an_answer_that_came() {
+    for (hops, again, grade) in
+        [(1, None, Grade::Consistent), (0, None, Grade::Proven), (1, Some(12_290), Grade::Proven)]
+    {
+        let mut world = World::watched();
+        world.answer_lost(10_100, 40_000, 5000);
+        if let Some(ms) = again {
+            world.down(ms, gateway(40_000), 0x12, 9000, 5001, Seen::ServerOnly);
+        }
+        world.up(12_300, gateway(40_000), 0x04, 5001, 0, Seen::ServerOnly);
+        world.change(SERVER_POINT, |segment| {
+            let reset = segment.flags.contains(TcpFlags::RST);
+            Some(Segment { ttl: if reset { 64 - hops } else { segment.ttl }, ..*segment })
+        });
+        world.timed_out(10_400, Some(300));
+        assert_eq!(answers(&world, &BOTH), [(Verdict::SynAckLost, grade)], "{hops}");
+    }
+}
+
 /// A timer waits a second before it sends a SYN+ACK again (RFC 6298): what comes sooner is the first.
 /// Half a second later than the schedule it may be anything.
 #[test]

@@ -45,6 +45,9 @@ pub struct Coverage {
     /// Those of them whose payload is not in the capture: it was dropped by the capture, or hidden by its
     /// filter. Filters that pass no payload are usual, so no verdict is less sure for it.
     pub requests_missed: u64,
+    /// Those of which other packets are not in the capture although an end acknowledged them. A filter on
+    /// flags does that, too: it counts where plain segments were captured.
+    pub torn: u64,
     /// Times that there are twice: the capturing host's clock was set back, or sections of a file overlap.
     twice: Vec<Interval>,
     /// Looked up, never iterated: the order of a hash map must not reach any output.
@@ -76,7 +79,7 @@ struct Directions {
 const HOLE: Span = Span::from_millis(500);
 
 /// Packets of one clock that are captured one after the other are never this far behind each other.
-const TURNED_BACK: Span = Span::from_secs(1);
+const TURNED_BACK: Span = Span::from_millis(200);
 /// Intervals that are told apart of those that there are twice.
 const TWICE_KEPT: usize = 64;
 
@@ -108,10 +111,12 @@ pub enum CoverageGap {
     Dropped,
     /// The snapshot length cut frames, ICMP errors first, before what they say.
     CutShort,
-    /// The capture lacks SYN+ACKs that clients acknowledged.
+    /// The capture lacks packets that were acknowledged.
     Missed,
     /// The capture lacks handshakes of its own host that another point saw.
     Overlooked,
+    /// The capture lacks packets that another point saw further on.
+    PassedUnseen,
     /// The capture holds this time twice.
     Twice,
 }
@@ -152,6 +157,11 @@ impl Coverage {
         }
     }
 
+    /// The times that there are twice: the clock was set back there, or sections of a file overlap.
+    pub fn twice(&self) -> &[Interval] {
+        &self.twice
+    }
+
     /// An attempt has closed.
     pub(crate) fn closed(&mut self, sighting: &Sighting) {
         let completed = sighting.completed();
@@ -160,6 +170,7 @@ impl Coverage {
         let request = sighting.payload_missed();
         self.requests += u64::from(request.is_some());
         self.requests_missed += u64::from(request == Some(true));
+        self.torn += u64::from(completed && sighting.is_torn());
     }
 
     /// A segment was captured.
@@ -291,7 +302,8 @@ impl Coverage {
         if self.twice.iter().any(|twice| twice.overlaps(during)) {
             return Err(CoverageGap::Twice);
         }
-        if misses_many(self.completed, self.missed) {
+        let torn = if self.plain_segments { self.torn } else { 0 };
+        if misses_many(self.completed, self.missed.saturating_add(torn)) {
             return Err(CoverageGap::Missed);
         }
         let seen = self.directions(server.ip, during);
@@ -370,10 +382,11 @@ impl CoverageGap {
             }
             Self::Dropped => "the capture dropped packets",
             Self::CutShort => "the capture cuts ICMP errors, or more, before what they say",
-            Self::Missed => "the capture lacks SYN+ACKs that clients acknowledged",
+            Self::Missed => "the capture lacks packets that were acknowledged",
             Self::Overlooked => {
                 "the capture lacks handshakes of its own host that another point saw"
             }
+            Self::PassedUnseen => "the capture lacks packets that another point saw further on",
             Self::Twice => {
                 "the capture holds this time twice: its clock was set back, or its sections overlap"
             }

@@ -169,6 +169,12 @@ impl Event {
         }
     }
 
+    /// The sequence number behind this packet: SYN and FIN take one each (RFC 9293 section 3.4).
+    pub fn next_seq(&self) -> SeqNumber {
+        let mark = |flag| u32::from(self.flags.contains(flag));
+        self.seq.plus(self.payload_len).plus(mark(TcpFlags::SYN) + mark(TcpFlags::FIN))
+    }
+
     /// Whether it is the packet of `before`, captured a second time: all that tells packets apart is the
     /// same. Where the IP identification does not count (0, or IPv6), a server that answers two copies
     /// of a SYN sends two packets that are the same in all that is known here, within one tick of its

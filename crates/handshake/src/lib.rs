@@ -38,7 +38,7 @@ mod trials;
 pub use clock::{ClockOffset, ClockStep};
 pub use coverage::{Coverage, CoverageGap, misses_many};
 pub use event::{Event, EventKind, IcmpCause, Side};
-pub use merge::{Attempt, Merged, merge, merge_translated};
+pub use merge::{Attempt, Merged, lacks_packets, merge, merge_translated};
 pub use nat::{Nat, Translation};
 pub use path::{Path, Place, PointId};
 pub use reset::{Reset, ResetTally, ResetWatch, Trigger};

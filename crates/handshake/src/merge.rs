@@ -17,8 +17,10 @@ use crate::{ClockOffset, Path, PointId, Sighting};
 mod attempt;
 mod clocks;
 mod learnt;
+mod unseen;
 
 pub use attempt::Attempt;
+pub use unseen::lacks_packets;
 
 /// Sightings of one ISN further apart than this, once the clocks are known, are not one attempt.
 const SAME_ATTEMPT: Span = Span::from_secs(140);
@@ -42,6 +44,12 @@ pub struct Merged {
     /// and how many of them the point on that host did not see. One card of several was captured
     /// there, or packets of whole moments are missing.
     pub overlooked: BTreeMap<PointId, (u64, u64)>,
+    /// The same for the addresses that a translator gave to a client's own host: what its point did not
+    /// see may also be of another host behind that translator.
+    pub unclaimed: BTreeMap<PointId, (u64, u64)>,
+    /// Packets of attempts that had to pass a point to be seen where they were, and how many of them
+    /// that point did not see: its capture lost them.
+    pub passed_unseen: BTreeMap<PointId, (u64, u64)>,
     /// (address nearer the client, address nearer the server) of one server, rewritten in between.
     pub translations: BTreeMap<(Endpoint, Endpoint), Translation>,
     /// Attempts whose ISN was rewritten between two points.
@@ -60,6 +68,18 @@ impl Merged {
     /// that an attempt is the only one, is then no evidence.
     pub fn overlooks(&self, point: PointId) -> bool {
         self.overlooked.get(&point).is_some_and(|&(all, missed)| misses_many(all, missed))
+    }
+
+    /// Whether a point on a client's host may have missed some of its handshakes, or others share the
+    /// address that a translator gives it: that it shows no SYN is then no evidence that none was sent.
+    pub fn may_overlook(&self, point: PointId) -> bool {
+        self.unclaimed.get(&point).is_some_and(|&(all, missed)| misses_many(all, missed))
+    }
+
+    /// Whether a point's capture lost more packets than may hide behind a verdict that is called proven,
+    /// as another point shows.
+    pub fn loses_packets(&self, point: PointId) -> bool {
+        self.passed_unseen.get(&point).is_some_and(|&(all, missed)| misses_many(all, missed))
     }
 
     /// Makes attempts known under addresses that their clients' own hosts rewrite: (front, back) and
@@ -112,7 +132,13 @@ pub fn merge_translated(
         span.is_none_or(|span| clocks::lies_within(&offsets, seen, other, *span))
     };
     let routes = learnt::routes(&attempts, path, while_capturing);
-    let overlooked = learnt::overlooked(&attempts, path, while_capturing);
+    let overlooked = learnt::overlooked(&attempts, path, false, while_capturing);
+    let unclaimed = learnt::overlooked(&attempts, path, true, while_capturing);
+    let passed_unseen = unseen::passed_unseen(&attempts, |here, during, there| {
+        spans.get(&there).is_none_or(|span| {
+            clocks::covers(&offsets, (here, during), there, *span).unwrap_or(false)
+        })
+    });
     let mut reliability: BTreeMap<(PointId, PointId), (u64, u64)> = BTreeMap::new();
     for (&(near, far, _), &(all, both)) in &routes {
         let sum = reliability.entry((near, far)).or_default();
@@ -128,6 +154,8 @@ pub fn merge_translated(
         reliability,
         routes,
         overlooked,
+        unclaimed,
+        passed_unseen,
         translations,
         rewritten,
         masqueraded,

@@ -179,7 +179,10 @@ impl From<&Sighting> for Place {
         let once = syns.next().is_none() && answers.next().is_none();
         let gaps = syn.zip(answer).filter(|_| once).map(|(syn, answer)| {
             let there = answer.time.since(syn.time);
-            (there, sighting.third_ack().map(|ack| ack.time.since(answer.time)))
+            // A host acknowledges at once. Where that was not captured, payload or FIN of any time later
+            // speaks for it, and tells nothing of the way.
+            let third = sighting.third_ack().filter(|e| e.kind == EventKind::Ack);
+            (there, third.map(|ack| ack.time.since(answer.time)))
         });
         // A host's SYN echoes nothing (RFC 7323 section 3.2). The SYN of Linux's SYN proxy echoes what
         // the client's ACK did (nf_synproxy_core.c, synproxy_send_server_syn), and comes from there.

@@ -161,6 +161,35 @@ impl Sighting {
         (acknowledged > 0).then_some(seen < acknowledged)
     }
 
+    /// Whether an end acknowledged more than the other was seen to send: the capture missed that, or it
+    /// went another way. Only packets without SYN and RST ask: what those acknowledge may be of another
+    /// connection.
+    pub fn acknowledges_unseen(&self, event: &Event) -> bool {
+        let plain = matches!(event.kind, EventKind::Ack | EventKind::Data | EventKind::Fin);
+        if !plain || event.about.is_some() || !event.flags.contains(TcpFlags::ACK) {
+            return false;
+        }
+        // Several servers behind one address have several numbers: one that fits is enough.
+        let mut seen = false;
+        for sent in self.events.iter().filter(|e| e.side != event.side && e.about.is_none()) {
+            // An ACK that has moved on says that something was sent, and does not show it.
+            if matches!(sent.kind, EventKind::Ack | EventKind::Rst | EventKind::Icmp) {
+                continue;
+            }
+            let beyond = event.ack.distance_from(sent.next_seq());
+            if beyond == 0 || beyond >= HANDSHAKE_WINDOW {
+                return false;
+            }
+            seen = true;
+        }
+        seen && self.events_dropped == 0
+    }
+
+    /// Whether packets of it are missing in the capture that an end acknowledged.
+    pub fn is_torn(&self) -> bool {
+        self.events.iter().any(|event| self.acknowledges_unseen(event))
+    }
+
     /// Whether a SYN or SYN+ACK had to be repeated before the handshake was completed: a near miss.
     /// It is completed when the server acknowledges what follows; until then a SYN+ACK that comes
     /// again says that the client's ACK had not arrived.

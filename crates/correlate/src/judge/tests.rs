@@ -109,12 +109,12 @@ fn an_attempt_among_missing_ones_is_nobodys_for_sure() {
         facts.client.as_mut().expect("a client end").coverage = Err(gap);
         judge(&facts).grade
     };
-    for gap in [CoverageGap::Missed, CoverageGap::Overlooked] {
-        assert_eq!(missed(Asked::Connect, gap), Grade::Consistent);
+    for gap in [CoverageGap::Missed, CoverageGap::Overlooked, CoverageGap::PassedUnseen] {
+        assert_eq!(missed(Asked::Failed, gap), Grade::Consistent);
         assert_eq!(missed(Asked::Refused, gap), Grade::Proven);
         assert_eq!(missed(Asked::Outcome, gap), Grade::Proven);
     }
-    assert_eq!(missed(Asked::Connect, CoverageGap::OutsideSpan), Grade::Proven, "it was seen");
+    assert_eq!(missed(Asked::Failed, CoverageGap::OutsideSpan), Grade::Proven, "it was seen");
 }
 
 /// "Connected" says that no SYN+ACK came again, which only a capture that shows those of the server
@@ -144,5 +144,40 @@ fn a_read_timeout_is_not_about_an_attempt_that_became_no_connection() {
     for (asked, grade) in [(Asked::Read, Grade::Consistent), (Asked::Tls, Grade::Proven)] {
         let refused = with(both(), |f| (f.asked, at_client(f).refused) = (asked, true));
         assert_eq!(judge(&refused).grade, grade);
+    }
+}
+
+/// An error ends a connect at once: what a timer ended was another attempt, or its host did not take the
+/// answer.
+#[test]
+fn a_timer_does_not_end_an_attempt_that_had_failed() {
+    for (asked, grade) in [(Asked::Connect, Grade::Consistent), (Asked::Refused, Grade::Proven)] {
+        let refused = with(both(), |f| (f.asked, at_client(f).refused) = (asked, true));
+        assert_eq!(judge(&refused).grade, grade);
+    }
+}
+
+/// The server's point saw the client reset what the client's capture does not hold: that capture had ended,
+/// or lost it, so what else it lacks may have come.
+#[test]
+fn an_attempt_of_which_a_capture_lacks_packets_is_not_covered_by_it() {
+    let lost =
+        |torn| judge(&with(both(), |f| (at_server(f).syn_acks, at_client(f).torn) = (1, torn)));
+    for (torn, grade) in [(false, Grade::Proven), (true, Grade::Consistent)] {
+        assert_eq!((lost(torn).verdict(), lost(torn).grade), (Verdict::SynAckLost, grade));
+    }
+}
+
+/// A firewall between the two did not see the SYN+ACK that was lost before it came there.
+#[test]
+fn the_first_syn_ack_is_the_first_at_the_server_itself() {
+    for (exact, grade) in [(true, Grade::Proven), (false, Grade::Consistent)] {
+        let slow = with(both(), |f| {
+            f.server_slow = true;
+            at_server(f).late_syn_acks = 1;
+            f.server.as_mut().expect("a server end").exact = exact;
+        });
+        let judgement = judge(&slow);
+        assert_eq!((judgement.verdict(), judgement.grade), (Verdict::SynAckLate, grade));
     }
 }

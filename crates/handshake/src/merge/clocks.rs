@@ -36,15 +36,25 @@ pub(super) fn lies_within(
     far: PointId,
     span: Interval,
 ) -> bool {
-    let there = |time: Timestamp| {
-        let ahead = offsets.get(&(near.point, far)).map(|offset| time + offset.at(time));
-        ahead.or_else(|| Some(offsets.get(&(far, near.point))?.to_near(time)))
-    };
     let answer = near.syn_acks().next().map_or(near.first_syn(), |answer| answer.time);
-    let ends = there(near.first_syn()).zip(there(answer.max(near.first_syn())));
-    ends.is_none_or(|(from, to)| {
-        span.covers(Interval::new(from, to).widened(SAME_MOMENT, SAME_MOMENT))
-    })
+    let during = Interval::new(near.first_syn(), answer.max(near.first_syn()));
+    covers(offsets, (near.point, during), far, span).unwrap_or(true)
+}
+
+/// Whether an interval of one point's clock lies well inside the span that another captured; `None`
+/// where nothing ties their clocks together.
+pub(super) fn covers(
+    offsets: &BTreeMap<(PointId, PointId), ClockOffset>,
+    (here, during): (PointId, Interval),
+    there: PointId,
+    span: Interval,
+) -> Option<bool> {
+    let shown_there = |time: Timestamp| {
+        let ahead = offsets.get(&(here, there)).map(|offset| time + offset.at(time));
+        ahead.or_else(|| Some(offsets.get(&(there, here))?.to_near(time)))
+    };
+    let (from, to) = shown_there(during.start()).zip(shown_there(during.end()))?;
+    Some(span.covers(Interval::new(from, to.max(from)).widened(SAME_MOMENT, SAME_MOMENT)))
 }
 
 /// The packets that two points both saw: those whose identity is unique at each of them.

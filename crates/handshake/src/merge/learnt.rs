@@ -107,10 +107,12 @@ pub(super) fn routes(
 
 /// Of the healthy handshakes of a client's own host that a further point saw, how many there were and
 /// how many the point on the host did not see. It is held to the servers, and to the addresses of its
-/// own, of which both points saw some: an address of a translator stands for other hosts as well.
+/// own, of which both points saw some; or, if `translated`, to those that a translator gave it. Such an
+/// address may stand for other hosts as well.
 pub(super) fn overlooked(
     attempts: &[Attempt],
     path: &Path,
+    translated: bool,
     while_capturing: impl Fn(&Sighting, PointId) -> bool,
 ) -> BTreeMap<PointId, (u64, u64)> {
     let healthy = |seen: &Sighting| seen.completed() && seen.server_bytes() > 0;
@@ -119,7 +121,7 @@ pub(super) fn overlooked(
     let mut homes: BTreeMap<(PointId, IpAddr, Endpoint), BTreeSet<PointId>> = BTreeMap::new();
     for attempt in attempts {
         let home = attempt.nearest();
-        let own = |far: &&Sighting| far.flow.client.ip == home.flow.client.ip;
+        let own = |far: &&Sighting| (far.flow.client.ip != home.flow.client.ip) == translated;
         if path.place_of(home).at_client() {
             for far in attempt.further.iter().filter(own) {
                 homes.entry(whose(far)).or_default().insert(home.point);

@@ -395,6 +395,27 @@ fn what_a_proxy_wrote_does_not_bring_the_client_near() {
     }
 }
 
+/// On one wire only delays tell the ends apart. Where a filter hides plain ACKs, the first thing that takes
+/// a SYN+ACK comes when the client has something to send: that is no long way to the client.
+#[test]
+fn a_request_much_later_does_not_bring_the_clients_capture_to_the_server() {
+    let wire = Wire::default();
+    let packets = [
+        wire.packet(0, ">S", 77, 0),
+        wire.packet(4, "<S.", 7, 78),
+        wire.packet(5, ">.", 78, 8),
+        wire.packet(50, ">P.", 78, 8),
+        wire.packet(60, "<P.", 8, 178),
+    ];
+    let hidden: Vec<Packet> = [0, 1, 3, 4].map(|i| packets[i]).to_vec();
+    for (packets, to_client) in [(&packets[..], Some(Span::from_millis(1))), (&hidden, None)] {
+        let mut path = Path::new([PointId(0)]);
+        track(0, packets).iter().for_each(|sighting| path.learn(sighting));
+        let place = path.place(PointId(0), wire.server.ip);
+        assert_eq!((place.to_client, place.at_server()), (to_client, false));
+    }
+}
+
 /// A capture of ten minutes beside one of an hour: what passed before it began is not missing in it.
 #[test]
 fn handshakes_count_while_both_points_captured() {
@@ -455,4 +476,95 @@ fn handshakes_of_its_own_host_that_a_point_did_not_see_are_counted() {
     };
     let natted = merged(&[&gateway, &handshakes(&all, translated)], &Nat::default());
     assert_eq!(natted.overlooked, BTreeMap::new());
+    assert_eq!(natted.unclaimed, BTreeMap::from([(PointId(0), (40, 10))]));
+    assert!(natted.may_overlook(PointId(0)) && !natted.overlooks(PointId(0)));
+    assert!(!own.may_overlook(PointId(0)));
+}
+
+/// A server that never takes the connection: no handshake is healthy, and still the one capture shows
+/// what the other lost of the packets that had to pass that one first.
+#[test]
+fn packets_that_came_out_and_were_not_seen_to_go_in_are_counted() {
+    let wire = Wire::default();
+    let packets = [
+        wire.packet(0, ">S", 77, 0),
+        wire.packet(1, "<S.", 7, 78),
+        wire.packet(2, ">.", 78, 8),
+        wire.packet(1_030, "<S.", 7, 78),
+        wire.packet(1_031, ">.", 78, 8),
+        wire.packet(2_000, ">F.", 78, 8),
+        wire.packet(2_001, "<F.", 8, 79),
+    ];
+    // Another one, of which nothing is missing.
+    let mut other = wire;
+    other.client.port += 1;
+    let another = [
+        other.packet(3_000, ">S", 777, 0),
+        other.packet(3_001, "<S.", 7, 778),
+        other.packet(3_002, ">F.", 778, 8),
+        other.packet(3_003, "<F.", 8, 779),
+    ];
+    // One router between the points; a packet is missing at one of them.
+    let seen = |point: u16, lost: Option<usize>| -> Vec<Packet> {
+        let kept = packets.iter().enumerate().filter(|(i, _)| Some(*i) != lost);
+        kept.map(|(_, packet)| *packet)
+            .chain(another)
+            .map(|packet| match packet {
+                Packet::Tcp(mut segment) => {
+                    let down = segment.destination == wire.server;
+                    segment.ttl -= u8::from(down == (point == 1));
+                    Packet::Tcp(segment)
+                }
+                other => other,
+            })
+            .collect()
+    };
+    let missed = |at_client: Option<usize>, at_server: Option<usize>| {
+        let merged = merged(&[&seen(0, at_client), &seen(1, at_server)], &Nat::default());
+        let of = |point| merged.passed_unseen.get(&PointId(point)).map(|(_, missed)| *missed);
+        assert_eq!(merged.attempts.len(), 2);
+        (of(0), of(1))
+    };
+    assert_eq!(missed(None, None), (Some(0), Some(0)));
+    // Of the client's own packets: the FIN. For one of two ACKs the other speaks.
+    for (lost, shown) in [(1, 0), (2, 0), (3, 0), (5, 1), (6, 0)] {
+        assert_eq!(missed(Some(lost), None), (Some(shown), Some(0)), "{lost}");
+    }
+    // Of the server's: SYN+ACKs and FIN.
+    for (lost, shown) in [(1, 1), (2, 0), (3, 1), (5, 0), (6, 1)] {
+        assert_eq!(missed(None, Some(lost)), (Some(0), Some(shown)), "{lost}");
+    }
+}
+
+/// A filter on flags at one of the points is no loss, and does not hide one of what it lets through.
+#[test]
+fn what_a_filter_does_not_let_through_was_not_lost() {
+    let answers = |packet: &&Packet| matches!(packet, Packet::Tcp(s) if s.flags.intersects(TcpFlags::SYN | TcpFlags::RST));
+    let behind = |segment: &mut why504_model::Segment| segment.ttl -= 1;
+    let (near, far) = (handshakes(&[1_000, 2_000], |_| ()), handshakes(&[1_000, 2_000], behind));
+    let filtered: Vec<Packet> = near.iter().filter(answers).copied().collect();
+    let merged = merged(&[&filtered, &far], &Nat::default());
+    assert_eq!(merged.passed_unseen[&PointId(0)], (2, 0));
+    assert!(!merged.loses_packets(PointId(0)));
+}
+
+/// What came twice at one point only was captured twice, and is not missing at the other.
+#[test]
+fn what_a_point_captured_twice_is_not_missing_elsewhere() {
+    let once = handshakes(&[1_000, 2_000, 3_000], |_| ());
+    let twice: Vec<Packet> = once.iter().flat_map(|packet| [*packet, *packet]).collect();
+    let behind = |packets: &[Packet]| -> Vec<Packet> {
+        let mut packets = packets.to_vec();
+        for packet in &mut packets {
+            if let Packet::Tcp(segment) = packet {
+                segment.ttl -= u8::from(segment.destination == Wire::default().server);
+            }
+        }
+        packets
+    };
+    for (near, far) in [(&once, behind(&twice)), (&twice, behind(&once))] {
+        let merged = merged(&[near, &far], &Nat::default());
+        assert!(merged.passed_unseen.values().all(|(all, missed)| *all > 0 && *missed == 0));
+        assert_eq!(merged.passed_unseen.len(), 2);
+    }
 }

@@ -329,6 +329,37 @@ fn answers_that_were_acknowledged_and_not_captured_are_counted() {
     assert_eq!(coverage.of(wire.server, during), Err(CoverageGap::Missed));
 }
 
+/// What an end acknowledges was sent. A filter that lets plain segments not through hides some, too, and
+/// is told by that.
+#[test]
+fn a_capture_that_lacks_what_was_acknowledged_lost_it() {
+    let wire = Wire::default();
+    let whole = [
+        wire.packet(0, ">S", X, 0),
+        wire.packet(1, "<S.", Y, X + 1),
+        wire.packet(2, ">.", X + 1, Y + 1),
+        wire.packet(3, ">P.", X + 1, Y + 1),
+        wire.packet(9, "<.", Y + 1, X + 101),
+        wire.packet(2_000, ">F.", X + 101, Y + 1),
+        wire.packet(2_001, "<F.", Y + 1, X + 102),
+        wire.packet(2_002, ">.", X + 102, Y + 2),
+    ];
+    let torn = |lost: usize| {
+        let mut tracker = Tracker::new(PointId(0));
+        let kept = whole.iter().enumerate().filter(|(i, _)| *i != lost);
+        kept.for_each(|(_, packet)| tracker.push(packet));
+        tracker.end();
+        let (coverage, _) = tracker.finish();
+        assert_eq!((coverage.completed, coverage.missed), (1, u64::from(lost == 1)));
+        let during = coverage.span.expect("packets");
+        assert_eq!(coverage.of(wire.server, during).is_err(), coverage.torn + coverage.missed > 0);
+        coverage.torn
+    };
+    // The FIN of the client says that it had sent the payload.
+    let expected = [(1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1), (7, 0), (99, 0)];
+    assert_eq!(expected.map(|(lost, _)| (lost, torn(lost))), expected);
+}
+
 /// Buffers of several processors are written one after the other.
 #[test]
 fn payload_that_was_acknowledged_and_not_captured_is_counted() {

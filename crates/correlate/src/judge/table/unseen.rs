@@ -1,5 +1,6 @@
 //! No attempt was found: what can be said all the same.
 
+use crate::facts::Asked;
 use crate::judge::{Need, Row};
 use crate::verdict::Settles::{BetterCoverage, GatewayCapture};
 use crate::{Grade, Verdict};
@@ -26,6 +27,27 @@ pub(super) static ROWS: &[Row] = &[
         need: Need::Nothing,
         alternatives: &[],
         reason: "the gateway asked its link who has the upstream's address, again, and nobody answered: its kernel held the SYN back and dropped it",
+    },
+    // A packet filter of the host's own may reject what it sends (`REJECT` in the OUTPUT chain); mostly
+    // something answers.
+    Row {
+        name: "failed_without_a_syn",
+        applies: |f| {
+            !f.attempt
+                && f.client.is_some()
+                && f.no_syn_to_peer
+                && matches!(f.asked, Asked::Refused | Asked::Unreachable)
+        },
+        when: "the connect failed at once, and the gateway's capture covers the moment and holds no SYN that may be this line's",
+        verdict: Verdict::NoSynSent,
+        mechanism: None,
+        grade: Grade::Consistent,
+        need: Need::Nothing,
+        alternatives: &[
+            (Verdict::Refused, BetterCoverage),
+            (Verdict::IcmpRejected, BetterCoverage),
+        ],
+        reason: "the connect failed at once and no SYN of it was captured: the gateway's own packet filter rejected it, or the capture lacks the SYN and its answer",
     },
     Row {
         name: "no_syn_at_gateway",

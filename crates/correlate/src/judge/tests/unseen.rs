@@ -18,6 +18,16 @@ pub(super) fn without_attempt() -> Vec<Expectation> {
             Signature,
         ),
         (
+            // An error at once has some packet behind it, or the host's own filter.
+            with(nobody, |f| {
+                f.asked = Asked::Refused;
+                (f.client, f.no_syn_to_peer) = (Some(covered), true);
+            }),
+            "failed_without_a_syn",
+            Verdict::NoSynSent,
+            Consistent,
+        ),
+        (
             // The same without proven coverage: the verdict stays, the grade falls.
             with(nobody, |f| {
                 let coverage = Err(CoverageGap::OneDirection);
@@ -54,6 +64,7 @@ pub(super) fn client_shows() -> Vec<Expectation> {
         ),
         (
             with(both(), |f| {
+                f.asked = Asked::Refused;
                 at_client(f).refused = true;
                 at_server(f).port_half_open = true;
             }),
@@ -62,12 +73,17 @@ pub(super) fn client_shows() -> Vec<Expectation> {
             Proven,
         ),
         (
-            with(gateway_only(), |f| at_client(f).refused = true),
+            with(gateway_only(), |f| (f.asked, at_client(f).refused) = (Asked::Refused, true)),
             "refused",
             Verdict::Refused,
             Proven
         ),
-        (with(gateway_only(), |f| at_client(f).icmp = true), "icmp", Verdict::IcmpRejected, Proven),
+        (
+            with(gateway_only(), |f| (f.asked, at_client(f).icmp) = (Asked::Unreachable, true)),
+            "icmp",
+            Verdict::IcmpRejected,
+            Proven,
+        ),
         (
             with(gateway_only(), |f| {
                 connected(f);
