@@ -34,6 +34,7 @@ pub(super) struct SummaryLine<'a> {
     log_clocks: Vec<OfLog<'a>>,
     reliability: Vec<Reliability<'a>>,
     overlooked: Vec<Overlooked<'a>>,
+    passed_unseen: Vec<PassedUnseen<'a>>,
     nat: Vec<Pair>,
     snat: Vec<Masquerade>,
     isn_rewritten: u64,
@@ -120,6 +121,7 @@ struct Point<'a> {
     dropped: u64,
     acknowledged: u64,
     answers_missed: u64,
+    handshakes_torn: u64,
     link: &'a str,
     snaplen: Option<u32>,
 }
@@ -189,6 +191,15 @@ struct Overlooked<'a> {
     missed: u64,
 }
 
+/// Packets of handshakes that had to pass a point to be seen further on, and those of them that it did
+/// not see.
+#[derive(Serialize)]
+struct PassedUnseen<'a> {
+    point: &'a str,
+    packets: u64,
+    missed: u64,
+}
+
 #[derive(Serialize)]
 struct Reliability<'a> {
     near: &'a str,
@@ -247,6 +258,7 @@ pub(super) fn line<'a>(run: &Run<'a>) -> SummaryLine<'a> {
         log_clocks: of_log(run),
         reliability: reliability(run),
         overlooked: overlooked(run),
+        passed_unseen: passed_unseen(run),
         nat: pairs(run),
         snat: run
             .merged
@@ -326,6 +338,7 @@ fn points<'a>(run: &Run<'a>) -> Vec<Point<'a>> {
                 dropped: coverage.map_or(0, |c| c.dropped),
                 acknowledged: coverage.map_or(0, |c| c.completed),
                 answers_missed: coverage.map_or(0, |c| c.missed),
+                handshakes_torn: coverage.map_or(0, |c| c.torn),
                 link: &point.link,
                 snaplen: point.snaplen,
             }
@@ -425,4 +438,14 @@ fn overlooked<'a>(run: &Run<'a>) -> Vec<Overlooked<'a>> {
             missed,
         })
         .collect()
+}
+
+fn passed_unseen<'a>(run: &Run<'a>) -> Vec<PassedUnseen<'a>> {
+    let captures = run.captures();
+    let of = |(&point, &(packets, missed))| PassedUnseen {
+        point: captures.point(point),
+        packets,
+        missed,
+    };
+    run.merged.passed_unseen.iter().map(of).collect()
 }

@@ -84,6 +84,10 @@ fn missing(coverage: &Coverage) -> String {
         let (missed, of) = (grouped(coverage.missed), grouped(coverage.completed));
         text.push_str(&format!("; {missed} of {of} acknowledged SYN+ACKs are missing"));
     }
+    if coverage.torn > 0 && coverage.holds_plain_segments() {
+        let (torn, of) = (grouped(coverage.torn), grouped(coverage.completed));
+        text.push_str(&format!("; of {torn} of {of} handshakes it lacks what was acknowledged"));
+    }
     text
 }
 
@@ -256,6 +260,16 @@ pub(super) fn coverage(run: &Run<'_>) -> Vec<String> {
             lines.push(format!(
                 "{} missed {} of {} healthy handshakes of its own host that others saw",
                 captures.point(home),
+                grouped(missed),
+                grouped(all),
+            ));
+        }
+    }
+    for (&point, &(all, missed)) in &run.merged.passed_unseen {
+        if missed > 0 {
+            lines.push(format!(
+                "{} missed {} of {} packets of handshakes that others saw further on",
+                captures.point(point),
                 grouped(missed),
                 grouped(all),
             ));
