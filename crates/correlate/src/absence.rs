@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use why504_handshake::{Attempt, PointId};
-use why504_model::{Endpoint, Interval, LinkAddress, Timeout};
+use why504_model::{Endpoint, Interval, LinkAddress, Span, Timeout};
 
 use crate::candidates::{self, Index};
 use crate::case::Case;
@@ -50,6 +50,10 @@ pub(crate) fn without_attempt(
     if facts.no_syn_to_peer && timeout.peer.is_some_and(elsewhere) {
         judgement = judgement.doubted(Doubt::Unpaired);
     }
+    let at = timeout.start.map_or(during, |(start, _)| start.shifted(join.clock.skew(timeout)));
+    if facts.no_syn_to_peer && shown.points.coverage.len() == 1 && is_silent(shown.attempts, at) {
+        judgement = judgement.doubted(Doubt::Silent);
+    }
     if (facts.no_syn_to_peer || facts.unresolved) && !shown.anchored {
         judgement = judgement.doubted(Doubt::OtherHost);
     }
@@ -67,6 +71,35 @@ pub(crate) fn without_attempt(
         fitting: 0,
         lost_between: None,
     }
+}
+
+/// How far around a moment connects are counted.
+const AROUND: Span = Span::from_secs(30);
+/// Where so many should have begun, and none did, the capture may not have been running.
+const EXPECTED: i64 = 5;
+/// Fewer connects than this are no measure of how many there should be.
+const COUNTED: i64 = 20;
+
+/// Whether no connect at all was captured for so long around a moment that several should have begun, by
+/// how many did before and after. Only another capture can tell then whether this one was running.
+fn is_silent(attempts: &Index<'_>, moment: Interval) -> bool {
+    let around = moment.widened(AROUND, AROUND);
+    let (mut before, mut after, mut count) = (around.start(), around.end(), 0_i64);
+    for (_, attempt) in attempts.began(None, around) {
+        let began = attempt.first_syn();
+        count += 1;
+        if began < moment.start() {
+            before = began;
+        } else if began <= moment.end() {
+            return false;
+        } else {
+            after = after.min(began);
+        }
+    }
+    let silence = after.since(before);
+    let rest = around.length() - silence;
+    let (silence, rest) = (silence.nanos() / 1_000_000, rest.nanos() / 1_000_000);
+    count >= COUNTED && count.saturating_mul(silence) > rest.saturating_mul(EXPECTED)
 }
 
 /// The network cards of the clients, by the point on their own host.

@@ -93,6 +93,8 @@ pub enum Doubt {
     OtherHost,
     /// More lines than attempts: some attempt is not in the captures.
     Unmatched,
+    /// No connect at all was captured around that moment, and many before and after.
+    Silent,
     /// The line names no address: it may be about an upstream that was not captured.
     Address,
 }
@@ -149,6 +151,9 @@ impl Doubt {
                 "hardly any line of this log found an attempt: it may be the log of another host or time"
             }
             Self::Unmatched => "there are more log lines than attempts",
+            Self::Silent => {
+                "the capture holds no connect at all around that moment, and many before and after: it may not have been running"
+            }
             Self::Address => "the line names no address, and is matched by its second alone",
         }
     }

@@ -240,6 +240,33 @@ fn a_reset_that_only_the_upstream_saw_speaks_of_an_answer_that_came() {
     }
 }
 
+/// From the gateway alone a SYN that is missing beside others was not sent; where everything is missing for
+/// much longer than connects are apart, the capture may have stood still. The upstream's would show that.
+#[test]
+fn a_moment_without_any_connect_shows_no_absence_where_connects_are_many() {
+    for (every, gap, alone) in
+        [(100, 0, Grade::Signature), (100, 1_500, Grade::Consistent), (1_500, 0, Grade::Signature)]
+    {
+        let mut world = World::watched();
+        for (i, ms) in (1_050..60_000).step_by(every).enumerate() {
+            if gap == 0 || !(29_500..29_500 + gap).contains(&ms) {
+                world.healthy(ms, 20_000 + u16::try_from(i).expect("few"), upstream());
+            }
+        }
+        for ms in [8_100, 20_100] {
+            world.answer_lost(ms, 40_000 + u16::try_from(ms / 100).expect("a port"), 5000);
+            world.timed_out(ms + 300, Some(300)).start = Some(world::start_at(ms));
+        }
+        world.timed_out(30_400, Some(300)).start = Some(world::start_at(30_100));
+        assert_eq!(
+            answers(&world, &[CLIENT_POINT])[2],
+            (Verdict::NoSynSent, alone),
+            "{every} {gap}"
+        );
+        assert_eq!(answers(&world, &BOTH)[2], (Verdict::NoSynSent, Grade::Signature));
+    }
+}
+
 /// A timer waits a second before it sends a SYN+ACK again (RFC 6298): what comes sooner is the first.
 /// Half a second later than the schedule it may be anything.
 #[test]
