@@ -16,7 +16,7 @@ use crate::which::Which;
 /// crossed its answer, or have been captured twice.
 pub(crate) const AGAIN: Span = Span::from_millis(200);
 /// A RST that answers a SYN+ACK follows within a round trip; longer ones are taken as unknown.
-const ROUND_TRIP_MAX: Span = Span::from_millis(400);
+pub(crate) const ROUND_TRIP_MAX: Span = Span::from_millis(400);
 
 /// What the log line asks of the packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -158,6 +158,7 @@ impl<'a> History<'a> {
             end.seen.reset_in_window = self.reset_in_window(station);
             end.seen.foreign_ack = self.foreign(station);
             end.seen.rst_at_once = self.rst_at_once(points, station);
+            end.seen.held_to_the_last &= drawn_at_once(points, station);
             if let Some(sighting) = station.sighting {
                 end.seen.syns_damaged = self.checksums.all_damaged(sighting, Side::Client);
                 end.seen.syn_acks_damaged = self.checksums.all_damaged(sighting, Side::Server);
@@ -414,6 +415,16 @@ impl<'a> History<'a> {
             })
         })
     }
+}
+
+/// Whether a bare ACK of something else followed the last SYN within the round trip that was measured
+/// here: later it may be a probe of an older connection that was due just then.
+fn drawn_at_once(points: Points<'_>, station: &Station<'_>) -> bool {
+    let Some(sighting) = station.sighting else { return false };
+    let Some(last) = sighting.syns().map(|syn| syn.time).max() else { return false };
+    let trip = points.path.place(station.point, sighting.flow.server.ip).to_server;
+    let within = trip.map_or(facts::ROUND_TRIP_MAX, |trip| trip + trip + TRIP_SLACK);
+    sighting.foreign_acks().any(|ack| ack.time >= last && ack.time.since(last) <= within)
 }
 
 /// The first SYNs of attempts that only points away from the client saw, by server, in order. A copy of a

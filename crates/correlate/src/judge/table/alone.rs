@@ -150,10 +150,15 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "bare_ack_to_the_last",
+        // Where the server's point shows no such answer to this SYN, it was sent for a reason of its own: a
+        // keepalive or window probe of the older connection.
         applies: |f| {
-            f.client.is_some() && f.c().foreign_ack != Foreign::None && f.c().held_to_the_last
+            f.client.is_some()
+                && f.server.is_none_or(|s| s.seen.foreign_ack != Foreign::None)
+                && f.c().foreign_ack != Foreign::None
+                && f.c().held_to_the_last
         },
-        when: "seen from the client alone: a bare ACK for something else answered the last SYN, and nothing else came",
+        when: "seen from the client alone: a bare ACK for something else answered the last SYN within a round trip, and nothing else came",
         verdict: Verdict::StaleConnection,
         mechanism: None,
         grade: Grade::Signature,
