@@ -88,13 +88,12 @@ pub(crate) fn is_apart(points: Points<'_>, near: &Sighting, far: &Sighting) -> b
     (unanswered || answers::other_answer(near, far)) && asked_after_ack(points, near, far)
 }
 
-/// The client's ACK, or where a filter hides that the SYN+ACK that it took later.
+/// Whether the client had acknowledged a SYN+ACK before its SYN came to a further point; where its ACK was
+/// not captured, whether that SYN+ACK had come.
 fn asked_after_ack(points: Points<'_>, near: &Sighting, far: &Sighting) -> bool {
-    let third = near.third_ack().map(|third| match third.kind {
-        EventKind::Ack => third.time,
-        _ => near.syn_acks().next().map_or(third.time, |answer| answer.time),
-    });
-    let sent = third.and_then(|time| points.moment_at(near.point, far.point, time));
+    let acked = near.third_ack().filter(|third| third.kind == EventKind::Ack);
+    let answered = acked.or_else(|| near.syn_acks().next());
+    let sent = answered.and_then(|e| points.moment_at(near.point, far.point, e.time));
     let asked = far.syns().next().map(|syn| syn.time);
     sent.zip(asked).is_some_and(|(sent, asked)| sent <= asked)
 }
