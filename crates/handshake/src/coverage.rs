@@ -46,7 +46,7 @@ pub struct Coverage {
     /// filter. Filters that pass no payload are usual, so no verdict is less sure for it.
     pub requests_missed: u64,
     /// Those of which other packets are not in the capture although an end acknowledged them. A filter on
-    /// flags does that, too: it counts where plain segments were captured.
+    /// flags or on length does that, too: it counts where plain segments and payload were captured.
     pub torn: u64,
     /// Times that there are twice: the capturing host's clock was set back, or sections of a file overlap.
     twice: Vec<Interval>,
@@ -258,6 +258,12 @@ impl Coverage {
         self.plain_segments
     }
 
+    /// Whether plain segments and payload were captured, of those that must have been there.
+    fn is_unfiltered(&self) -> bool {
+        let payload = self.requests == 0 || self.requests_missed < self.requests;
+        self.plain_segments && payload
+    }
+
     /// The servers that were asked or that answered, with their ports, in order.
     pub fn servers(&self) -> impl Iterator<Item = (IpAddr, &BTreeSet<u16>)> {
         self.hosts.iter().map(|(host, ports)| (*host, ports))
@@ -302,7 +308,7 @@ impl Coverage {
         if self.twice.iter().any(|twice| twice.overlaps(during)) {
             return Err(CoverageGap::Twice);
         }
-        let torn = if self.plain_segments { self.torn } else { 0 };
+        let torn = if self.is_unfiltered() { self.torn } else { 0 };
         if misses_many(self.completed, self.missed.saturating_add(torn)) {
             return Err(CoverageGap::Missed);
         }

@@ -329,11 +329,19 @@ fn answers_that_were_acknowledged_and_not_captured_are_counted() {
     assert_eq!(coverage.of(wire.server, during), Err(CoverageGap::Missed));
 }
 
-/// What an end acknowledges was sent. A filter that lets plain segments not through hides some, too, and
-/// is told by that.
+/// What an end acknowledges was sent.
 #[test]
 fn a_capture_that_lacks_what_was_acknowledged_lost_it() {
     let wire = Wire::default();
+    // Another connection shows that the filter lets payload through.
+    let mut other = wire;
+    other.client.port += 1;
+    let another = [
+        other.packet(3_000, ">S", X, 0),
+        other.packet(3_001, "<S.", Y, X + 1),
+        other.packet(3_002, ">P.", X + 1, Y + 1),
+        other.packet(3_003, "<P.", Y + 1, X + 101),
+    ];
     let whole = [
         wire.packet(0, ">S", X, 0),
         wire.packet(1, "<S.", Y, X + 1),
@@ -348,9 +356,10 @@ fn a_capture_that_lacks_what_was_acknowledged_lost_it() {
         let mut tracker = Tracker::new(PointId(0));
         let kept = whole.iter().enumerate().filter(|(i, _)| *i != lost);
         kept.for_each(|(_, packet)| tracker.push(packet));
+        another.iter().for_each(|packet| tracker.push(packet));
         tracker.end();
         let (coverage, _) = tracker.finish();
-        assert_eq!((coverage.completed, coverage.missed), (1, u64::from(lost == 1)));
+        assert_eq!((coverage.completed, coverage.missed), (2, u64::from(lost == 1)));
         let during = coverage.span.expect("packets");
         assert_eq!(coverage.of(wire.server, during).is_err(), coverage.torn + coverage.missed > 0);
         coverage.torn
@@ -358,6 +367,14 @@ fn a_capture_that_lacks_what_was_acknowledged_lost_it() {
     // The FIN of the client says that it had sent the payload.
     let expected = [(1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1), (7, 0), (99, 0)];
     assert_eq!(expected.map(|(lost, _)| (lost, torn(lost))), expected);
+
+    // A filter that lets no payload through hides some as well: there is none at all then.
+    let mut tracker = Tracker::new(PointId(0));
+    [0, 1, 2, 4].iter().for_each(|&i: &usize| tracker.push(&whole[i]));
+    tracker.end();
+    let (coverage, _) = tracker.finish();
+    let during = coverage.span.expect("packets");
+    assert_eq!((coverage.torn, coverage.of(wire.server, during)), (1, Ok(())));
 }
 
 /// Buffers of several processors are written one after the other.
