@@ -91,8 +91,8 @@ pub(crate) fn is_apart(points: Points<'_>, near: &Sighting, far: &Sighting) -> b
 /// Whether the client had acknowledged a SYN+ACK before its SYN came to a further point; where its ACK was
 /// not captured, whether that SYN+ACK had come.
 fn asked_after_ack(points: Points<'_>, near: &Sighting, far: &Sighting) -> bool {
-    let acked = near.third_ack().filter(|third| third.kind == EventKind::Ack);
-    let answered = acked.or_else(|| near.syn_acks().next());
+    let third = near.third_ack().filter(|third| third.kind == EventKind::Ack);
+    let answered = third.or_else(|| near.syn_acks().next());
     let sent = answered.and_then(|e| points.moment_at(near.point, far.point, e.time));
     let asked = far.syns().next().map(|syn| syn.time);
     sent.zip(asked).is_some_and(|(sent, asked)| sent <= asked)

@@ -207,12 +207,7 @@ impl<'a> History<'a> {
                 };
                 facts.acked_before = acked_before(points, c, s) || beyond.iter().any(behind);
                 facts.rewritten = c.isn != s.isn || answers::rewritten(c, s);
-                if let Some(end) = &mut facts.client {
-                    end.seen.torn = lacks_packets(c, s, Side::Client);
-                }
-                if let Some(end) = &mut facts.server {
-                    end.seen.torn = lacks_packets(s, c, Side::Server);
-                }
+                tear(&mut facts, c, s);
             }
             let proxied = self.answerers.answer_for(attempt.flow().server);
             facts.proxied = proxied && beyond.is_empty();
@@ -414,6 +409,16 @@ impl<'a> History<'a> {
                 self.unpaired_within(points, away, upstream, there)
             })
         })
+    }
+}
+
+/// Notes of the two ends which of them did not see all that the other shows to have passed it.
+fn tear(facts: &mut Facts, client: &Sighting, server: &Sighting) {
+    if let Some(end) = &mut facts.client {
+        end.seen.torn = lacks_packets(client, server, Side::Client);
+    }
+    if let Some(end) = &mut facts.server {
+        end.seen.torn = lacks_packets(server, client, Side::Server);
     }
 }
 

@@ -410,7 +410,9 @@ fn a_request_much_later_does_not_bring_the_clients_capture_to_the_server() {
     let hidden: Vec<Packet> = [0, 1, 3, 4].map(|i| packets[i]).to_vec();
     for (packets, to_client) in [(&packets[..], Some(Span::from_millis(1))), (&hidden, None)] {
         let mut path = Path::new([PointId(0)]);
-        track(0, packets).iter().for_each(|sighting| path.learn(sighting));
+        for sighting in track(0, packets) {
+            path.learn(&sighting);
+        }
         let place = path.place(PointId(0), wire.server.ip);
         assert_eq!((place.to_client, place.at_server()), (to_client, false));
     }

@@ -356,7 +356,9 @@ fn a_capture_that_lacks_what_was_acknowledged_lost_it() {
         let mut tracker = Tracker::new(PointId(0));
         let kept = whole.iter().enumerate().filter(|(i, _)| *i != lost);
         kept.for_each(|(_, packet)| tracker.push(packet));
-        another.iter().for_each(|packet| tracker.push(packet));
+        for packet in &another {
+            tracker.push(packet);
+        }
         tracker.end();
         let (coverage, _) = tracker.finish();
         assert_eq!((coverage.completed, coverage.missed), (2, u64::from(lost == 1)));
@@ -370,7 +372,9 @@ fn a_capture_that_lacks_what_was_acknowledged_lost_it() {
 
     // A filter that lets no payload through hides some as well: there is none at all then.
     let mut tracker = Tracker::new(PointId(0));
-    [0, 1, 2, 4].iter().for_each(|&i: &usize| tracker.push(&whole[i]));
+    for i in [0_usize, 1, 2, 4] {
+        tracker.push(&whole[i]);
+    }
     tracker.end();
     let (coverage, _) = tracker.finish();
     let during = coverage.span.expect("packets");

@@ -20,7 +20,9 @@ pub(super) struct Order(pub(super) f64);
 
 impl Spoil for Cut {
     fn spoil(&self, mut frames: Vec<Frame>, _: &mut Random) -> Vec<Frame> {
-        frames.iter_mut().for_each(|frame| frame.bytes.truncate(self.0));
+        for frame in &mut frames {
+            frame.bytes.truncate(self.0);
+        }
         frames
     }
 }

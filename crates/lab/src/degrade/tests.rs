@@ -6,13 +6,13 @@ use crate::packet::flag;
 const CLIENT: (u8, u16) = (1, 40_000);
 const SERVER: (u8, u16) = (2, 8001);
 
-fn packet(time_ms: i64, from: (u8, u16), to: (u8, u16), flags: u8) -> Frame {
+fn packet(ms: i64, from: (u8, u16), to: (u8, u16), flags: u8) -> Frame {
     let mut bytes = vec![0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0];
     bytes.extend([10, 0, 0, from.0, 10, 0, 0, to.0]);
     bytes.extend(from.1.to_be_bytes());
     bytes.extend(to.1.to_be_bytes());
     bytes.extend([0, 0, 0, 7, 0, 0, 0, 0, 0x50, flags, 0, 0, 0, 0, 0, 0]);
-    let time_ns = 1_000_000_000_000 + time_ms * 1_000_000;
+    let time_ns = 1_000_000_000_000 + ms * 1_000_000;
     Frame { number: 0, time_ns, link: 101, bytes, wire_length: 40 }
 }
 
@@ -93,7 +93,7 @@ fn filters_and_mirrors_keep_what_they_let_through() {
 
 #[test]
 fn a_connection_is_missing_as_a_whole() {
-    let mut seen = std::collections::BTreeMap::new();
+    let mut seen = BTreeMap::new();
     for tcp in spoil("upstream-flows-30pct").iter().filter_map(segment) {
         *seen.entry(tcp.sport.max(tcp.dport)).or_insert(0) += 1;
     }
