@@ -240,6 +240,14 @@ impl Lines {
         }
     }
 
+    /// Leaves a line those of its attempts that are kept.
+    pub(crate) fn keep(&mut self, line: usize, kept: impl Fn(usize) -> bool) {
+        let runs = self.narrowed(self.runs_of(line), kept);
+        if let Some(line) = self.lines.get_mut(line) {
+            line.runs = runs;
+        }
+    }
+
     /// What of some runs is of attempts that are kept.
     pub(crate) fn narrowed(&self, runs: &[Run], keep: impl Fn(usize) -> bool) -> Vec<Run> {
         let mut narrowed: Vec<Run> = Vec::new();
@@ -286,6 +294,22 @@ pub fn assign(lines: &Lines, threads: &impl Threads) -> Vec<Assignment> {
         fill(&mut result, &places, answers);
     }
     result
+}
+
+/// Of lines and the attempts that each may have, those of which some must go without.
+pub(crate) fn contradictions(lines: &[(usize, Vec<usize>)]) -> Vec<usize> {
+    let mut held = Lines::default();
+    for (_, attempts) in lines {
+        let end = (Timestamp::MIN, Timestamp::MIN);
+        let edge = |&attempt: &usize| Edge { attempt, end, penalty: 0, timer: 0 };
+        let runs = held.hold(attempts.iter().map(edge).collect());
+        held.push(Writer::default(), runs);
+    }
+    let Lines { places, lines: held } = held;
+    match matching::Matching::complete(&Part::whole(places, held)) {
+        Ok(_) => Vec::new(),
+        Err(odd) => odd.into_iter().filter_map(|i| lines.get(i)).map(|(line, _)| *line).collect(),
+    }
 }
 
 /// Small components are counted as they are. A large one is narrowed first, and what that leaves

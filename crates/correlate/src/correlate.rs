@@ -17,6 +17,7 @@ use crate::history::History;
 use crate::judge::Doubt;
 use crate::rounds::{Claim, Rounds};
 use crate::search::{Join, Search};
+use crate::serials;
 use crate::starts::{Starts, is_in_place};
 use crate::view::Points;
 use crate::{LogClock, Threads, Verdict};
@@ -36,6 +37,7 @@ pub fn correlate(
     let hosts = ClientHosts::new(points);
     let in_vain = |timeout: &Timeout, join: &Join| hosts.asked_in_vain(points, timeout, join);
     let classes = Classes::new(timeouts, &search, &mut lines, unzoned, in_vain);
+    let placed = serials::place(timeouts, points, &classes, &mut lines, threads);
     let starts = Starts::new(timeouts, &lines, &classes, &search);
     let claim = |(i, timeout)| classes.of(i).map_or(Claim::Loose, |class| claim(timeout, class));
     let claims: Vec<Claim> = timeouts.iter().enumerate().map(claim).collect();

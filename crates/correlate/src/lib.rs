@@ -42,6 +42,7 @@ mod plain;
 mod rates;
 mod rounds;
 mod search;
+mod serials;
 mod skew;
 mod starts;
 mod threads;

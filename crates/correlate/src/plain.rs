@@ -188,6 +188,7 @@ mod tests {
                 events_dropped: 0,
                 moved: Vec::new(),
                 closing: Closing::Answered,
+                number: None,
             })
         })
     }

@@ -204,7 +204,7 @@ impl From<&Sighting> for Place {
 
 /// Hops that a packet has made. Initial values: 64 (Linux, BSD, macOS), 128 (Windows), 255 (Solaris,
 /// routers).
-fn hops(ttl: u8) -> u8 {
+pub(crate) const fn hops(ttl: u8) -> u8 {
     let initial = match ttl {
         0..=64 => 64,
         65..=128 => 128,

@@ -50,6 +50,9 @@ pub struct Sighting {
     pub moved: Vec<Flow>,
     /// Why it closed.
     pub closing: Closing,
+    /// Its number among the attempts of hosts on this very link, in the order in which they began here:
+    /// all are counted, also those of which nothing is kept. `None` where a router had passed the SYN.
+    pub number: Option<u64>,
 }
 
 impl Sighting {

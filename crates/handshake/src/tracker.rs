@@ -16,6 +16,7 @@ use why504_model::{
     FlowMark, IcmpError, Packet, Segment, SeqNumber, SourceId, Span, TcpFlags, Timestamp,
 };
 
+use crate::path::hops;
 use crate::{Closing, Coverage, Event, EventKind, PointId, Side, Sighting};
 use just_closed::JustClosed;
 use stream_clock::StreamClock;
@@ -70,6 +71,8 @@ pub struct Tracker {
     latest: Timestamp,
     table: Table,
     just_closed: JustClosed,
+    /// Attempts of hosts on this link so far.
+    begun: u64,
     closed: Vec<Sighting>,
     strays: Vec<Segment>,
     /// ICMP errors about no open attempt, likewise.
@@ -87,6 +90,7 @@ impl Tracker {
             latest: Timestamp::MIN,
             table: Table::default(),
             just_closed: JustClosed::default(),
+            begun: 0,
             closed: Vec::new(),
             strays: Vec::new(),
             stray_errors: Vec::new(),
@@ -227,7 +231,9 @@ impl Tracker {
             open.record(Event::of(segment, Side::Server), now);
             return;
         }
-        self.table.open(Open::new(self.point, pair, segment, now));
+        let number = (hops(segment.ttl) == 0).then_some(self.begun);
+        self.begun += u64::from(number.is_some());
+        self.table.open(Open::new(self.point, pair, segment, number, now));
         self.settle(pair);
         self.replay_strays(segment);
     }

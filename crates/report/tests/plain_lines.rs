@@ -67,6 +67,7 @@ fn sighting() -> impl Strategy<Value = Sighting> {
             events_dropped: 0,
             moved: Vec::new(),
             closing: Closing::Answered,
+            number: None,
         },
     )
 }

@@ -102,6 +102,7 @@ fn sighting() -> impl Strategy<Value = Sighting> {
             events_dropped: 0,
             moved: Vec::new(),
             closing,
+            number: None,
         }
     })
 }

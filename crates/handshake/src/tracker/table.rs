@@ -136,7 +136,13 @@ pub(super) struct Open {
 
 impl Open {
     /// An attempt that begins now, on the clock of the stream.
-    pub(super) fn new(point: PointId, pair: Pair, syn: &Segment, now: Timestamp) -> Self {
+    pub(super) fn new(
+        point: PointId,
+        pair: Pair,
+        syn: &Segment,
+        number: Option<u64>,
+        now: Timestamp,
+    ) -> Self {
         let mut events = Vec::with_capacity(CLEAN);
         events.push(Event::of(syn, Side::Client));
         Self {
@@ -148,6 +154,7 @@ impl Open {
                 events_dropped: 0,
                 moved: Vec::new(),
                 closing: Closing::Over,
+                number,
             },
             last: now,
             serial: 0,

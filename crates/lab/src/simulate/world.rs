@@ -308,6 +308,7 @@ fn seen(number: usize, attempt: &Attempt) -> Vec<Sighting> {
         events_dropped: 0,
         moved: Vec::new(),
         closing: Closing::Over,
+        number: None,
     };
     let sent = syns.iter().map(|&time| event(time, Side::Client, GATEWAY)).collect();
     let mut all = vec![sighting(GATEWAY, sent)];

@@ -1,0 +1,135 @@
+//! Which offset explains the numbers of neighbouring lines, and which lines stand well inside such a run.
+//!
+//! A wrong offset fits a line by chance, when some other attempt of its happens to have the number that
+//! the offset asks for. How often that happens the lines themselves show: by the offset that explains
+//! most of them after the best. A run is believed where so many lines in a row would be explained by
+//! chance, under any offset, less than once in [`RUNS_BY_CHANCE`] times. Where the second explains nearly
+//! as many (SYNs at even distances, one upstream), that needs very many lines, or never comes about.
+//!
+//! Where a run ends the offset has changed, and the last lines may fit by chance. So a line is placed only
+//! where the lines on either side of it, to the end of the run, would not fit by chance either.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+/// A run that chance would make so seldom is believed.
+const RUNS_BY_CHANCE: f64 = 1e-6;
+/// The same for the part of a run on one side of a line.
+const SIDE_BY_CHANCE: f64 = 1e-4;
+/// Offsets that are looked at: what explains fewer lines than four others do, explains little.
+const OFFSETS: usize = 4;
+/// A connection that was accepted while others waited for their connects has a number that is as much
+/// too low; workers may swap.
+const OFF: i64 = 6;
+/// Of so many lines of a run one may be off by that.
+const OFF_ONE_IN: usize = 5;
+
+/// A line, its number, and what it may be about.
+#[derive(Clone, Debug)]
+pub(super) struct Voter {
+    pub(super) line: usize,
+    /// Of its client's connection, less those that took one number only.
+    pub(super) serial: i64,
+    /// Numbers of attempts, and the attempts; in order.
+    pub(super) attempts: Vec<(i64, usize)>,
+}
+
+/// A line and the attempt at its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct At {
+    pub(super) line: usize,
+    pub(super) attempt: usize,
+}
+
+/// Lines that one offset explains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stretch {
+    /// Those that stand well inside.
+    pub(super) inside: Vec<At>,
+}
+
+impl Voter {
+    /// The offsets under which the line is about one of its attempts.
+    fn offsets(&self) -> impl Iterator<Item = i64> {
+        self.attempts.iter().map(|(number, _)| self.serial.saturating_sub(number.saturating_mul(2)))
+    }
+
+    fn under(&self, offset: i64) -> Fit {
+        let near = |fit: Fit, (at, attempt): (i64, usize)| match (at - offset).saturating_abs() {
+            0 => Fit::At(attempt),
+            1..=OFF if !matches!(fit, Fit::At(_)) => Fit::Near,
+            _ => fit,
+        };
+        self.offsets().zip(self.attempts.iter().map(|(_, a)| *a)).fold(Fit::Not, near)
+    }
+}
+
+/// Whether an offset explains a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit {
+    /// By this attempt.
+    At(usize),
+    /// But for a few places.
+    Near,
+    Not,
+}
+
+/// The runs among neighbouring lines; those `against` end a run.
+pub(super) fn stretches(voters: &[Voter], against: &BTreeSet<usize>) -> Vec<Stretch> {
+    let counts = counts(voters);
+    let tried = counts.len();
+    let mut best = counts;
+    best.sort_by_key(|&(offset, count)| (core::cmp::Reverse(count), offset));
+    best.truncate(OFFSETS);
+    let mut found = Vec::new();
+    for (offset, _) in best {
+        let fits: Vec<Fit> = voters
+            .iter()
+            .map(|v| if against.contains(&v.line) { Fit::Not } else { v.under(offset) })
+            .collect();
+        let mut from = 0;
+        for part in fits.split(|fit| *fit == Fit::Not) {
+            let to = from + part.len();
+            if let Some(run) = voters.get(from..to) {
+                found.extend(believed(run, part, (offset, tried)));
+            }
+            from = to + 1;
+        }
+    }
+    found
+}
+
+/// How many lines each offset explains, in order of offset.
+fn counts(voters: &[Voter]) -> Vec<(i64, usize)> {
+    let mut all: Vec<i64> = voters.iter().flat_map(Voter::offsets).collect();
+    all.sort_unstable();
+    all.chunk_by(|a, b| a == b).filter_map(|same| Some((*same.first()?, same.len()))).collect()
+}
+
+/// What stands well inside a run, if it is more than chance.
+fn believed(run: &[Voter], fits: &[Fit], (offset, tried): (i64, usize)) -> Option<Stretch> {
+    let hits = fits.iter().filter(|fit| matches!(fit, Fit::At(_))).count();
+    if hits == 0 || (fits.len() - hits) * OFF_ONE_IN > fits.len() {
+        return None;
+    }
+    let others = counts(run).into_iter().filter(|(other, _)| *other != offset);
+    let rival = others.map(|(_, count)| count).max().unwrap_or(0);
+    #[expect(clippy::cast_precision_loss, reason = "a few hundred lines")]
+    let (chance, tried) = ((rival + 1) as f64 / (hits + 1) as f64, tried as f64);
+    if tried * to_the_power(chance, hits) > RUNS_BY_CHANCE {
+        return None;
+    }
+    let side = (1..hits).find(|&lines| to_the_power(chance, lines) <= SIDE_BY_CHANCE)?;
+    let at = |(voter, fit): (&Voter, &Fit)| match *fit {
+        Fit::At(attempt) => Some(At { line: voter.line, attempt }),
+        Fit::Near | Fit::Not => None,
+    };
+    let all: Vec<At> = run.iter().zip(fits).filter_map(at).collect();
+    let inside = all.get(side..all.len().checked_sub(side)?)?;
+    (!inside.is_empty()).then(|| Stretch { inside: inside.to_vec() })
+}
+
+/// `core` has no `powi`.
+fn to_the_power(base: f64, exponent: usize) -> f64 {
+    core::iter::repeat_n(base, exponent).product()
+}
