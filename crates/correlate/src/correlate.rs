@@ -17,7 +17,7 @@ use crate::history::History;
 use crate::judge::Doubt;
 use crate::rounds::{Claim, Rounds};
 use crate::search::{Join, Search};
-use crate::serials;
+use crate::serials::{self, Placed};
 use crate::starts::{Starts, is_in_place};
 use crate::view::Points;
 use crate::{LogClock, Threads, Verdict};
@@ -43,8 +43,8 @@ pub fn correlate(
     let claims: Vec<Claim> = timeouts.iter().enumerate().map(claim).collect();
     let rounds = Rounds::new(lines, &claims, threads);
     let history = History::made_by(threads, points);
-    let short = short(timeouts, &rounds, &search);
-    let run = Run { points, search, classes, starts, rounds, history, unzoned, short };
+    let short = short(timeouts, &rounds, &placed, &search);
+    let run = Run { points, search, classes, placed, starts, rounds, history, unzoned, short };
     let judged = threads.map(run.classes.lines(), |lines| {
         let mut ties = Ties::default();
         let lines = lines.into_iter().filter_map(|i| Some((i, timeouts.get(i)?)));
@@ -78,13 +78,19 @@ type LogAndPeer = (SourceId, Option<Endpoint>);
 /// captures, though these cover the moment (a packet filter of the gateway's own dropped the SYN). Such a
 /// line takes the attempt of another one, and that one the next; it shows where the last of them goes
 /// without, and does not where an attempt is left over. So no line among them is sure of its own.
-fn short(timeouts: &[Timeout], rounds: &Rounds, search: &Search<'_>) -> BTreeSet<LogAndPeer> {
+fn short(
+    timeouts: &[Timeout],
+    rounds: &Rounds,
+    placed: &Placed,
+    search: &Search<'_>,
+) -> BTreeSet<LogAndPeer> {
     let mut counts: BTreeMap<LogAndPeer, (usize, usize)> = BTreeMap::new();
-    for (timeout, answer) in timeouts.iter().zip(&rounds.assignments) {
+    for (i, (timeout, answer)) in timeouts.iter().zip(&rounds.assignments).enumerate() {
         if timeout.start.is_some() || !timeout.kind.is_connect_timeout() {
             continue;
         }
         let without = match answer {
+            _ if placed.left_out(i) => true,
             Assignment::Counted { attempts, unmatched } => !attempts.is_empty() && *unmatched > 0.0,
             Assignment::Uncounted { contradicted, .. } => *contradicted,
         };
@@ -101,6 +107,7 @@ struct Run<'a> {
     points: Points<'a>,
     search: Search<'a>,
     classes: Classes,
+    placed: Placed,
     starts: Starts,
     rounds: Rounds,
     history: History<'a>,
@@ -123,7 +130,7 @@ impl Run<'_> {
             else {
                 continue;
             };
-            let (join, doubt) = (class.join, self.doubt(timeout, &class.join));
+            let (join, doubt) = (class.join, self.doubt((i, timeout), &class.join));
             let case = match answer {
                 Assignment::Counted { attempts, unmatched } => {
                     self.counted((i, timeout), class, (attempts, *unmatched), ties)
@@ -147,19 +154,22 @@ impl Run<'_> {
     }
 
     /// What makes all judgements of a line less sure.
-    fn doubt(&self, timeout: &Timeout, join: &Join) -> Option<Doubt> {
+    fn doubt(&self, (i, timeout): (usize, &Timeout), join: &Join) -> Option<Doubt> {
         match join.clock {
             LogClock::Unknown => Some(Doubt::Clock),
             _ if by_second_alone(timeout) => Some(Doubt::Address),
-            _ if self.is_short(timeout) => Some(Doubt::Unmatched),
+            _ if self.is_short(i, timeout) => Some(Doubt::Unmatched),
             clock => (!self.starts.agree_near(timeout, clock)).then_some(Doubt::Displaced),
         }
     }
 
-    /// Whether it may be of the lines whose attempt another one took.
-    fn is_short(&self, timeout: &Timeout) -> bool {
+    /// Whether it may be of the lines whose attempt another one took. One that its number has placed
+    /// took none by what was left.
+    fn is_short(&self, i: usize, timeout: &Timeout) -> bool {
         let by_second = timeout.start.is_none() && timeout.kind.is_connect_timeout();
-        by_second && self.short.contains(&(timeout.location.source, timeout.peer))
+        let by_second = by_second && !self.placed.has(i);
+        self.placed.left_out(i)
+            || by_second && self.short.contains(&(timeout.location.source, timeout.peer))
     }
 
     /// The case of a line whose assignments were counted; `None` where all leave it without an attempt.
@@ -170,7 +180,7 @@ impl Run<'_> {
         (attempts, unmatched): (&[(usize, f64)], f64),
         ties: &mut Ties,
     ) -> Option<Case> {
-        let (join, doubt) = (class.join, self.doubt(timeout, &class.join));
+        let (join, doubt) = (class.join, self.doubt((i, timeout), &class.join));
         let judged =
             |&share| Candidate::judged(self.points, &self.history, timeout, share, join.clock);
         let candidates: Vec<Candidate> = attempts
@@ -192,7 +202,7 @@ impl Run<'_> {
         }
         let log = timeout.location.source;
         let dated = timeout.start.is_some() || !self.unzoned.contains(&log);
-        let sure = dated && self.doubt(timeout, &class.join).is_none();
+        let sure = dated && self.doubt((i, timeout), &class.join).is_none();
         let shown = absence::Shown {
             points: self.points,
             history: &self.history,

@@ -42,17 +42,43 @@ const SWAPPED: Span = Span::from_millis(25);
 
 /// Lines that their numbers have placed.
 #[derive(Debug, Default)]
-pub(crate) struct Placed(BTreeSet<usize>);
+pub(crate) struct Placed {
+    lines: BTreeSet<usize>,
+    /// Others, of which all attempts are those of placed lines.
+    left_out: BTreeSet<usize>,
+}
 
 impl Placed {
     /// Whether a line was placed.
     pub(crate) fn has(&self, line: usize) -> bool {
-        self.0.contains(&line)
+        self.lines.contains(&line)
     }
 
-    /// How many were.
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
+    /// Whether all attempts of a line are those of lines that were placed.
+    pub(crate) fn left_out(&self, line: usize) -> bool {
+        self.left_out.contains(&line)
+    }
+
+    /// What is the only attempt of a placed line is no other undated line's.
+    fn take_from_others(&mut self, timeouts: &[Timeout], lines: &mut Lines) {
+        let mut owned: BTreeSet<usize> = BTreeSet::new();
+        for &line in &self.lines {
+            let mut attempts = lines.attempts_of(line);
+            if let (Some(first), true) = (attempts.next(), attempts.next().is_none()) {
+                owned.insert(first);
+            }
+        }
+        let others = timeouts.iter().enumerate().filter(|(_, t)| t.start.is_none());
+        for (line, _) in others.filter(|(line, _)| !self.lines.contains(line)) {
+            let of_line = || lines.attempts_of(line).take(ATTEMPTS_OF_A_LINE + 1);
+            if of_line().count() > ATTEMPTS_OF_A_LINE || !of_line().any(|a| owned.contains(&a)) {
+                continue;
+            }
+            lines.keep(line, |attempt| !owned.contains(&attempt));
+            if lines.runs_of(line).is_empty() {
+                self.left_out.insert(line);
+            }
+        }
     }
 }
 
@@ -81,6 +107,9 @@ pub(crate) fn place(
         for point in points.coverage.keys() {
             field.by_point(*point, &epoch, lines, &mut placed, threads);
         }
+    }
+    if !placed.lines.is_empty() {
+        placed.take_from_others(timeouts, lines);
     }
     placed
 }
@@ -111,7 +140,7 @@ impl Field<'_> {
             if odd.is_empty() {
                 for (line, attempts) in kept {
                     lines.keep(line, |attempt| attempts.contains(&attempt));
-                    placed.0.insert(line);
+                    placed.lines.insert(line);
                 }
                 return;
             }

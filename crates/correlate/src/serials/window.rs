@@ -16,8 +16,8 @@ use alloc::vec::Vec;
 const RUNS_BY_CHANCE: f64 = 1e-6;
 /// The same for the part of a run on one side of a line.
 const SIDE_BY_CHANCE: f64 = 1e-4;
-/// Offsets that are looked at: what explains fewer lines than four others do, explains little.
-const OFFSETS: usize = 4;
+/// Offsets that are looked at, those first that explain most lines.
+const OFFSETS: usize = 32;
 /// A connection that was accepted while others waited for their connects has a number that is as much
 /// too low; workers may swap.
 const OFF: i64 = 6;
@@ -55,12 +55,19 @@ impl Voter {
     }
 
     fn under(&self, offset: i64) -> Fit {
-        let near = |fit: Fit, (at, attempt): (i64, usize)| match (at - offset).saturating_abs() {
-            0 => Fit::At(attempt),
-            1..=OFF if !matches!(fit, Fit::At(_)) => Fit::Near,
-            _ => fit,
+        let off = |number: i64| {
+            self.serial.saturating_sub(offset).saturating_sub(number.saturating_mul(2))
         };
-        self.offsets().zip(self.attempts.iter().map(|(_, a)| *a)).fold(Fit::Not, near)
+        let from = self.attempts.partition_point(|(number, _)| off(*number) > OFF);
+        let near = self.attempts.iter().skip(from).take_while(|(number, _)| off(*number) >= -OFF);
+        let mut fit = Fit::Not;
+        for &(number, attempt) in near {
+            match off(number) {
+                0 => return Fit::At(attempt),
+                _ => fit = Fit::Near,
+            }
+        }
+        fit
     }
 }
 
@@ -108,18 +115,22 @@ fn counts(voters: &[Voter]) -> Vec<(i64, usize)> {
 
 /// What stands well inside a run, if it is more than chance.
 fn believed(run: &[Voter], fits: &[Fit], (offset, tried): (i64, usize)) -> Option<Stretch> {
+    #[expect(clippy::cast_precision_loss, reason = "a few million offsets")]
+    let tried = tried as f64;
     let hits = fits.iter().filter(|fit| matches!(fit, Fit::At(_))).count();
     if hits == 0 || (fits.len() - hits) * OFF_ONE_IN > fits.len() {
         return None;
     }
-    let others = counts(run).into_iter().filter(|(other, _)| *other != offset);
-    let rival = others.map(|(_, count)| count).max().unwrap_or(0);
-    #[expect(clippy::cast_precision_loss, reason = "a few hundred lines")]
-    let (chance, tried) = ((rival + 1) as f64 / (hits + 1) as f64, tried as f64);
-    if tried * to_the_power(chance, hits) > RUNS_BY_CHANCE {
+    // However few lines the next best explains.
+    if tried * by_chance(0, hits, hits) > RUNS_BY_CHANCE {
         return None;
     }
-    let side = (1..hits).find(|&lines| to_the_power(chance, lines) <= SIDE_BY_CHANCE)?;
+    let others = counts(run).into_iter().filter(|(other, _)| *other != offset);
+    let rival = others.map(|(_, count)| count).max().unwrap_or(0);
+    if tried * by_chance(rival, hits, hits) > RUNS_BY_CHANCE {
+        return None;
+    }
+    let side = (1..hits).find(|&lines| by_chance(rival, hits, lines) <= SIDE_BY_CHANCE)?;
     let at = |(voter, fit): (&Voter, &Fit)| match *fit {
         Fit::At(attempt) => Some(At { line: voter.line, attempt }),
         Fit::Near | Fit::Not => None,
@@ -129,7 +140,11 @@ fn believed(run: &[Voter], fits: &[Fit], (offset, tried): (i64, usize)) -> Optio
     (!inside.is_empty()).then(|| Stretch { inside: inside.to_vec() })
 }
 
-/// `core` has no `powi`.
-fn to_the_power(base: f64, exponent: usize) -> f64 {
-    core::iter::repeat_n(base, exponent).product()
+/// How probable it is that a wrong offset explains so many lines in a row, if one explains `rival` of
+/// `hits` lines.
+fn by_chance(rival: usize, hits: usize, lines: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a few hundred lines")]
+    let one = (rival + 1) as f64 / (hits + 1) as f64;
+    // `core` has no `powi`.
+    core::iter::repeat_n(one, lines).product()
 }
