@@ -112,6 +112,8 @@ struct Line {
     runs: Vec<Run>,
     /// Its attempt may not have been captured: it began, perhaps, before the captures did.
     beyond: bool,
+    /// The one attempt that is left is its own by more than what others leave.
+    settled: bool,
 }
 
 /// A log line with its pairings written out, in order.
@@ -180,12 +182,12 @@ impl Lines {
     /// The next line of a log, and what fits it. The captures hold all of the time in which its attempt
     /// may have begun.
     pub fn push(&mut self, writer: Writer, runs: Vec<Run>) {
-        self.lines.push(Line { writer, runs, beyond: false });
+        self.lines.push(Line { writer, runs, beyond: false, settled: false });
     }
 
     /// The same of a line whose attempt may have begun when nothing was captured.
     pub fn push_beyond(&mut self, writer: Writer, runs: Vec<Run>) {
-        self.lines.push(Line { writer, runs, beyond: true });
+        self.lines.push(Line { writer, runs, beyond: true, settled: false });
     }
 
     /// How many lines there are.
@@ -245,6 +247,14 @@ impl Lines {
         let runs = self.narrowed(self.runs_of(line), kept);
         if let Some(line) = self.lines.get_mut(line) {
             line.runs = runs;
+        }
+    }
+
+    /// The only attempt of a line is its own, which nobody else has, by more than what others leave: where
+    /// these contradict each other, it is none of its concern.
+    pub(crate) fn settle(&mut self, line: usize) {
+        if let Some(line) = self.lines.get_mut(line) {
+            line.settled = true;
         }
     }
 
@@ -316,16 +326,23 @@ pub(crate) fn contradictions(lines: &[(usize, Vec<usize>)]) -> Vec<usize> {
 /// open is counted piece by piece.
 ///
 /// A line whose attempt is not there takes its neighbour's, which takes the next one, and so on to where
-/// it shows. So where any line stays without an attempt, in doubt are all that share attempts with it.
+/// it shows. So where any line stays without an attempt, in doubt are all that bear on it, but for those
+/// that are settled.
 fn of_component(part: Part, effort: usize, threads: &impl Threads) -> Vec<Assignment> {
     let few = part.lines.len() <= COUNTED_WHOLE && is_sparse(&part.lines, effort);
     let needs_one: Vec<bool> = part.lines.iter().map(Line::needs_one).collect();
+    let settled: Vec<Option<usize>> = part.lines.iter().map(|line| part.settled(line)).collect();
     let mut answers = few
         .then(|| Sweep::new(&part.listed()).run(effort))
         .flatten()
         .unwrap_or_else(|| by_halves(part, effort, threads));
     if answers.iter().zip(needs_one).any(|(answer, needs_one)| needs_one && !answer.is_complete()) {
         answers.iter_mut().for_each(Assignment::contradict);
+    }
+    for (answer, attempt) in answers.iter_mut().zip(settled) {
+        if let Some(attempt) = attempt {
+            *answer = Assignment::Counted { attempts: alloc::vec![(attempt, 1.0)], unmatched: 0.0 };
+        }
     }
     answers
 }
@@ -450,7 +467,7 @@ fn fill(all: &mut [Assignment], places: &[usize], answers: Vec<Assignment>) {
 impl Line {
     /// The same line with other runs.
     fn with(&self, runs: Vec<Run>) -> Self {
-        Self { writer: self.writer, runs, beyond: self.beyond }
+        Self { writer: self.writer, runs, beyond: self.beyond, settled: self.settled }
     }
 
     /// Whether it is at odds with the captures that it has no attempt. A read timeout that has nothing

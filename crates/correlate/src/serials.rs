@@ -59,26 +59,40 @@ impl Placed {
         self.left_out.contains(&line)
     }
 
-    /// What is the only attempt of a placed line is no other undated line's.
+    /// What is the only attempt of a placed line is no other's; but where a line with a start of its own
+    /// may be about it, or one that very many attempts fit, that is left open.
     fn take_from_others(&mut self, timeouts: &[Timeout], lines: &mut Lines) {
-        let mut owned: BTreeSet<usize> = BTreeSet::new();
+        let mut owned: BTreeMap<usize, usize> = BTreeMap::new();
         for &line in &self.lines {
-            let mut attempts = lines.attempts_of(line);
-            if let (Some(first), true) = (attempts.next(), attempts.next().is_none()) {
-                owned.insert(first);
+            let mut attempts: Vec<usize> = lines.attempts_of(line).collect();
+            attempts.dedup();
+            if let &[only] = attempts.as_slice() {
+                owned.insert(only, line);
             }
         }
-        let others = timeouts.iter().enumerate().filter(|(_, t)| t.start.is_none());
-        for (line, _) in others.filter(|(line, _)| !self.lines.contains(line)) {
-            let of_line = || lines.attempts_of(line).take(ATTEMPTS_OF_A_LINE + 1);
-            if of_line().count() > ATTEMPTS_OF_A_LINE || !of_line().any(|a| owned.contains(&a)) {
+        let heavy = |line: usize| lines.attempts_of(line).nth(ATTEMPTS_OF_A_LINE).is_some();
+        let mut others: Vec<usize> = Vec::new();
+        for (line, timeout) in timeouts.iter().enumerate() {
+            if self.lines.contains(&line) {
                 continue;
             }
-            lines.keep(line, |attempt| !owned.contains(&attempt));
-            if lines.runs_of(line).is_empty() {
-                self.left_out.insert(line);
+            if timeout.start.is_none() && !heavy(line) {
+                others.push(line);
+                continue;
+            }
+            for attempt in lines.attempts_of(line) {
+                owned.remove(&attempt);
             }
         }
+        for line in others {
+            if lines.attempts_of(line).any(|attempt| owned.contains_key(&attempt)) {
+                lines.keep(line, |attempt| !owned.contains_key(&attempt));
+                if lines.runs_of(line).is_empty() {
+                    self.left_out.insert(line);
+                }
+            }
+        }
+        owned.values().for_each(|&line| lines.settle(line));
     }
 }
 

@@ -179,6 +179,12 @@ impl Part {
         Run { from, to: from + (run.to - run.from), ..*run }
     }
 
+    /// The attempt of a line that is settled.
+    pub(super) fn settled(&self, line: &Line) -> Option<usize> {
+        let place = line.runs.iter().find_map(|run| self.run(run).first())?;
+        self.attempts.get(place.attempt).copied().filter(|_| line.settled)
+    }
+
     /// The lines with their pairings written out.
     pub(super) fn listed(&self) -> Vec<Listed> {
         let attempt = |number: usize| self.attempts.get(number).copied().unwrap_or_default();

@@ -11,6 +11,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// A run that chance would make so seldom is believed.
 const RUNS_BY_CHANCE: f64 = 1e-6;
@@ -20,9 +21,9 @@ const SIDE_BY_CHANCE: f64 = 1e-4;
 const OFFSETS: usize = 32;
 /// A connection that was accepted while others waited for their connects has a number that is as much
 /// too low; workers may swap.
-const OFF: i64 = 6;
-/// Of so many lines of a run one may be off by that.
-const OFF_ONE_IN: usize = 5;
+const OFF: i64 = 4;
+/// So many lines in a row may be off by that. More of them are a change of the offset.
+const OFF_IN_A_ROW: usize = 2;
 
 /// A line, its number, and what it may be about.
 #[derive(Clone, Debug)]
@@ -94,16 +95,33 @@ pub(super) fn stretches(voters: &[Voter], against: &BTreeSet<usize>) -> Vec<Stre
             .iter()
             .map(|v| if against.contains(&v.line) { Fit::Not } else { v.under(offset) })
             .collect();
-        let mut from = 0;
-        for part in fits.split(|fit| *fit == Fit::Not) {
-            let to = from + part.len();
-            if let Some(run) = voters.get(from..to) {
-                found.extend(believed(run, part, (offset, tried)));
+        for run in runs(&fits) {
+            if let (Some(voters), Some(fits)) = (voters.get(run.clone()), fits.get(run)) {
+                found.extend(believed(voters, fits, (offset, tried)));
             }
-            from = to + 1;
         }
     }
     found
+}
+
+/// The lines in a row that an offset explains, from the first that it explains exactly to the last.
+fn runs(fits: &[Fit]) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    let mut broken = true;
+    for (place, fit) in fits.iter().enumerate() {
+        match (fit, runs.last_mut()) {
+            (Fit::At(_), Some(run)) if !broken && place - run.end <= OFF_IN_A_ROW => {
+                run.end = place + 1;
+            }
+            (Fit::At(_), _) => {
+                runs.push(place..place + 1);
+                broken = false;
+            }
+            (Fit::Not, _) => broken = true,
+            (Fit::Near, _) => {}
+        }
+    }
+    runs
 }
 
 /// How many lines each offset explains, in order of offset.
@@ -118,9 +136,6 @@ fn believed(run: &[Voter], fits: &[Fit], (offset, tried): (i64, usize)) -> Optio
     #[expect(clippy::cast_precision_loss, reason = "a few million offsets")]
     let tried = tried as f64;
     let hits = fits.iter().filter(|fit| matches!(fit, Fit::At(_))).count();
-    if hits == 0 || (fits.len() - hits) * OFF_ONE_IN > fits.len() {
-        return None;
-    }
     // However few lines the next best explains.
     if tried * by_chance(0, hits, hits) > RUNS_BY_CHANCE {
         return None;
