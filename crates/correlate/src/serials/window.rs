@@ -17,6 +17,10 @@ use core::ops::Range;
 const RUNS_BY_CHANCE: f64 = 1e-6;
 /// The same for the part of a run on one side of a line.
 const SIDE_BY_CHANCE: f64 = 1e-4;
+/// Lines that began later than their numbers say (a handler slept, a client's connection was kept) end a
+/// run, but for those that fit by chance. As many of these as are to be expected among neighbours, where
+/// so many show: each takes the attempt of another line, which shows in turn, or one of which no line tells.
+const LATE_BY_CHANCE: f64 = 0.1;
 /// Offsets that are looked at, those first that explain most lines.
 const OFFSETS: usize = 32;
 /// A connection that was accepted while others waited for their connects has a number that is as much
@@ -43,10 +47,12 @@ pub(super) struct At {
 }
 
 /// Lines that one offset explains.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Stretch {
     /// Those that stand well inside.
     pub(super) inside: Vec<At>,
+    /// How probable it is that it explains a line by chance.
+    chance: f64,
 }
 
 impl Voter {
@@ -95,10 +101,15 @@ pub(super) fn stretches(voters: &[Voter], against: &BTreeSet<usize>) -> Vec<Stre
             .iter()
             .map(|v| if against.contains(&v.line) { Fit::Not } else { v.under(offset) })
             .collect();
-        for run in runs(&fits) {
-            if let (Some(voters), Some(fits)) = (voters.get(run.clone()), fits.get(run)) {
-                found.extend(believed(voters, fits, (offset, tried)));
-            }
+        let of_run =
+            |run: Range<usize>| believed(voters.get(run.clone())?, fits.get(run)?, (offset, tried));
+        let mut believed: Vec<Stretch> = runs(&fits).into_iter().filter_map(of_run).collect();
+        // An offset comes back after a line that began later than its number says.
+        let late = believed.len().saturating_sub(1);
+        let chance = believed.iter().map(|stretch| stretch.chance).fold(0.0, f64::max);
+        #[expect(clippy::cast_precision_loss, reason = "a few lines")]
+        if late as f64 * chance <= LATE_BY_CHANCE {
+            found.append(&mut believed);
         }
     }
     found
@@ -152,7 +163,8 @@ fn believed(run: &[Voter], fits: &[Fit], (offset, tried): (i64, usize)) -> Optio
     };
     let all: Vec<At> = run.iter().zip(fits).filter_map(at).collect();
     let inside = all.get(side..all.len().checked_sub(side)?)?;
-    (!inside.is_empty()).then(|| Stretch { inside: inside.to_vec() })
+    (!inside.is_empty())
+        .then(|| Stretch { inside: inside.to_vec(), chance: by_chance(rival, hits, 1) })
 }
 
 /// How probable it is that a wrong offset explains so many lines in a row, if one explains `rival` of
