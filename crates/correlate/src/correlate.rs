@@ -130,7 +130,7 @@ impl Run<'_> {
             else {
                 continue;
             };
-            let (join, doubt) = (class.join, self.doubt((i, timeout), &class.join));
+            let (join, doubt) = (self.join(i, class), self.doubt((i, timeout), &class.join));
             let case = match answer {
                 Assignment::Counted { attempts, unmatched } => {
                     self.counted((i, timeout), class, (attempts, *unmatched), ties)
@@ -153,11 +153,17 @@ impl Run<'_> {
         cases
     }
 
+    /// How the candidates of a line were found.
+    fn join(&self, i: usize, class: &Class) -> Join {
+        Join { numbered: self.placed.has(i), ..class.join }
+    }
+
     /// What makes all judgements of a line less sure.
     fn doubt(&self, (i, timeout): (usize, &Timeout), join: &Join) -> Option<Doubt> {
         match join.clock {
             LogClock::Unknown => Some(Doubt::Clock),
             _ if by_second_alone(timeout) => Some(Doubt::Address),
+            _ if self.placed.is_odd(i) => Some(Doubt::Number),
             _ if self.is_short(i, timeout) => Some(Doubt::Unmatched),
             clock => (!self.starts.agree_near(timeout, clock)).then_some(Doubt::Displaced),
         }
@@ -167,9 +173,8 @@ impl Run<'_> {
     /// took none by what was left.
     fn is_short(&self, i: usize, timeout: &Timeout) -> bool {
         let by_second = timeout.start.is_none() && timeout.kind.is_connect_timeout();
-        let by_second = by_second && !self.placed.has(i);
-        self.placed.left_out(i)
-            || by_second && self.short.contains(&(timeout.location.source, timeout.peer))
+        let of_log = (timeout.location.source, timeout.peer);
+        by_second && !self.placed.has(i) && self.short.contains(&of_log)
     }
 
     /// The case of a line whose assignments were counted; `None` where all leave it without an attempt.
@@ -180,7 +185,7 @@ impl Run<'_> {
         (attempts, unmatched): (&[(usize, f64)], f64),
         ties: &mut Ties,
     ) -> Option<Case> {
-        let (join, doubt) = (class.join, self.doubt((i, timeout), &class.join));
+        let (join, doubt) = (self.join(i, class), self.doubt((i, timeout), &class.join));
         let judged =
             |&share| Candidate::judged(self.points, &self.history, timeout, share, join.clock);
         let candidates: Vec<Candidate> = attempts

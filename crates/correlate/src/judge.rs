@@ -95,6 +95,9 @@ pub enum Doubt {
     Unmatched,
     /// No connect at all was captured around that moment, and many before and after.
     Silent,
+    /// The connection numbers of its neighbours name their attempts, its own names none: its SYN may not
+    /// be in the captures.
+    Number,
     /// The line names no address: it may be about an upstream that was not captured.
     Address,
 }
@@ -130,6 +133,9 @@ impl Doubt {
         match self {
             Self::Coverage(gap) => gap.words(),
             Self::Unreliable => "healthy handshakes are missing at one of the points, too",
+            Self::Number => {
+                "its connection number fits no attempt, as its neighbours' do: its SYN may be missing"
+            }
             Self::Unpaired => {
                 "the upstream saw an attempt at that moment that may be this one, rewritten on the way"
             }

@@ -20,6 +20,8 @@ pub struct Join {
     pub window: Window,
     /// How the capture's clock relates to the log's.
     pub clock: LogClock,
+    /// The connection number of the line (`*N`) names its attempt among those of its window.
+    pub numbered: bool,
 }
 
 /// The attempts that lines may be about, and the clocks to look for them by.
@@ -111,7 +113,7 @@ impl<'a> Search<'a> {
     ) -> (Vec<Edge>, Join) {
         let (mut edges, window) = candidates::candidates(&self.index, timeout, clock);
         edges.retain(|edge| self.index.point_of(edge.attempt).is_some_and(&at));
-        (edges, Join { window, clock })
+        (edges, Join { window, clock, numbered: false })
     }
 }
 

@@ -28,7 +28,7 @@ use crate::assign::{Lines, contradictions};
 use crate::classes::Classes;
 use crate::view::Points;
 use crate::{LogClock, Threads};
-use window::{At, Stretch, Voter};
+use window::{At, Began, Stretch, Voter};
 
 /// Lines that vote together, in order of their numbers; each stands in two such windows.
 const WINDOW: usize = 400;
@@ -37,14 +37,22 @@ const ATTEMPTS_OF_A_LINE: usize = 4096;
 /// Votes of one log, which bounds the time; later lines are left as they are.
 const VOTES: usize = 40_000_000;
 /// Two workers may connect in another order than they accepted; a worker's clock is stale by 23 ms at
-/// most (measured). SYNs that near to the place of a line stay possible.
+/// most (measured).
 const SWAPPED: Span = Span::from_millis(25);
+
+/// A worker that is held up after it accepted connects as much later (91 ms measured); a handler may do
+/// something first. Attempts that near to the place of a line stay possible.
+const HELD_UP: Span = Span::from_millis(100);
 
 /// Lines that their numbers have placed.
 #[derive(Debug, Default)]
 pub(crate) struct Placed {
     lines: BTreeSet<usize>,
-    /// Others, of which all attempts are those of placed lines.
+    /// Others that the numbers of their neighbours explain, but for the place of each.
+    beside: BTreeSet<usize>,
+    /// Others about a connect that did not succeed, to which placed lines leave fewer attempts.
+    reduced: BTreeSet<usize>,
+    /// Of these, those to which they leave none.
     left_out: BTreeSet<usize>,
 }
 
@@ -57,6 +65,12 @@ impl Placed {
     /// Whether all attempts of a line are those of lines that were placed.
     pub(crate) fn left_out(&self, line: usize) -> bool {
         self.left_out.contains(&line)
+    }
+
+    /// Whether placed lines took attempts of a line of which nothing says that its own is captured. It
+    /// may be without one, though what is left is an attempt of which no line tells.
+    pub(crate) fn is_odd(&self, line: usize) -> bool {
+        self.reduced.contains(&line) && !self.beside.contains(&line)
     }
 
     /// What is the only attempt of a placed line is no other's; but where a line with a start of its own
@@ -87,12 +101,17 @@ impl Placed {
         for line in others {
             if lines.attempts_of(line).any(|attempt| owned.contains_key(&attempt)) {
                 lines.keep(line, |attempt| !owned.contains_key(&attempt));
+                if timeouts.get(line).is_some_and(votes) {
+                    self.reduced.insert(line);
+                }
                 if lines.runs_of(line).is_empty() {
                     self.left_out.insert(line);
                 }
             }
         }
-        owned.values().for_each(|&line| lines.settle(line));
+        for &line in owned.values() {
+            lines.settle(line);
+        }
     }
 }
 
@@ -142,20 +161,32 @@ impl Field<'_> {
         threads: &impl Threads,
     ) {
         let voters = self.voters(point, epoch, lines);
+        if voters.is_empty() {
+            return;
+        }
+        let began = self.began(point);
         let mut against: BTreeSet<usize> = BTreeSet::new();
         let windows: Vec<&[Voter]> = windows(&voters);
         // Each round leaves out lines that the one before showed to be at odds with others.
         for _ in 0..ROUNDS {
-            let found = threads.map(windows.clone(), |voters| window::stretches(voters, &against));
-            let at = self.places(point, &voters, found.concat());
+            let found = threads.map(windows.clone(), |v| window::stretches(v, &began, &against));
+            let found = found.concat();
+            let beside: Vec<usize> = found.iter().flat_map(|s| s.beside.iter().copied()).collect();
+            // A line that is off by a moment has one of the attempts there, and so nobody else has it.
+            let near: BTreeMap<usize, Vec<usize>> =
+                found.iter().flat_map(|stretch| stretch.near.iter().cloned()).collect();
+            let at = self.places(point, found);
             let kept: Vec<(usize, Vec<usize>)> =
                 at.iter().map(|(line, at)| (*line, self.near(lines, *line, at))).collect();
-            let odd = contradictions(&kept);
+            let near = near.into_iter().filter(|(line, _)| !at.contains_key(line));
+            let claims: Vec<(usize, Vec<usize>)> = kept.iter().cloned().chain(near).collect();
+            let odd = contradictions(&claims);
             if odd.is_empty() {
                 for (line, attempts) in kept {
                     lines.keep(line, |attempt| attempts.contains(&attempt));
                     placed.lines.insert(line);
                 }
+                placed.beside.extend(beside);
                 return;
             }
             against.extend(odd);
@@ -172,21 +203,20 @@ impl Field<'_> {
         let mut unsent: Vec<u64> =
             timeouts().filter(|(_, t)| t.never_sent).filter_map(|(_, t)| t.connection).collect();
         unsent.sort_unstable();
-        let mut votes = 0;
+        let mut sum = 0;
         let mut voters = Vec::new();
         for (line, timeout) in timeouts() {
             let Some(number) = timeout.connection else { continue };
-            let about_a_connect = timeout.kind.is_connect_timeout() || timeout.kind.is_failure();
             // Of several lines with one number only one can be about the first connect.
             let once = times.get(&number) == Some(&1);
-            if !about_a_connect || timeout.never_sent || !once || votes > VOTES {
+            if !votes(timeout) || timeout.never_sent || !once || sum > VOTES {
                 continue;
             }
             let attempts = self.numbered(point, line, lines);
             if attempts.is_empty() || attempts.len() > ATTEMPTS_OF_A_LINE {
                 continue;
             }
-            votes += attempts.len();
+            sum += attempts.len();
             // One whose SYN was never sent took the number of its client and no other (the bind comes
             // before, in ngx_event_connect_peer).
             let before = unsent.partition_point(|other| *other < number) as u64;
@@ -195,6 +225,14 @@ impl Field<'_> {
         }
         voters.sort_by_key(|voter| (voter.serial, voter.line));
         voters
+    }
+
+    /// When the attempts of the point's own host began.
+    fn began(&self, point: PointId) -> Began {
+        let attempts = self.points.merged.attempts.iter();
+        let here = attempts.filter(|a| a.nearest().point == point);
+        let began = |a: &Attempt| Some((i64::try_from(a.nearest().number?).ok()?, a.first_syn()));
+        Began::new(here.filter_map(began).collect())
     }
 
     /// The attempts of a line that a point on its host saw, by their numbers there.
@@ -217,12 +255,7 @@ impl Field<'_> {
 
     /// The lines that stretches place, each with its attempt. What windows do not agree about, or what the
     /// capture does not show from end to end, is left out.
-    fn places(
-        &self,
-        point: PointId,
-        voters: &[Voter],
-        stretches: Vec<Stretch>,
-    ) -> BTreeMap<usize, At> {
+    fn places(&self, point: PointId, stretches: Vec<Stretch>) -> BTreeMap<usize, At> {
         let mut places: BTreeMap<usize, Option<At>> = BTreeMap::new();
         for stretch in stretches.into_iter().filter(|stretch| self.is_covered(point, stretch)) {
             for at in stretch.inside {
@@ -232,16 +265,15 @@ impl Field<'_> {
                 }
             }
         }
-        let _ = voters;
         let undated = |line: &usize| self.timeouts.get(*line).is_some_and(|t| t.start.is_none());
-        let placed = places.into_iter().filter(|(line, _)| undated(line));
-        placed.filter_map(|(line, at)| Some((line, at?))).collect()
+        let known = places.into_iter().filter(|(line, _)| undated(line));
+        known.filter_map(|(line, at)| Some((line, at?))).collect()
     }
 
     /// Whether the point captured without a gap while these attempts began.
     fn is_covered(&self, point: PointId, stretch: &Stretch) -> bool {
         let attempts = || stretch.inside.iter().filter_map(|at| self.attempt(at.attempt));
-        let began = attempts().map(|attempt| attempt.first_syn());
+        let began = attempts().map(Attempt::first_syn);
         let moment = |at: Timestamp| Interval::new(at, at + Span::from_nanos(1));
         let (Some(during), Some(first)) =
             (began.map(moment).reduce(Interval::hull), attempts().next())
@@ -251,20 +283,26 @@ impl Field<'_> {
         self.points.covers(point, first.flow().server, during).is_ok()
     }
 
-    /// The attempts of a line that may have swapped places with the one at its place.
+    /// The attempts of a line that began about when the one at its place did: a worker that was held up after
+    /// it accepted, or a handler that did something first, connects later than the number says.
     fn near(&self, lines: &Lines, line: usize, at: &At) -> Vec<usize> {
         let Some(moment) = self.attempt(at.attempt).map(Attempt::first_syn) else {
             return Vec::new();
         };
         let near = |attempt: &usize| {
             let began = self.attempt(*attempt).map(Attempt::first_syn);
-            began.is_some_and(|began| began.distance(moment) <= SWAPPED)
+            began.is_some_and(|began| began.distance(moment) <= HELD_UP)
         };
         let mut near: Vec<usize> = lines.attempts_of(line).filter(near).collect();
         near.sort_unstable();
         near.dedup();
         near
     }
+}
+
+/// Whether a line is about a connect that did not succeed.
+fn votes(timeout: &Timeout) -> bool {
+    timeout.kind.is_connect_timeout() || timeout.kind.is_failure()
 }
 
 /// Rounds in which lines at odds with others are left out. Each needs a further line like that next to

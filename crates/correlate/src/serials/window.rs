@@ -13,18 +13,26 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use why504_model::{Span, Timestamp};
+
+use super::SWAPPED;
+
 /// A run that chance would make so seldom is believed.
 const RUNS_BY_CHANCE: f64 = 1e-6;
+/// Fewer lines are no run: where the offset changes so often, too much else goes on.
+const LINES_IN_A_RUN: usize = 24;
 /// The same for the part of a run on one side of a line.
 const SIDE_BY_CHANCE: f64 = 1e-4;
 /// Lines that began later than their numbers say (a handler slept, a client's connection was kept) end a
 /// run, but for those that fit by chance. As many of these as are to be expected among neighbours, where
 /// so many show: each takes the attempt of another line, which shows in turn, or one of which no line tells.
 const LATE_BY_CHANCE: f64 = 0.1;
+/// Of a window, so seldom chance makes a run that says that an offset has come back.
+const RETURNED_BY_CHANCE: f64 = 0.05;
 /// Offsets that are looked at, those first that explain most lines.
 const OFFSETS: usize = 32;
 /// A connection that was accepted while others waited for their connects has a number that is as much
-/// too low; workers may swap.
+/// too low; workers may swap. What began further apart than workers swap is no such thing.
 const OFF: i64 = 4;
 /// So many lines in a row may be off by that. More of them are a change of the offset.
 const OFF_IN_A_ROW: usize = 2;
@@ -51,6 +59,11 @@ pub(super) struct At {
 pub(super) struct Stretch {
     /// Those that stand well inside.
     pub(super) inside: Vec<At>,
+    /// Those among them that it explains but for a moment, each with the attempts at that moment.
+    pub(super) near: Vec<(usize, Vec<usize>)>,
+    /// Others that it explains as well as lines can be where no others follow: between those, and up to an
+    /// end of the window.
+    pub(super) beside: Vec<usize>,
     /// How probable it is that it explains a line by chance.
     chance: f64,
 }
@@ -61,20 +74,56 @@ impl Voter {
         self.attempts.iter().map(|(number, _)| self.serial.saturating_sub(number.saturating_mul(2)))
     }
 
-    fn under(&self, offset: i64) -> Fit {
-        let off = |number: i64| {
-            self.serial.saturating_sub(offset).saturating_sub(number.saturating_mul(2))
-        };
+    /// Whether an offset explains the line; `began` says when the attempts began.
+    fn under(&self, offset: i64, began: &Began) -> Fit {
+        let place = self.serial.saturating_sub(offset);
+        let off = |number: i64| place.saturating_sub(number.saturating_mul(2));
         let from = self.attempts.partition_point(|(number, _)| off(*number) > OFF);
-        let near = self.attempts.iter().skip(from).take_while(|(number, _)| off(*number) >= -OFF);
-        let mut fit = Fit::Not;
-        for &(number, attempt) in near {
-            match off(number) {
-                0 => return Fit::At(attempt),
-                _ => fit = Fit::Near,
-            }
+        let near = || {
+            let near = self.attempts.iter().skip(from);
+            near.take_while(|(number, _)| off(*number) >= -OFF)
+        };
+        if let Some((_, attempt)) = near().find(|(number, _)| off(*number) == 0) {
+            return Fit::At(*attempt);
         }
-        fit
+        if near().any(|(number, _)| began.apart(*number, place) <= SWAPPED) {
+            Fit::Near
+        } else {
+            Fit::Not
+        }
+    }
+
+    /// Its attempts nearest to the place that an offset means.
+    fn near(&self, offset: i64) -> Vec<usize> {
+        let place = self.serial.saturating_sub(offset);
+        let off = |number: i64| place.saturating_sub(number.saturating_mul(2)).saturating_abs();
+        let least = self.attempts.iter().map(|(number, _)| off(*number)).min();
+        let near = self.attempts.iter().filter(|(number, _)| Some(off(*number)) == least);
+        near.map(|(_, attempt)| *attempt).collect()
+    }
+}
+
+/// When attempts began, by number; those of which nothing is kept are not there.
+#[derive(Debug, Default)]
+pub(super) struct Began(Vec<(i64, Timestamp)>);
+
+impl Began {
+    pub(super) fn new(mut began: Vec<(i64, Timestamp)>) -> Self {
+        began.sort_unstable();
+        Self(began)
+    }
+
+    /// How long before or after the attempt at a place (twice its number, and one more for one between two)
+    /// another began, at least.
+    fn apart(&self, number: i64, place: i64) -> Span {
+        let at = |number: i64| self.0.partition_point(|(other, _)| *other < number);
+        let Some(&(_, began)) = self.0.get(at(number)) else { return Span::ZERO };
+        let floor = place.div_euclid(2);
+        let before = at(floor.saturating_add(1)).checked_sub(1).and_then(|i| self.0.get(i));
+        let after = self.0.get(at(floor.saturating_add(place.rem_euclid(2))));
+        let early = before.map_or(Span::ZERO, |(_, before)| before.since(began));
+        let late = after.map_or(Span::ZERO, |(_, after)| began.since(*after));
+        early.max(late).max(Span::ZERO)
     }
 }
 
@@ -83,13 +132,23 @@ impl Voter {
 enum Fit {
     /// By this attempt.
     At(usize),
-    /// But for a few places.
+    /// By one that began a moment before or after the one that it means.
     Near,
     Not,
 }
 
+impl Fit {
+    const fn is_at(self) -> bool {
+        matches!(self, Self::At(_))
+    }
+}
+
 /// The runs among neighbouring lines; those `against` end a run.
-pub(super) fn stretches(voters: &[Voter], against: &BTreeSet<usize>) -> Vec<Stretch> {
+pub(super) fn stretches(
+    voters: &[Voter],
+    began: &Began,
+    against: &BTreeSet<usize>,
+) -> Vec<Stretch> {
     let counts = counts(voters);
     let tried = counts.len();
     let mut best = counts;
@@ -97,22 +156,44 @@ pub(super) fn stretches(voters: &[Voter], against: &BTreeSet<usize>) -> Vec<Stre
     best.truncate(OFFSETS);
     let mut found = Vec::new();
     for (offset, _) in best {
-        let fits: Vec<Fit> = voters
-            .iter()
-            .map(|v| if against.contains(&v.line) { Fit::Not } else { v.under(offset) })
-            .collect();
-        let of_run =
-            |run: Range<usize>| believed(voters.get(run.clone())?, fits.get(run)?, (offset, tried));
-        let mut believed: Vec<Stretch> = runs(&fits).into_iter().filter_map(of_run).collect();
-        // An offset comes back after a line that began later than its number says.
-        let late = believed.len().saturating_sub(1);
+        let fit = |v: &Voter| {
+            if against.contains(&v.line) { Fit::Not } else { v.under(offset, began) }
+        };
+        let fits: Vec<Fit> = voters.iter().map(fit).collect();
+        let of_run = |run: Range<usize>| {
+            let part = (voters.get(run.clone())?, fits.get(run.clone())?);
+            // Where the window ends, and not the run.
+            let near =
+                |fits: Option<&[Fit]>| fits.is_some_and(|f| f.iter().all(|f| *f == Fit::Near));
+            let open = (near(fits.get(..run.start)), near(fits.get(run.end..)));
+            believed(part, open, (offset, tried))
+        };
+        let runs = runs(&fits);
+        let believed: Vec<Stretch> = runs.iter().cloned().filter_map(of_run).collect();
         let chance = believed.iter().map(|stretch| stretch.chance).fold(0.0, f64::max);
-        #[expect(clippy::cast_precision_loss, reason = "a few lines")]
-        if late as f64 * chance <= LATE_BY_CHANCE {
-            found.append(&mut believed);
+        if expected_by_chance(chance, &runs, &fits) <= LATE_BY_CHANCE {
+            found.extend(believed);
         }
     }
     found
+}
+
+/// How many lines may be expected to fit an offset by chance, by those that do not fit it though lines on
+/// both sides of them do. `chance` is that of one line.
+fn expected_by_chance(chance: f64, runs: &[Range<usize>], fits: &[Fit]) -> f64 {
+    let part = |run: &Range<usize>| fits.get(run.clone()).unwrap_or_default();
+    #[expect(clippy::cast_precision_loss, reason = "a few hundred lines")]
+    let float = |count: usize| count as f64;
+    // Longer than any that chance makes in this window.
+    let long = |run: &&Range<usize>| {
+        let hits = part(run).iter().filter(|fit| fit.is_at()).count();
+        float(fits.len()) * to_the_power(chance, hits) <= RETURNED_BY_CHANCE
+    };
+    let mut runs = runs.iter().filter(long);
+    let Some(first) = runs.next() else { return 0.0 };
+    let last = runs.next_back().unwrap_or(first);
+    let late = part(&(first.start..last.end)).iter().filter(|fit| **fit == Fit::Not).count();
+    float(late) * chance
 }
 
 /// The lines in a row that an offset explains, from the first that it explains exactly to the last.
@@ -142,29 +223,45 @@ fn counts(voters: &[Voter]) -> Vec<(i64, usize)> {
     all.chunk_by(|a, b| a == b).filter_map(|same| Some((*same.first()?, same.len()))).collect()
 }
 
-/// What stands well inside a run, if it is more than chance.
-fn believed(run: &[Voter], fits: &[Fit], (offset, tried): (i64, usize)) -> Option<Stretch> {
+/// What stands well inside a run, if it is more than chance. An end that is `open` is that of the window.
+fn believed(
+    (run, fits): (&[Voter], &[Fit]),
+    open: (bool, bool),
+    (offset, tried): (i64, usize),
+) -> Option<Stretch> {
     #[expect(clippy::cast_precision_loss, reason = "a few million offsets")]
     let tried = tried as f64;
-    let hits = fits.iter().filter(|fit| matches!(fit, Fit::At(_))).count();
+    let hits: Vec<usize> = (0..).zip(fits).filter(|(_, f)| f.is_at()).map(|(i, _)| i).collect();
+    let all = hits.len();
     // However few lines the next best explains.
-    if tried * by_chance(0, hits, hits) > RUNS_BY_CHANCE {
+    if all < LINES_IN_A_RUN || tried * by_chance(0, all, all) > RUNS_BY_CHANCE {
         return None;
     }
     let others = counts(run).into_iter().filter(|(other, _)| *other != offset);
     let rival = others.map(|(_, count)| count).max().unwrap_or(0);
-    if tried * by_chance(rival, hits, hits) > RUNS_BY_CHANCE {
+    if tried * by_chance(rival, all, all) > RUNS_BY_CHANCE {
         return None;
     }
-    let side = (1..hits).find(|&lines| by_chance(rival, hits, lines) <= SIDE_BY_CHANCE)?;
-    let at = |(voter, fit): (&Voter, &Fit)| match *fit {
-        Fit::At(attempt) => Some(At { line: voter.line, attempt }),
-        Fit::Near | Fit::Not => None,
-    };
-    let all: Vec<At> = run.iter().zip(fits).filter_map(at).collect();
-    let inside = all.get(side..all.len().checked_sub(side)?)?;
-    (!inside.is_empty())
-        .then(|| Stretch { inside: inside.to_vec(), chance: by_chance(rival, hits, 1) })
+    let side = (1..all).find(|&lines| by_chance(rival, all, lines) <= SIDE_BY_CHANCE)?;
+    let (&from, &to) = (hits.get(side)?, hits.get(all.checked_sub(side + 1)?)?);
+    if from > to {
+        return None;
+    }
+    let (mut inside, mut near, mut beside) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, (voter, fit)) in run.iter().zip(fits).enumerate() {
+        match *fit {
+            Fit::At(attempt) if (from..=to).contains(&place) => {
+                inside.push(At { line: voter.line, attempt });
+            }
+            Fit::Near if (from..=to).contains(&place) => {
+                near.push((voter.line, voter.near(offset)));
+                beside.push(voter.line);
+            }
+            _ if (place >= from || open.0) && (place <= to || open.1) => beside.push(voter.line),
+            _ => {}
+        }
+    }
+    Some(Stretch { inside, near, beside, chance: by_chance(rival, all, 1) })
 }
 
 /// How probable it is that a wrong offset explains so many lines in a row, if one explains `rival` of
@@ -172,6 +269,10 @@ fn believed(run: &[Voter], fits: &[Fit], (offset, tried): (i64, usize)) -> Optio
 fn by_chance(rival: usize, hits: usize, lines: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a few hundred lines")]
     let one = (rival + 1) as f64 / (hits + 1) as f64;
-    // `core` has no `powi`.
-    core::iter::repeat_n(one, lines).product()
+    to_the_power(one, lines)
+}
+
+/// `core` has no `powi`.
+fn to_the_power(base: f64, exponent: usize) -> f64 {
+    core::iter::repeat_n(base, exponent).product()
 }

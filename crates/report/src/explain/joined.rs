@@ -55,6 +55,10 @@ pub(super) fn log_line(run: &Run<'_>, case: &Case, page: &mut Page<'_>) -> io::R
     Ok(())
 }
 
+/// Said of a line that its connection number has placed.
+const NUMBERED: &str = "nginx counts connections: the line's *N, held against those of its neighbours, says \
+                        which of the host's connects it was";
+
 pub(super) fn join(run: &Run<'_>, case: &Case, page: &mut Page<'_>) -> io::Result<()> {
     let Some(timeout) = run.timeouts.get(case.timeout) else { return Ok(()) };
     let clock = clock(run);
@@ -87,6 +91,9 @@ pub(super) fn join(run: &Run<'_>, case: &Case, page: &mut Page<'_>) -> io::Resul
         sought.push_str(&format!(", {} wider than these say", duration(window.widened_by)));
     }
     page.field(2, "first SYN", &sought)?;
+    if case.join.numbered {
+        page.field(2, "number", NUMBERED)?;
+    }
     let clocks = match case.join.clock {
         LogClock::SameHost => "log and gateway's capture come from one host".to_owned(),
         aligned @ LogClock::Aligned { votes, .. } => {

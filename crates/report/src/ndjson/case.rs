@@ -53,6 +53,9 @@ struct Join {
     window_end: String,
     widened_by: f64,
     basis: &'static str,
+    /// Where it is not so it is not said: most lines need no number.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    by_connection_number: bool,
 }
 
 #[derive(Serialize)]
@@ -146,6 +149,7 @@ fn join(case: &Case) -> Join {
         window_end: rfc3339(window.within.end()),
         widened_by: window.widened_by.as_secs_f64(),
         basis: words::basis(window.basis),
+        by_connection_number: case.join.numbered,
     }
 }
 

@@ -55,6 +55,9 @@ struct Cases {
     total: usize,
     by_verdict: BTreeMap<&'static str, u64>,
     by_grade: BTreeMap<&'static str, u64>,
+    /// Those that a connection number joined with their attempts.
+    #[serde(skip_serializing_if = "is_none_of_them")]
+    by_connection_number: usize,
     /// The ambiguous ones, as far as they are counted together.
     ambiguous: Ambiguous,
 }
@@ -285,11 +288,17 @@ pub(super) fn line<'a>(run: &Run<'a>) -> SummaryLine<'a> {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_none_of_them(count: &usize) -> bool {
+    *count == 0
+}
+
 fn tally(run: &Run<'_>) -> Cases {
     let mut cases = Cases {
         total: run.correlation.cases.len(),
         by_verdict: BTreeMap::new(),
         by_grade: BTreeMap::new(),
+        by_connection_number: run.correlation.cases.iter().filter(|c| c.join.numbered).count(),
         ambiguous: ambiguous(run),
     };
     for case in &run.correlation.cases {

@@ -35,6 +35,12 @@ pub(super) fn print(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
         page.field(2, label, &text)?;
         label = "";
     }
+    let numbered = run.correlation.cases.iter().filter(|case| case.join.numbered).count();
+    if numbered > 0 {
+        let lines = plural(numbered as u64, "line");
+        let text = format!("{lines} by nginx's connection numbers (*N), which tell connects apart");
+        page.field(2, "joined", &text)?;
+    }
     let mut label = "nat";
     for text in translations(run) {
         page.field(2, label, &text)?;
