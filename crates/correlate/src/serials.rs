@@ -40,9 +40,9 @@ const VOTES: usize = 40_000_000;
 /// most (measured).
 const SWAPPED: Span = Span::from_millis(25);
 
-/// A worker that is held up after it accepted connects as much later (91 ms measured); a handler may do
-/// something first. Attempts that near to the place of a line stay possible.
-const HELD_UP: Span = Span::from_millis(100);
+/// A worker that does other things after it accepted connects as much later (34 ms measured), and a handler
+/// may do something first. Attempts that near to the place of a line stay possible.
+const HELD_UP: Span = Span::from_millis(50);
 
 /// Lines that their numbers have placed.
 #[derive(Debug, Default)]
