@@ -116,6 +116,36 @@ pub(super) static EXCUSES: &[Excuse] = &[
         why: "one capture alone does not show that it lacks whole connections",
     },
     Excuse {
+        ways: &["gateway-gaps"],
+        mode: Mode::Gateway,
+        verdict: "stale_connection",
+        why: "the SYN+ACK that would tell lies in a moment that one capture alone does not show to be missing",
+    },
+    Excuse {
+        ways: &["gateway-set-forward-0.8s"],
+        mode: Mode::Gateway,
+        verdict: "connected",
+        why: "a clock that was set forward shows in one capture alone by nothing but lines that date connects",
+    },
+    Excuse {
+        ways: &["gateway-set-forward-0.8s", "gateway-set-back-0.3s"],
+        mode: Mode::Gateway,
+        verdict: "no_syn_sent",
+        why: "a connect that is not captured beside the moment at which a clock was set may lie on its other side",
+    },
+    Excuse {
+        ways: &["upstream-gaps"],
+        mode: Mode::Both,
+        verdict: "syn_lost",
+        why: "that moments are missing shows by what a server answers, and of some nothing comes through",
+    },
+    Excuse {
+        ways: &["upstream-gaps", "upstream-long-gaps", "upstream-middle"],
+        mode: Mode::Upstream,
+        verdict: "server_silent",
+        why: "a SYN+ACK that left long after its SYN lies in a moment that one capture alone lacks, or after its end",
+    },
+    Excuse {
         ways: &["upstream-disorder"],
         mode: Mode::Both,
         verdict: "ack_lost",
