@@ -34,8 +34,8 @@ use window::{At, Began, Stretch, Voter};
 const WINDOW: usize = 400;
 /// A line that more attempts fit does not vote.
 const ATTEMPTS_OF_A_LINE: usize = 4096;
-/// Votes of one log, which bounds the time; later lines are left as they are.
-const VOTES: usize = 40_000_000;
+/// Votes of one log, which bounds time and memory (16 octets each); later lines are left as they are.
+const VOTES: usize = 10_000_000;
 /// Two workers may connect in another order than they accepted; a worker's clock is stale by 23 ms at
 /// most (measured).
 const SWAPPED: Span = Span::from_millis(25);
