@@ -1,8 +1,8 @@
 //! Sightings of several points made one attempt: what belongs together and what does not.
 
 use super::*;
-use crate::Tracker;
 use crate::tracker::testing::{Wire, segment};
+use crate::{Side, Tracker};
 use why504_model::{Packet, TcpFlags, Timestamp};
 
 fn track(point: u16, packets: &[Packet]) -> Vec<Sighting> {
@@ -536,6 +536,31 @@ fn packets_that_came_out_and_were_not_seen_to_go_in_are_counted() {
     for (lost, shown) in [(1, 1), (2, 0), (3, 1), (5, 0), (6, 1)] {
         assert_eq!(missed(None, Some(lost)), (Some(0), Some(shown)), "{lost}");
     }
+}
+
+/// A second server behind the address answers as well, and only the first one's host was captured.
+#[test]
+fn what_another_server_sent_was_not_lost_at_the_first() {
+    let wire = Wire::default();
+    let near = [
+        wire.packet(0, ">S", 77, 0),
+        wire.packet(1, "<S.", 7, 78),
+        wire.packet(2, ">.", 78, 8),
+        wire.packet(3, "<S.", 90_000, 78),
+        wire.packet(1_030, "<S.", 90_000, 78),
+    ];
+    let mut far = near[..3].to_vec();
+    for packet in &mut far {
+        if let Packet::Tcp(segment) = packet {
+            segment.ttl -= u8::from(segment.destination == wire.server);
+        }
+    }
+    let merged = merged(&[&near, &far], &Nat::default());
+    assert_eq!(merged.attempts.len(), 1);
+    assert!(!merged.loses_packets(PointId(1)));
+    let attempt = &merged.attempts[0];
+    let far = attempt.at(PointId(1)).expect("seen there");
+    assert!(!lacks_packets(far, attempt.nearest(), Side::Server));
 }
 
 /// A filter on flags at one of the points is no loss, and does not hide one of what it lets through.

@@ -83,11 +83,14 @@ fn compared(
     let comparable = same && whole && (answered || client && unanswered(before));
     // A connection is followed until each point sees its server answer, which is not one moment.
     let to_the_end = before.closing != Closing::Answered && after.closing != Closing::Answered;
+    // What another server behind the address sent did not pass the point of this one.
+    let own = |b: &Event| before.syn_acks().any(|a| a.seq == b.seq);
+    let of_one = client || after.syn_acks().all(own);
     let asked = [
         (Sent::Syn, client),
-        (Sent::SynAck, answered && !client),
+        (Sent::SynAck, answered && !client && of_one),
         (Sent::ThirdAck, answered && client),
-        (Sent::Fin, answered && to_the_end),
+        (Sent::Fin, answered && to_the_end && of_one),
     ];
     let count = move |sighting: &Sighting, what| match what {
         Sent::Syn => sent(sighting, sender, EventKind::Syn),
