@@ -8,12 +8,8 @@ use world::{CLIENT_POINT, SERVER_POINT, Seen, World, at, gateway, upstream};
 
 const BOTH: [u16; 2] = [CLIENT_POINT, SERVER_POINT];
 
-fn answers(world: &World, given: &[u16]) -> Vec<(Verdict, Grade)> {
-    world.judge(given).iter().map(|case| (case.verdict, case.grade)).collect()
-}
-
 fn sure(world: &World, given: &[u16]) -> Vec<Verdict> {
-    let sure = answers(world, given).into_iter().filter(|(_, grade)| grade.is_sure());
+    let sure = world.answers(given).into_iter().filter(|(_, grade)| grade.is_sure());
     sure.map(|(verdict, _)| verdict).collect()
 }
 
@@ -31,7 +27,7 @@ fn a_syn_that_only_the_upstream_saw_keeps_no_syn_sent_from_being_sure() {
         if seen_there {
             world.up(10_100, gateway(50_000), 0x02, 7000, 0, Seen::ServerOnly);
         }
-        assert_eq!(answers(&world, &BOTH)[2], (Verdict::NoSynSent, grade));
+        assert_eq!(world.answers(&BOTH)[2], (Verdict::NoSynSent, grade));
     }
 }
 
@@ -55,7 +51,7 @@ fn questions_for_an_address_that_nobody_answers_show_that_no_syn_left() {
         for line in &mut world.lines {
             line.peer = Some(nobody);
         }
-        answers(&world, &BOTH)[0]
+        world.answers(&BOTH)[0]
     };
     let (own, other) = (gateway(1), Endpoint::new([10, 0, 0, 77].into(), 1));
     let again = [9_400, 10_420, 11_440];
@@ -87,7 +83,7 @@ fn a_filter_on_flags_makes_no_healthy_handshake_a_rejected_one() {
     world.filter(CLIENT_POINT, syn_or_rst);
     world.filter(SERVER_POINT, syn_or_rst);
     for given in [&BOTH[..], &[CLIENT_POINT], &[SERVER_POINT]] {
-        assert_eq!(answers(&world, given), [(Verdict::Connected, Grade::Consistent)], "{given:?}");
+        assert_eq!(world.answers(given), [(Verdict::Connected, Grade::Consistent)], "{given:?}");
     }
 }
 
@@ -98,75 +94,10 @@ fn a_filter_on_flags_hides_the_bare_ack_of_a_silent_server() {
     world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
     world.down(10_101, client, 0x10, 777, 4242, Seen::ServerOnly);
     world.timed_out(10_400, Some(300));
-    assert_eq!(answers(&world, &BOTH), [(Verdict::ReplyLost, Grade::Proven)]);
+    assert_eq!(world.answers(&BOTH), [(Verdict::ReplyLost, Grade::Proven)]);
     world.filter(SERVER_POINT, syn_or_rst);
     assert_eq!(sure(&world, &BOTH), []);
     assert_eq!(sure(&world, &[SERVER_POINT]), []);
-}
-
-/// A 504 of a format without connect times: the connect timed out, or the answer did.
-fn unclear_504(world: &mut World, started_ms: i64, timer: i64) {
-    let line = world.timed_out(started_ms + timer, Some(timer));
-    let start = Interval::new(at(started_ms - 5), at(started_ms + 5));
-    line.kind = TimeoutKind::Access504Unclear;
-    line.start = Some((start, StartBasis::UpstreamTimes));
-    line.logged = start.shifted(Span::from_millis(timer));
-}
-
-#[test]
-fn a_504_without_a_connect_time_is_a_case_only_where_a_connect_failed() {
-    let mut world = World::watched();
-    world.answer_lost(10_100, 40_000, 5000);
-    unclear_504(&mut world, 10_100, 300);
-    // On a connection that was open: no SYN at that moment.
-    unclear_504(&mut world, 20_000, 300);
-    let found = world.correlate(&BOTH);
-    let verdicts: Vec<_> = found.cases.iter().map(|case| (case.timeout, case.verdict)).collect();
-    assert_eq!(verdicts, [(0, Verdict::SynAckLost)]);
-    assert_eq!(found.unrelated, [1]);
-    // A moment that no capture covers decides nothing.
-    let mut world = World::watched();
-    unclear_504(&mut world, 900_000, 300);
-    let found = world.correlate(&BOTH);
-    assert_eq!(found.unrelated, [] as [usize; 0]);
-    assert_eq!(answers(&world, &BOTH), [(Verdict::NotCaptured, Grade::Consistent)]);
-}
-
-/// Where the answer to a request on a new connection timed out, that connection is what the line means;
-/// a connect that failed beside it does not make it a loss.
-#[test]
-fn a_504_without_a_connect_time_may_be_about_an_attempt_that_succeeded() {
-    let mut world = World::watched();
-    let client = gateway(40_000);
-    world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
-    world.down(10_101, client, 0x12, 9000, 5001, Seen::Both);
-    world.up(10_102, client, 0x10, 5001, 9001, Seen::Both);
-    // The server acknowledges the request and does not answer.
-    world.request(10_103, client, 5001, 9001, 100);
-    world.down(10_104, client, 0x10, 9001, 5101, Seen::Both);
-    world.up(10_400, client, 0x11, 5101, 9001, Seen::Both);
-    unclear_504(&mut world, 10_100, 300);
-    assert_eq!(answers(&world, &BOTH), [(Verdict::Connected, Grade::Signature)]);
-    for given in [CLIENT_POINT, SERVER_POINT] {
-        let only: Vec<Verdict> = answers(&world, &[given]).into_iter().map(|(v, _)| v).collect();
-        assert_eq!(only, [Verdict::Connected], "{given}");
-    }
-    world.answer_lost(10_101, 40_001, 7000);
-    let [(verdict, grade)] = answers(&world, &BOTH)[..] else { panic!("one line, one case") };
-    assert_eq!((verdict, grade), (Verdict::Ambiguous, Grade::Ambiguous));
-}
-
-/// Without a byte of a request nginx did not know that it was connected: that is not the answer.
-#[test]
-fn a_504_without_a_connect_time_may_be_a_stall() {
-    let mut world = World::watched();
-    let client = gateway(40_000);
-    world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
-    world.down(10_101, client, 0x12, 9000, 5001, Seen::Both);
-    world.up(10_102, client, 0x10, 5001, 9001, Seen::Both);
-    world.up(10_400, client, 0x11, 5001, 9001, Seen::Both);
-    unclear_504(&mut world, 10_100, 300);
-    assert_eq!(answers(&world, &BOTH), [(Verdict::GatewayStall, Grade::Signature)]);
 }
 
 #[test]
@@ -192,7 +123,7 @@ fn what_a_server_says_after_nginx_has_closed_is_no_sign_that_it_heard_the_ack() 
     world.up(12_102, client, 0x11, 5001, 9001, Seen::Both);
     world.down(12_103, client, 0x11, 9001, 5002, Seen::Both);
     world.timed_out(12_102, Some(2000)).kind = TimeoutKind::LuaReadTimeout;
-    assert_eq!(answers(&world, &BOTH), [(Verdict::AckIgnored, Grade::Proven)]);
+    assert_eq!(world.answers(&BOTH), [(Verdict::AckIgnored, Grade::Proven)]);
     assert_eq!(sure(&world, &[CLIENT_POINT]), []);
 }
 
@@ -236,7 +167,7 @@ fn a_reset_that_only_the_upstream_saw_speaks_of_an_answer_that_came() {
             Some(Segment { ttl: if reset { 64 - hops } else { segment.ttl }, ..*segment })
         });
         world.timed_out(10_400, Some(300));
-        assert_eq!(answers(&world, &BOTH), [(Verdict::SynAckLost, grade)], "{hops}");
+        assert_eq!(world.answers(&BOTH), [(Verdict::SynAckLost, grade)], "{hops}");
     }
 }
 
@@ -258,12 +189,8 @@ fn a_moment_without_any_connect_shows_no_absence_where_connects_are_many() {
             world.timed_out(ms + 300, Some(300)).start = Some(world::start_at(ms));
         }
         world.timed_out(30_400, Some(300)).start = Some(world::start_at(30_100));
-        assert_eq!(
-            answers(&world, &[CLIENT_POINT])[2],
-            (Verdict::NoSynSent, alone),
-            "{every} {gap}"
-        );
-        assert_eq!(answers(&world, &BOTH)[2], (Verdict::NoSynSent, Grade::Signature));
+        assert_eq!(world.answers(&[CLIENT_POINT])[2], (Verdict::NoSynSent, alone), "{every} {gap}");
+        assert_eq!(world.answers(&BOTH)[2], (Verdict::NoSynSent, Grade::Signature));
     }
 }
 
@@ -296,7 +223,7 @@ fn from_the_gateway_alone_a_late_answer_is_sure_only_before_any_repetition() {
             Some(segment)
         });
         world.timed_out(10_400, Some(300));
-        assert_eq!(answers(&world, &[CLIENT_POINT]), [expected], "{after} ms");
+        assert_eq!(world.answers(&[CLIENT_POINT]), [expected], "{after} ms");
     }
 }
 
@@ -317,7 +244,7 @@ fn from_the_gateway_alone_a_bare_ack_is_sure_only_for_the_last_syn() {
         }
         world.timed_out(11_600, Some(1500));
         let expected = [(Verdict::StaleConnection, grade)];
-        assert_eq!(answers(&world, &[CLIENT_POINT]), expected, "{last_answered}");
+        assert_eq!(world.answers(&[CLIENT_POINT]), expected, "{last_answered}");
     }
 }
 
@@ -354,9 +281,9 @@ fn a_host_that_checks_itself_is_not_the_gateway() {
     let mut world = World::watched();
     world.answer_lost(10_100, 40_000, 5000);
     world.timed_out(10_400, Some(300));
-    let before = answers(&world, &BOTH);
+    let before = world.answers(&BOTH);
     world.itself(9_000, SERVER_POINT);
-    assert_eq!(answers(&world, &BOTH), before);
+    assert_eq!(world.answers(&BOTH), before);
     assert_eq!(sure(&world, &[SERVER_POINT]), []);
 }
 
@@ -365,7 +292,7 @@ fn a_filter_may_name_two_ports_and_not_a_third() {
     let mut world = World::watched();
     world.unanswered(10_100, 40_000, 5000);
     world.timed_out(10_400, Some(300));
-    assert_eq!(answers(&world, &BOTH), [(Verdict::SynLost, Grade::Proven)]);
+    assert_eq!(world.answers(&BOTH), [(Verdict::SynLost, Grade::Proven)]);
     let third = Endpoint::new(upstream().ip, 8082);
     world.healthy(500, 60_002, third);
     let port = upstream().port;
@@ -429,7 +356,7 @@ fn a_clock_that_nothing_ties_makes_no_server_slow() {
         }
         Some(there)
     });
-    for (verdict, _) in answers(&world, &BOTH) {
+    for (verdict, _) in world.answers(&BOTH) {
         assert_eq!(verdict, Verdict::SynAckLost);
     }
 }
@@ -443,7 +370,7 @@ fn a_clock_that_was_set_makes_no_server_slow() {
         let step = if segment.time > at(20_000) { Span::from_secs(5) } else { Span::ZERO };
         Some(Segment { time: segment.time + step, ..*segment })
     });
-    assert_eq!(answers(&world, &BOTH)[0].0, Verdict::SynAckLost);
+    assert_eq!(world.answers(&BOTH)[0].0, Verdict::SynAckLost);
 }
 
 #[test]
@@ -456,7 +383,7 @@ fn a_late_answer_to_an_older_attempt_is_not_a_rewritten_one() {
     world.up(10_150, client, 0x04, 5001, 0, Seen::Both);
     world.down(10_160, client, 0x12, 9900, 900_001, Seen::ServerOnly);
     world.timed_out(10_400, Some(300));
-    assert_eq!(answers(&world, &BOTH), [(Verdict::SynAckLost, Grade::Proven)]);
+    assert_eq!(world.answers(&BOTH), [(Verdict::SynAckLost, Grade::Proven)]);
 }
 
 #[test]
@@ -540,8 +467,8 @@ fn late_answers(waits: &[&[i64]]) -> World {
 #[test]
 fn a_late_answer_in_the_servers_slot_is_a_repeated_one_where_nothing_else_is_late() {
     let signature = (Verdict::SynAckLost, Grade::Signature);
-    assert_eq!(answers(&late_answers(&[&[1010]]), &[CLIENT_POINT]), [signature]);
-    assert_eq!(answers(&late_answers(&[&[3040]]), &[CLIENT_POINT]), [signature]);
+    assert_eq!(late_answers(&[&[1010]]).answers(&[CLIENT_POINT]), [signature]);
+    assert_eq!(late_answers(&[&[3040]]).answers(&[CLIENT_POINT]), [signature]);
 }
 
 #[test]
@@ -551,7 +478,7 @@ fn a_way_that_delays_packets_makes_no_lost_ones() {
     assert_eq!(sure(&world, &[CLIENT_POINT]), []);
     // One second from this answer to the next: it was the first one.
     let world = late_answers(&[&[1010, 2030]]);
-    assert_eq!(answers(&world, &[CLIENT_POINT]), [(Verdict::SynAckLate, Grade::Consistent)]);
+    assert_eq!(world.answers(&[CLIENT_POINT]), [(Verdict::SynAckLate, Grade::Consistent)]);
 }
 
 #[test]

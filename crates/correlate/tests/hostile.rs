@@ -14,14 +14,10 @@ const POINTS: [&[u16]; 3] = [&BOTH, &[CLIENT_POINT], &[SERVER_POINT]];
 const ECE: u8 = 0x40;
 const CWR: u8 = 0x80;
 
-fn answers(world: &World, given: &[u16]) -> Vec<(Verdict, Grade)> {
-    world.judge(given).iter().map(|case| (case.verdict, case.grade)).collect()
-}
-
 /// Nothing is sure but, perhaps, the truth.
 fn nothing_else_is_sure(world: &World, truth: Verdict, what: &str) {
     for given in POINTS {
-        for (verdict, grade) in answers(world, given) {
+        for (verdict, grade) in world.answers(given) {
             assert!(
                 !grade.is_sure() || verdict == truth,
                 "{what}, {given:?}: {verdict:?} {grade:?}"
@@ -77,7 +73,7 @@ fn a_syn_that_asks_for_ecn_and_its_copy_that_does_not_are_one_attempt() {
             world.down(11_131, client, 0x12 | ECE, 9_000, 5_001, Seen::ServerOnly);
         }
         world.timed_out(12_100, Some(2_000)).start = Some(world::start_at(10_100));
-        assert_eq!(answers(&world, &BOTH), [(truth, Grade::Proven)]);
+        assert_eq!(world.answers(&BOTH), [(truth, Grade::Proven)]);
         nothing_else_is_sure(&world, truth, "ecn");
     }
 }
@@ -97,7 +93,7 @@ fn payload_in_a_syn_changes_nothing() {
             });
         }
         world.timed_out(10_400, Some(300)).start = Some(world::start_at(10_100));
-        assert_eq!(answers(&world, &BOTH), [(Verdict::SynAckLost, Grade::Proven)], "{taken}");
+        assert_eq!(world.answers(&BOTH), [(Verdict::SynAckLost, Grade::Proven)], "{taken}");
         nothing_else_is_sure(&world, Verdict::SynAckLost, "fast open");
     }
 }
@@ -113,7 +109,7 @@ fn copies_of_a_syn_that_a_box_made_prove_nothing_about_the_gateways_capture() {
     world.up(10_700, client, 0x02, 5_000, 0, Seen::ServerOnly);
     world.down(10_701, client, 0x12, 9_000, 5_001, Seen::ServerOnly);
     world.timed_out(11_000, Some(900)).start = Some(world::start_at(10_100));
-    assert_eq!(answers(&world, &BOTH), [(Verdict::SynAckLost, Grade::Consistent)]);
+    assert_eq!(world.answers(&BOTH), [(Verdict::SynAckLost, Grade::Consistent)]);
     nothing_else_is_sure(&world, Verdict::SynAckLost, "accelerator");
 }
 
@@ -131,7 +127,7 @@ fn a_reset_of_a_box_is_a_refusal_and_no_word_of_the_server() {
     let line = world.timed_out(10_102, None);
     line.kind = why504_model::TimeoutKind::ConnectRefused;
     line.start = Some(world::start_at(10_100));
-    assert_eq!(answers(&world, &BOTH), [(Verdict::Refused, Grade::Proven)]);
+    assert_eq!(world.answers(&BOTH), [(Verdict::Refused, Grade::Proven)]);
 }
 
 /// Two processes on one port within a second: the first gives up, the second connects from the same port.
@@ -148,7 +144,7 @@ fn a_port_that_another_process_takes_within_a_second_keeps_its_attempts_apart() 
     world.timed_out(10_400, Some(300)).start = Some(world::start_at(10_100));
     let second = world.timed_out(10_900, Some(300));
     second.start = Some(world::start_at(10_600));
-    let cases = answers(&world, &BOTH);
+    let cases = world.answers(&BOTH);
     assert_eq!(cases[0], (Verdict::SynAckLost, Grade::Proven));
     assert!(cases[1].0 == Verdict::SynLost || !cases[1].1.is_sure(), "{cases:?}");
 }

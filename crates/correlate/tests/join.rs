@@ -10,10 +10,6 @@ use world::{CLIENT_POINT, SERVER_POINT, Seen, World, at, gateway, start_at, upst
 
 const BOTH: [u16; 2] = [CLIENT_POINT, SERVER_POINT];
 
-fn answers(world: &World, given: &[u16]) -> Vec<(Verdict, Grade)> {
-    world.judge(given).iter().map(|case| (case.verdict, case.grade)).collect()
-}
-
 #[test]
 fn a_lost_second_handshake_is_proven_by_both_ends_and_open_from_one() {
     let mut world = World::watched();
@@ -26,9 +22,9 @@ fn a_lost_second_handshake_is_proven_by_both_ends_and_open_from_one() {
     assert_eq!(cases[0].candidates.len(), 1);
     assert!((cases[0].probability - 1.0).abs() < 1e-9);
 
-    assert_eq!(answers(&world, &[CLIENT_POINT]), [(Verdict::NoReply, Grade::Consistent)]);
+    assert_eq!(world.answers(&[CLIENT_POINT]), [(Verdict::NoReply, Grade::Consistent)]);
     // The upstream alone cannot show that its clock is the log's.
-    assert_eq!(answers(&world, &[SERVER_POINT]), [(Verdict::SynAckLost, Grade::Consistent)]);
+    assert_eq!(world.answers(&[SERVER_POINT]), [(Verdict::SynAckLost, Grade::Consistent)]);
 }
 
 /// SYN at 100 ms, SYN+ACK at 600 ms, nginx gave up at 400 ms: where the half second went, the other
@@ -76,7 +72,7 @@ fn two_gateways_do_not_prove_each_others_losses() {
     let mut together = world;
     together.absorb(other);
     assert_eq!(
-        answers(&together, &[CLIENT_POINT, SERVER_POINT]),
+        together.answers(&[CLIENT_POINT, SERVER_POINT]),
         [(Verdict::NoReply, Grade::Consistent)],
         "the other gateway's capture is not on the way: it proves no lost SYN"
     );
@@ -91,10 +87,10 @@ fn a_stall_is_seen_by_its_timer_and_not_guessed_without_one() {
     world.up(10_102, client, 0x10, 5001, 9001, Seen::Both);
     world.up(10_405, client, 0x11, 5001, 9001, Seen::Both);
     world.timed_out(10_400, Some(300));
-    assert_eq!(answers(&world, &BOTH), [(Verdict::GatewayStall, Grade::Signature)]);
+    assert_eq!(world.answers(&BOTH), [(Verdict::GatewayStall, Grade::Signature)]);
     world.lines.clear();
     world.timed_out(10_400, None);
-    assert!(!answers(&world, &BOTH)[0].1.is_sure());
+    assert!(!world.answers(&BOTH)[0].1.is_sure());
 }
 
 #[test]
@@ -104,8 +100,8 @@ fn a_covered_capture_without_a_syn_shows_that_none_was_sent() {
     world.timed_out(10_400, Some(300));
     // Beyond the windows of the handshakes that make the coverage.
     world.timed_out(30_400, Some(300)).start = Some(start_at(30_100));
-    assert_eq!(answers(&world, &BOTH)[1], (Verdict::NoSynSent, Grade::Signature));
-    assert_eq!(answers(&world, &[SERVER_POINT])[1], (Verdict::NotCaptured, Grade::Consistent));
+    assert_eq!(world.answers(&BOTH)[1], (Verdict::NoSynSent, Grade::Signature));
+    assert_eq!(world.answers(&[SERVER_POINT])[1], (Verdict::NotCaptured, Grade::Consistent));
     // Connections that were used at that moment are not the one that timed out; an unanswered SYN of
     // another moment may be, if a handler did something else before it connected.
     let beside = |unanswered| {
@@ -117,13 +113,13 @@ fn a_covered_capture_without_a_syn_shows_that_none_was_sent() {
         if unanswered {
             world.unanswered(30_200, 40_002, 6000);
         }
-        answers(&world, &BOTH)[1]
+        world.answers(&BOTH)[1]
     };
     assert_eq!(beside(false), (Verdict::NoSynSent, Grade::Signature));
     assert!(!beside(true).1.is_sure());
     // A length that somebody stated may be wrong, and then the SYN lies further back.
     world.lines[1].start = None;
-    assert!(!answers(&world, &BOTH)[1].1.is_sure());
+    assert!(!world.answers(&BOTH)[1].1.is_sure());
 }
 
 #[test]
@@ -132,7 +128,7 @@ fn a_log_of_another_host_shows_nothing_by_finding_nothing() {
     for i in 0..5 {
         world.timed_out(30_400 + i * 1000, Some(300)).start = Some(start_at(30_100 + i * 1000));
     }
-    assert!(answers(&world, &BOTH).iter().all(|a| *a == (Verdict::NoSynSent, Grade::Consistent)));
+    assert!(world.answers(&BOTH).iter().all(|a| *a == (Verdict::NoSynSent, Grade::Consistent)));
 }
 
 #[test]
@@ -143,15 +139,15 @@ fn an_assumed_zone_must_be_shown_by_the_data() {
         world.timed_out(10_400 + i * 2000, Some(300));
     }
     world.zone_assumed = true;
-    assert!(answers(&world, &BOTH).iter().all(|a| *a == (Verdict::SynAckLost, Grade::Proven)));
+    assert!(world.answers(&BOTH).iter().all(|a| *a == (Verdict::SynAckLost, Grade::Proven)));
     // The same losses an hour later: which hour the log means, it does not say.
     for i in 0..10 {
         let later = 3_600_000 + 10_100 + i * 2000;
         world.answer_lost(later, 50_000 + u16::try_from(i).expect("few"), 6000);
     }
-    assert!(answers(&world, &BOTH).iter().all(|(_, grade)| !grade.is_sure()));
+    assert!(world.answers(&BOTH).iter().all(|(_, grade)| !grade.is_sure()));
     world.zone_assumed = false;
-    assert!(answers(&world, &BOTH).iter().all(|(_, grade)| grade.is_sure()));
+    assert!(world.answers(&BOTH).iter().all(|(_, grade)| grade.is_sure()));
 }
 
 #[test]
@@ -165,7 +161,7 @@ fn a_wrong_zone_is_found_by_the_captures() {
     }
     assert_eq!(world.zone_evidence(&BOTH), ZoneEvidence::Elsewhere(Span::from_secs(-31_500)));
     world.zone_assumed = true;
-    assert!(answers(&world, &BOTH).iter().all(|(_, grade)| !grade.is_sure()), "never silently");
+    assert!(world.answers(&BOTH).iter().all(|(_, grade)| !grade.is_sure()), "never silently");
 }
 
 #[test]
@@ -202,12 +198,12 @@ fn the_order_of_a_workers_lines_tells_a_burst_apart() {
     world.timed_out(10_400, Some(300));
     world.timed_out(10_450, Some(300));
     assert_eq!(
-        answers(&world, &BOTH),
+        world.answers(&BOTH),
         [(Verdict::SynAckLost, Grade::Proven), (Verdict::SynLost, Grade::Proven)]
     );
     // Two workers may be out of step by a stall.
     world.lines[1].worker = Some(2);
-    assert!(answers(&world, &BOTH).iter().all(|(verdict, _)| *verdict == Verdict::Ambiguous));
+    assert!(world.answers(&BOTH).iter().all(|(verdict, _)| *verdict == Verdict::Ambiguous));
 }
 
 /// Some SYNs never leave the gateway. Where a line finds another's attempt all the same (a request whose user
@@ -224,7 +220,7 @@ fn lines_that_go_without_make_all_of_their_log_and_upstream_unsure() {
                 world.timed_out(ms + 310, Some(300));
             }
         }
-        answers(&world, &BOTH).iter().filter(|(_, grade)| grade.is_sure()).count()
+        world.answers(&BOTH).iter().filter(|(_, grade)| grade.is_sure()).count()
     };
     assert_eq!((sure(false), sure(true)), (30, 0));
 }
@@ -251,7 +247,7 @@ fn a_late_copy_of_another_syn_is_not_taken_for_the_one_that_was_lost() {
         world.unanswered(10_100, 40_000, 5000);
         world.up(10_200, gateway(41_000), 0x02, isn, 0, Seen::ServerOnly);
         world.timed_out(10_400, Some(300));
-        answers(&world, &BOTH)
+        world.answers(&BOTH)
     };
     let of_the_healthy_one = 9_600 + 41_000;
     assert_eq!(judged(of_the_healthy_one), [(Verdict::SynLost, Grade::Proven)]);
@@ -314,13 +310,13 @@ fn skewed(moment: impl Fn(i64) -> i64) -> World {
 
 #[test]
 fn a_skewed_upstream_capture_is_aligned_by_the_access_log_where_that_is_clear() {
-    let irregular = answers(&skewed(|i| 10_000 + i * 1370 + (i * i * 37) % 900), &[SERVER_POINT]);
+    let irregular = skewed(|i| 10_000 + i * 1370 + (i * i * 37) % 900).answers(&[SERVER_POINT]);
     assert!(
         irregular.iter().all(|a| *a == (Verdict::ServerSilent, Grade::Proven)),
         "{irregular:?}"
     );
     // At a steady beat every multiple of it fits nearly as well.
-    let steady = answers(&skewed(|i| 10_000 + i * 1370), &[SERVER_POINT]);
+    let steady = skewed(|i| 10_000 + i * 1370).answers(&[SERVER_POINT]);
     assert!(steady.iter().all(|(_, grade)| !grade.is_sure()), "{steady:?}");
 }
 

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use why504_correlate::{
-    Case, Correlation, OneThread, Points, Threads, ZoneEvidence, correlate, zone_evidence,
+    Case, Correlation, Grade, OneThread, Points, Threads, Verdict, ZoneEvidence, correlate,
+    zone_evidence,
 };
 use why504_handshake::{Coverage, Path, PointId, Tracker, merge};
 use why504_model::{
@@ -206,6 +207,11 @@ impl World {
     /// The verdicts, with the points that are given.
     pub(crate) fn judge(&self, given: &[u16]) -> Vec<Case> {
         self.correlate(given).cases
+    }
+
+    /// What became of each line.
+    pub(crate) fn answers(&self, given: &[u16]) -> Vec<(Verdict, Grade)> {
+        self.judge(given).iter().map(|case| (case.verdict, case.grade)).collect()
     }
 
     pub(crate) fn correlate(&self, given: &[u16]) -> Correlation {
