@@ -5,7 +5,6 @@
 use std::fmt::Write;
 
 use why504_correlate::Verdict;
-use why504_model::Span;
 
 use super::seeded;
 use super::world::{Losses, Setting, World};
@@ -81,20 +80,9 @@ fn bins(seed: u64, lines: usize, losses: Losses) -> [Bin; BINS] {
     for (number, (rate, workers, background)) in
         (0..).zip([(5.0, 1, 0.0), (20.0, 2, 0.0), (5.0, 2, 0.5), (20.0, 1, 1.0)])
     {
-        let setting = Setting {
-            rate,
-            // Many short incidents, so that no single one decides.
-            lines: 40,
-            timers: vec![Span::from_millis(300)],
-            workers,
-            upstreams: 2,
-            background,
-            access_log: false,
-            timers_known: true,
-            losses,
-            late: Span::from_micros(500),
-            zone: Span::ZERO,
-        };
+        // Many short incidents, so that no single one decides.
+        let plain = Setting::plain(rate, 40);
+        let setting = Setting { workers, upstreams: 2, background, losses, ..plain };
         for incident in 0..lines / setting.lines / 4 {
             let seed = seed ^ (number << 32) ^ incident as u64;
             let world = World::new(&setting, &mut seeded(seed));

@@ -3,10 +3,8 @@
 
 use std::fmt::Write;
 
-use why504_model::Span;
-
 use super::seeded;
-use super::world::{Losses, Setting, World};
+use super::world::{Setting, World};
 
 /// Timeouts per second of log time, attempts per second and upstream that no line is about, workers.
 const KINDS: [(f64, f64, u32); 6] = [
@@ -74,19 +72,8 @@ pub(super) fn count(
     seed: u64,
     lines: usize,
 ) -> Counted {
-    let setting = Setting {
-        rate,
-        lines: INCIDENT.min(lines),
-        timers: vec![Span::from_millis(300)],
-        workers,
-        upstreams: 2,
-        background,
-        access_log: false,
-        timers_known: true,
-        losses: Losses::Even,
-        late: Span::from_micros(500),
-        zone: Span::ZERO,
-    };
+    let plain = Setting::plain(rate, INCIDENT.min(lines));
+    let setting = Setting { workers, upstreams: 2, background, ..plain };
     let mut all = Counted::default();
     for incident in 0..(lines / setting.lines.max(1)) as u64 {
         let world = World::new(&setting, &mut seeded(seed ^ (incident << 24) ^ rate.to_bits()));

@@ -4,10 +4,9 @@
 use std::fmt::Write;
 
 use why504_correlate::Verdict;
-use why504_model::Span;
 
 use super::nearest::nearest;
-use super::world::{Losses, Setting, World};
+use super::world::{Setting, World};
 use super::{percent, seeded};
 
 /// Timeouts per second of log time.
@@ -62,19 +61,7 @@ pub(super) fn table(seed: u64, lines: usize) -> (String, bool) {
 }
 
 fn setting(rate: u32, access_log: bool, lines: usize) -> Setting {
-    Setting {
-        rate: f64::from(rate),
-        lines,
-        timers: vec![Span::from_millis(300)],
-        workers: 4,
-        upstreams: 4,
-        background: 0.0,
-        access_log,
-        timers_known: true,
-        losses: Losses::Even,
-        late: Span::from_micros(500),
-        zone: Span::ZERO,
-    }
+    Setting { access_log, ..Setting::plain(f64::from(rate), lines) }
 }
 
 /// Counts over one world.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use why504_correlate::{USUAL_TIMERS, ZoneEvidence, settle_timers, zone_evidence};
 use why504_model::Span;
 
-use super::world::{Losses, Setting, World};
+use super::world::{Setting, World};
 use super::{percent, seeded};
 use crate::random::Random;
 
@@ -88,17 +88,12 @@ fn incident(
     let ms = TIMERS.get(usize::from(random.below_u16(12))).copied().unwrap_or(300);
     let timer = Span::from_millis(ms);
     let setting = Setting {
-        rate: 1.0,
-        lines,
         timers: vec![timer],
         workers: 2,
         upstreams: 1,
         background,
-        access_log: false,
         timers_known: false,
-        losses: Losses::Even,
-        late: Span::from_micros(500),
-        zone: Span::ZERO,
+        ..Setting::plain(1.0, lines)
     };
     let mut world = World::new(&setting, random);
     let allowed = |lengths: &[i64]| {

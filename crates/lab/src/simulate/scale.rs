@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use why504_correlate::{Assignment, Edge, Lines, Writer, assign};
 use why504_model::{Span, Timestamp};
 
-use super::world::{Losses, Setting, World};
+use super::world::{Setting, World};
 use super::{AllThreads, seeded};
 
 /// Attempts for each line.
@@ -93,19 +93,7 @@ fn burst(text: &mut String, seed: u64, lines: usize) {
 }
 
 fn setting(lines: usize, rate: f64, upstreams: u16, background: f64) -> Setting {
-    Setting {
-        rate,
-        lines,
-        timers: vec![TIMER],
-        workers: 4,
-        upstreams,
-        background,
-        access_log: false,
-        timers_known: true,
-        losses: Losses::Even,
-        late: Span::from_micros(500),
-        zone: Span::ZERO,
-    }
+    Setting { timers: vec![TIMER], upstreams, background, ..Setting::plain(rate, lines) }
 }
 
 /// The assignment alone, of times without packets: fifty timeouts a second to fifty upstreams.

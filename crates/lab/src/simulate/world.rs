@@ -57,6 +57,26 @@ pub(super) struct Setting {
     pub(super) zone: Span,
 }
 
+impl Setting {
+    /// Incidents of so many timeouts a second and lines: one timer that is known, the error log alone, four
+    /// workers and upstreams, a loop that is half a millisecond late.
+    pub(super) fn plain(rate: f64, lines: usize) -> Self {
+        Self {
+            rate,
+            lines,
+            timers: vec![Span::from_millis(300)],
+            workers: 4,
+            upstreams: 4,
+            background: 0.0,
+            access_log: false,
+            timers_known: true,
+            losses: Losses::Even,
+            late: Span::from_micros(500),
+            zone: Span::ZERO,
+        }
+    }
+}
+
 /// How the losses fall on the attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Losses {
