@@ -182,7 +182,8 @@ impl Field<'_> {
             let claims: Vec<(usize, Vec<usize>)> = kept.iter().cloned().chain(near).collect();
             let odd = contradictions(&claims);
             if odd.is_empty() {
-                for (line, attempts) in kept {
+                let doubtful = self.beside_an_orphan(lines, &voters, &kept);
+                for (line, attempts) in kept.into_iter().filter(|(l, _)| !doubtful.contains(l)) {
                     lines.keep(line, |attempt| attempts.contains(&attempt));
                     placed.lines.insert(line);
                 }
@@ -281,6 +282,42 @@ impl Field<'_> {
             return false;
         };
         self.points.covers(point, first.flow().server, during).is_ok()
+    }
+
+    /// Lines that may be about an attempt which began after the one at their place, and which no line has once
+    /// all are placed: a request that waited before it connected leaves its own attempt behind like that.
+    fn beside_an_orphan(
+        &self,
+        lines: &Lines,
+        voters: &[Voter],
+        kept: &[(usize, Vec<usize>)],
+    ) -> BTreeSet<usize> {
+        let placed: BTreeSet<usize> = kept.iter().map(|(line, _)| *line).collect();
+        let mut claimed: BTreeSet<usize> =
+            kept.iter().flat_map(|(_, attempts)| attempts.iter().copied()).collect();
+        let others: Vec<usize> =
+            voters.iter().map(|voter| voter.line).filter(|line| !placed.contains(line)).collect();
+        let left: BTreeSet<usize> = others
+            .iter()
+            .flat_map(|line| lines.runs_of(*line))
+            .filter(|run| run.penalty == 0)
+            .flat_map(|run| lines.run(run))
+            .map(|place| place.attempt)
+            .filter(|attempt| !claimed.contains(attempt))
+            .collect();
+        // As many attempts as lines: each of them is some line's.
+        if left.len() <= others.len() {
+            claimed.extend(left);
+        }
+        let began = |attempt: usize| self.attempt(attempt).map(Attempt::first_syn);
+        let beside = |(line, attempts): &&(usize, Vec<usize>)| {
+            let last = attempts.iter().filter_map(|&attempt| began(attempt)).max();
+            let plausible = lines.runs_of(*line).iter().filter(|run| run.penalty == 0);
+            plausible
+                .flat_map(|run| lines.run(run))
+                .any(|place| !claimed.contains(&place.attempt) && began(place.attempt) > last)
+        };
+        kept.iter().filter(beside).map(|(line, _)| *line).collect()
     }
 
     /// The attempts of a line that began about when the one at its place did: a worker that was held up after
