@@ -3,10 +3,10 @@
 # a Markdown table for each. Before that every attempt, SYN, SYN+ACK and verdict is held against what
 # the generator wrote, and one thread against eight; a difference ends the run.
 #
-#   PACKETS=3500000        packets in the capture with whole frames, 3.1 GB
+#   PACKETS=5000000        packets in the capture with whole frames, 3.7 GB
 #   CUT_PACKETS=8000000    in the one whose frames are cut to 96 octets, 0.8 GB
-#   NG_PACKETS=2200000     in the pcapng file with whole frames, 2 GB
-#   GZ_PACKETS=1100000     in each of four compressed captures, 1 GB before
+#   NG_PACKETS=3000000     in the pcapng file with whole frames, 2.3 GB
+#   GZ_PACKETS=1400000     in each of four compressed captures, 1 GB before
 #   TSHARK_PACKETS=300000  tshark gets only so many packets, and its time is scaled up; 0: all
 #   BENCH_BIG=1            also measures memory and processor time at 12 GB
 #
@@ -14,10 +14,10 @@
 set -eu
 . "$(dirname "$0")/measure.sh"
 
-packets=${PACKETS:-3500000}
+packets=${PACKETS:-5000000}
 cut_packets=${CUT_PACKETS:-8000000}
-ng_packets=${NG_PACKETS:-2200000}
-gz_packets=${GZ_PACKETS:-1100000}
+ng_packets=${NG_PACKETS:-3000000}
+gz_packets=${GZ_PACKETS:-1400000}
 tshark_packets=${TSHARK_PACKETS:-300000}
 
 # capture NAME PACKETS OPTIONS: makes a capture unless one of the same make is there.
@@ -164,8 +164,8 @@ growth() {
     printf '\nMemory and processor time by size, whole frames:\n\n'
     echo '| file | processor time | for each GB | peak memory |'
     echo '|---|---|---|---|'
-    sizes="1500000 $packets"
-    if [ "${BENCH_BIG:-0}" = 1 ]; then sizes="$sizes 13500000"; fi
+    sizes="1800000 $packets"
+    if [ "${BENCH_BIG:-0}" = 1 ]; then sizes="$sizes 16000000"; fi
     for count in $sizes; do
         name=full.pcap
         if [ "$count" != "$packets" ]; then name=full-$count.pcap; fi
@@ -175,7 +175,7 @@ growth() {
         echo "$t" | awk -v bytes="$(bytes_of "$folder/$name")" -v peak="$(peak "$command")" '{
             printf "| %.2f GB | %.3f s | %.3f s | %s |\n", bytes / 1e9, $2, $2 / bytes * 1e9, peak }'
         # The largest is not kept: it takes more room than all others.
-        if [ "$count" = 13500000 ]; then rm -f "$folder/$name" "$folder/$name.made"; fi
+        if [ "$count" = 16000000 ]; then rm -f "$folder/$name" "$folder/$name.made"; fi
     done
 }
 

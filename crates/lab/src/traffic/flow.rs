@@ -1,4 +1,8 @@
 //! One generated connection, step by step.
+//!
+//! A request and a response of 5 to 44 segments between two Linux hosts, as a tap between them sees
+//! it: each segment by itself, neither joined by the receiver's card nor left whole by the sender's.
+//! The receiver acknowledges as Linux does, see [`QUICK_ACKS`]. Losses of data are not made.
 
 use std::net::Ipv4Addr;
 
@@ -10,10 +14,20 @@ const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
 /// Round-trip time of the generated connections.
 const RTT: u64 = MS / 2;
-/// The longest pause before the next connection: with 200 at a time, about 40,000 packets a second.
+/// The longest pause before the next connection: with 200 at a time, about 46,000 packets a second.
 pub(super) const PAUSE_NS: u32 = 400_000_000;
 /// Payload of a full segment: 1500 bytes less the headers with time stamps.
 const FULL: u16 = 1448;
+/// Payload of the last segment of a response.
+const LAST: u16 = 300;
+/// How many segments in a row a receiver acknowledges one by one before it begins to delay.
+///
+/// Linux does so from the first data of a connection (`tcp_event_data_recv` and `tcp_incr_quickack`
+/// in net/ipv4/tcp_input.c, `TCP_MAX_QUICKACKS` in include/net/tcp.h): as many as half the window
+/// has segments, 22 of 64240 bytes, but no more than 16. Then it is every second one (RFC 5681,
+/// section 4.2), and the last when the application has read it (`__tcp_cleanup_rbuf`). A server
+/// acknowledges a request in the same way, at once and before it answers.
+const QUICK_ACKS: u16 = 16;
 
 /// One end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +73,11 @@ enum Stage {
     Answer,
     Established,
     Request,
-    /// How many segments of the response are left, and whether the client is to acknowledge.
+    Requested,
+    /// How many segments of the response are left; the server's FIN comes after them.
     Response(u16),
+    /// The same, and the client is to acknowledge what it got.
     Acknowledge(u16),
-    ServerFin,
     ClientFin,
     LastAck,
     Over,
@@ -75,6 +90,7 @@ pub(super) struct Flow {
     server: End,
     fate: Fate,
     stage: Stage,
+    /// Segments of the response.
     response: u16,
     client_seq: u32,
     server_seq: u32,
@@ -105,7 +121,7 @@ impl Flow {
             server,
             fate,
             stage: Stage::Syn(0),
-            response: 4 + random.below_u16(40),
+            response: 5 + random.below_u16(40),
             client_seq: random.next_u32(),
             server_seq: random.next_u32(),
             clock: random.next_u32(),
@@ -137,27 +153,19 @@ impl Flow {
             Stage::Request => {
                 let payload = 200 + random.below_u16(600);
                 let segment = self.client_sends(flag::ACK | flag::PSH, payload);
-                (Some(segment), Stage::Response(self.response), RTT + 2 * MS)
+                (Some(segment), Stage::Requested, RTT)
+            }
+            Stage::Requested => {
+                (Some(self.server_sends(flag::ACK, 0)), Stage::Response(self.response), 2 * MS)
             }
             Stage::Response(0) => {
-                (Some(self.server_sends(flag::ACK | flag::PSH, 300)), Stage::ServerFin, MS / 10)
-            }
-            Stage::Response(left) => {
-                let segment = self.server_sends(flag::ACK, FULL);
-                let next = if left % 2 == 0 {
-                    Stage::Acknowledge(left - 1)
-                } else {
-                    Stage::Response(left - 1)
-                };
-                (Some(segment), next, MS / 80)
-            }
-            Stage::Acknowledge(left) => {
-                (Some(self.client_sends(flag::ACK, 0)), Stage::Response(left), MS / 80)
-            }
-            Stage::ServerFin => {
                 let segment = self.server_sends(flag::ACK | flag::FIN, 0);
                 self.server_seq = self.server_seq.wrapping_add(1);
                 (Some(segment), Stage::ClientFin, MS / 10)
+            }
+            Stage::Response(left) => self.respond(left),
+            Stage::Acknowledge(left) => {
+                (Some(self.client_sends(flag::ACK, 0)), Stage::Response(left), MS / 80)
             }
             Stage::ClientFin => {
                 let segment = self.client_sends(flag::ACK | flag::FIN, 0);
@@ -187,6 +195,19 @@ impl Flow {
             _ => (Stage::Answer, RTT),
         };
         (Some(segment), stage, wait)
+    }
+
+    /// One of `left` segments of the response, the last of which is short.
+    fn respond(&mut self, left: u16) -> (Option<Segment>, Stage, u64) {
+        let segment = match left {
+            1 => self.server_sends(flag::ACK | flag::PSH, LAST),
+            _ => self.server_sends(flag::ACK, FULL),
+        };
+        let before = self.response - left;
+        let acknowledged = before < QUICK_ACKS || before % 2 == 1 || left == 1;
+        let rest = left - 1;
+        let stage = if acknowledged { Stage::Acknowledge(rest) } else { Stage::Response(rest) };
+        (Some(segment), stage, MS / 80)
     }
 
     fn client_sends(&mut self, flags: u8, payload: u16) -> Segment {
@@ -231,5 +252,56 @@ impl Flow {
             counts.near_misses += u64::from(self.fate == Fate::Recovers);
             self.answered = true;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The segments of connections that nothing happens to.
+    fn clean() -> impl Iterator<Item = Vec<Segment>> {
+        let mut random = Random::new(7);
+        let mut numbers = 0..400;
+        std::iter::from_fn(move || {
+            let mut flow = Flow::new(numbers.next()?, &mut random);
+            let mut segments = Vec::new();
+            while flow.stage != Stage::Over {
+                segments.extend(flow.step(&mut random).segment);
+            }
+            Some((flow.fate, segments))
+        })
+        .filter(|(fate, _)| *fate == Fate::Clean)
+        .map(|(_, segments)| segments)
+    }
+
+    #[test]
+    fn sixteen_segments_are_acknowledged_at_once_and_then_every_second() {
+        let mut long = 0;
+        for segments in clean() {
+            let (client, server) = (segments[0].from, segments[0].to);
+            assert!(segments[..3].iter().all(|segment| segment.payload == 0));
+            let (request, answer) = (segments[3], segments[4]);
+            assert!(request.from == client && request.payload >= 200, "{request:?}");
+            assert!(answer.from == server && answer.payload == 0, "{answer:?}");
+            assert_eq!(answer.ack, request.seq.wrapping_add(u32::from(request.payload)));
+            let (mut data, mut waiting) = (0, 0);
+            for segment in &segments[5..] {
+                if segment.from == server && segment.payload > 0 {
+                    data += 1;
+                    waiting += 1;
+                    assert!(waiting <= if data <= QUICK_ACKS { 1 } else { 2 });
+                } else if segment.from == client {
+                    waiting = 0;
+                }
+            }
+            assert_eq!(waiting, 0);
+            // SYN, SYN+ACK, ACK, request and its ACK; two FINs, the last ACK.
+            let acks = segments.len() - 8 - usize::from(data);
+            let delayed = data.saturating_sub(QUICK_ACKS);
+            assert_eq!(acks, usize::from(data - delayed + delayed.div_ceil(2)));
+            long += u32::from(delayed > 0);
+        }
+        assert!(long > 100);
     }
 }

@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_counts_are_those_of_the_file() {
-        let (frames, counts, _) = written("a.pcap", 100_000, Frames::Cut96, false);
+        let (frames, counts, _) = written("a.pcap", 200_000, Frames::Cut96, false);
         let mut found = Counts { packets: frames.len() as u64, ..Counts::default() };
         let (mut asked, mut answered) = (HashSet::new(), HashSet::new());
         for frame in &frames {
