@@ -80,6 +80,17 @@ impl<'a> Index<'a> {
         self.attempts.get(attempt).map(|a| a.flow().server)
     }
 
+    /// Pairs of servers that one attempt was sent to: where an address is rewritten, its first and each
+    /// further one.
+    pub(crate) fn known_by_several(&self) -> impl Iterator<Item = (Endpoint, Endpoint)> {
+        let usable = self.all.iter().filter_map(|&i| self.attempts.get(i));
+        usable.flat_map(|attempt| {
+            let mut servers = attempt.servers();
+            let first = servers.next();
+            servers.filter_map(move |other| Some((first?, other)))
+        })
+    }
+
     /// Attempts towards a peer (towards anyone when it is not known) that began within.
     pub(crate) fn began(
         &self,

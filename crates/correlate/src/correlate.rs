@@ -6,15 +6,16 @@ use alloc::vec::Vec;
 use why504_model::{Endpoint, SourceId, Timeout, TimeoutKind};
 
 use crate::absence::{self, ClientHosts};
-use crate::assign::{Assignment, Lines};
+use crate::assign::{self, Assignment, Lines};
 use crate::case::{Candidate, Case};
-use crate::classes::{Class, Classes};
+use crate::classes::{Asked, Class, Classes};
 use crate::correlation::Correlation;
 use crate::crowd::{Crowd, Member};
 use crate::fates::together;
 use crate::groups::Ties;
 use crate::history::History;
 use crate::judge::Doubt;
+use crate::room::ROOM;
 use crate::rounds::{Claim, Rounds};
 use crate::search::{Join, Search};
 use crate::serials::{self, Placed};
@@ -32,11 +33,23 @@ pub fn correlate(
     unzoned: &BTreeSet<SourceId>,
     threads: &impl Threads,
 ) -> Correlation {
+    correlate_within(ROOM, timeouts, points, unzoned, threads)
+}
+
+/// The same with room for so many places: pairings of attempts with the seconds of lines that they fit.
+pub fn correlate_within(
+    room: usize,
+    timeouts: &[Timeout],
+    points: Points<'_>,
+    unzoned: &BTreeSet<SourceId>,
+    threads: &impl Threads,
+) -> Correlation {
     let search = Search::new(timeouts, points);
     let mut lines = Lines::default();
     let hosts = ClientHosts::new(points);
     let in_vain = |timeout: &Timeout, join: &Join| hosts.asked_in_vain(points, timeout, join);
-    let classes = Classes::new(timeouts, &search, &mut lines, unzoned, in_vain);
+    let asked = Asked { timeouts, search: &search, unzoned, in_vain };
+    let classes = Classes::new(&asked, &mut lines, room);
     let placed = serials::place(timeouts, points, &classes, &mut lines, threads);
     let starts = Starts::new(timeouts, &lines, &classes, &search);
     let claim = |(i, timeout)| classes.of(i).map_or(Claim::Loose, |class| claim(timeout, class));
@@ -123,7 +136,7 @@ impl Run<'_> {
         ties: &mut Ties,
         threads: &impl Threads,
     ) -> Vec<(usize, Option<Case>)> {
-        let mut crowd: Option<Crowd> = None;
+        let (mut crowd, mut apart) = (None, None);
         let mut cases = Vec::new();
         for (i, timeout) in lines {
             let (Some(class), Some(answer)) = (self.classes.of(i), self.rounds.assignments.get(i))
@@ -132,6 +145,13 @@ impl Run<'_> {
             };
             let (join, doubt) = (self.join(i, class), self.doubt((i, timeout), &class.join));
             let case = match answer {
+                _ if !join.assigned => {
+                    let apart = apart.get_or_insert_with(|| self.apart(timeout, &join, threads));
+                    let (crowd, runs) = apart;
+                    let member = Member { line: i, join, doubt, runs, contradicted: true };
+                    // It bears on no other line.
+                    Some(crowd.case(member, &mut Ties::default()))
+                }
                 Assignment::Counted { attempts, unmatched } => {
                     self.counted((i, timeout), class, (attempts, *unmatched), ties)
                 }
@@ -153,6 +173,19 @@ impl Run<'_> {
         cases
     }
 
+    /// What fits the lines of a class that was not assigned.
+    fn apart(
+        &self,
+        timeout: &Timeout,
+        join: &Join,
+        threads: &impl Threads,
+    ) -> (Crowd, Vec<assign::Run>) {
+        let mut lines = Lines::default();
+        let runs = lines.hold(self.search.of(timeout).0);
+        let facts = (self.points, &self.history);
+        (Crowd::judge(facts, &lines, &runs, (timeout, join.clock), threads), runs)
+    }
+
     /// How the candidates of a line were found.
     fn join(&self, i: usize, class: &Class) -> Join {
         Join { numbered: self.placed.has(i), ..class.join }
@@ -162,6 +195,7 @@ impl Run<'_> {
     fn doubt(&self, (i, timeout): (usize, &Timeout), join: &Join) -> Option<Doubt> {
         match join.clock {
             LogClock::Unknown => Some(Doubt::Clock),
+            _ if !join.assigned => Some(Doubt::Unassigned),
             _ if by_second_alone(timeout) => Some(Doubt::Address),
             _ if self.placed.is_odd(i) => Some(Doubt::Number),
             _ if self.is_short(i, timeout) => Some(Doubt::Unmatched),

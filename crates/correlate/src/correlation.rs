@@ -23,3 +23,10 @@ pub struct Correlation {
     /// connects say of it.
     pub clocks: BTreeMap<PointId, (LogClock, Option<ClockPin>)>,
 }
+
+impl Correlation {
+    /// How many cases are of lines that were not assigned one to one ([`Join::assigned`](crate::Join)).
+    pub fn not_assigned(&self) -> usize {
+        self.cases.iter().filter(|case| !case.join.assigned).count()
+    }
+}

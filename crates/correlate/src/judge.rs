@@ -98,6 +98,8 @@ pub enum Doubt {
     /// The connection numbers of its neighbours name their attempts, its own names none: its SYN may not
     /// be in the captures.
     Number,
+    /// It was not assigned one to one with other lines, so that its attempt may be another one's.
+    Unassigned,
     /// The line names no address: it may be about an upstream that was not captured.
     Address,
 }
@@ -155,6 +157,9 @@ impl Doubt {
             }
             Self::OtherHost => {
                 "hardly any line of this log found an attempt: it may be the log of another host or time"
+            }
+            Self::Unassigned => {
+                "so many attempts fit so many lines that they were not held against each other one to one"
             }
             Self::Unmatched => "there are more log lines than attempts",
             Self::Silent => {

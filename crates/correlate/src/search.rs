@@ -22,6 +22,9 @@ pub struct Join {
     pub clock: LogClock,
     /// The connection number of the line (`*N`) names its attempt among those of its window.
     pub numbered: bool,
+    /// Its attempt was assigned one to one with those of other lines. Where so many attempts fit so many
+    /// lines that this takes too much memory it is not, and any attempt that fits may be the one, or none.
+    pub assigned: bool,
 }
 
 /// The attempts that lines may be about, and the clocks to look for them by.
@@ -113,7 +116,7 @@ impl<'a> Search<'a> {
     ) -> (Vec<Edge>, Join) {
         let (mut edges, window) = candidates::candidates(&self.index, timeout, clock);
         edges.retain(|edge| self.index.point_of(edge.attempt).is_some_and(&at));
-        (edges, Join { window, clock, numbered: false })
+        (edges, Join { window, clock, numbered: false, assigned: true })
     }
 }
 

@@ -14,6 +14,8 @@ use super::{AllThreads, seeded};
 const ATTEMPTS_A_LINE: f64 = 10.0;
 const UPSTREAMS: u16 = 50;
 const TIMER: Span = Span::from_millis(300);
+/// Those in force where nobody states them, in milliseconds: set by Lua code, and nginx's default.
+const TIMERS: [i64; 4] = [300, 500, 1500, 60_000];
 /// Lines of a steady incident with all packets of its attempts; larger ones do not fit a small
 /// machine's memory, and are made of times alone.
 const WITH_PACKETS: usize = 50_000;
@@ -31,6 +33,9 @@ pub(super) fn table(seed: u64, lines: usize) -> String {
     );
     for size in sizes(lines.min(WITH_PACKETS)) {
         steady(&mut text, seed, size);
+    }
+    for size in sizes(lines.min(WITH_PACKETS)) {
+        unknown(&mut text, seed, size);
     }
     for size in sizes(lines.min(BURST)) {
         burst(&mut text, seed, size);
@@ -83,6 +88,20 @@ fn steady(text: &mut String, seed: u64, lines: usize) {
     let rate = f64::from(UPSTREAMS);
     let background = rate * (ATTEMPTS_A_LINE - 1.0) / f64::from(UPSTREAMS);
     joined(text, "steady, judged", &setting(lines, rate, UPSTREAMS, background), seed);
+}
+
+/// The same where nobody states which of several timers was in force.
+fn unknown(text: &mut String, seed: u64, lines: usize) {
+    let rate = f64::from(UPSTREAMS);
+    let background = rate * (ATTEMPTS_A_LINE - 1.0) / f64::from(UPSTREAMS);
+    let known = setting(lines, rate, UPSTREAMS, background);
+    let timers = TIMERS.map(Span::from_millis).to_vec();
+    joined(
+        text,
+        "steady, timers unknown, judged",
+        &Setting { timers, timers_known: false, ..known },
+        seed,
+    );
 }
 
 /// All within one second, to one upstream: join and judgement.

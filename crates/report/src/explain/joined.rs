@@ -59,6 +59,10 @@ pub(super) fn log_line(run: &Run<'_>, case: &Case, page: &mut Page<'_>) -> io::R
 const NUMBERED: &str = "nginx counts connections: the line's *N, held against those of its neighbours, says \
                         which of the host's connects it was";
 
+/// Said of a line for which there was no room in the assignment.
+const NOT_ASSIGNED: &str = "no: so many attempts fit so many lines of this upstream that they were not held \
+                            against each other; any that fits may be another line's";
+
 pub(super) fn join(run: &Run<'_>, case: &Case, page: &mut Page<'_>) -> io::Result<()> {
     let Some(timeout) = run.timeouts.get(case.timeout) else { return Ok(()) };
     let clock = clock(run);
@@ -93,6 +97,9 @@ pub(super) fn join(run: &Run<'_>, case: &Case, page: &mut Page<'_>) -> io::Resul
     page.field(2, "first SYN", &sought)?;
     if case.join.numbered {
         page.field(2, "number", NUMBERED)?;
+    }
+    if !case.join.assigned {
+        page.field(2, "assigned", NOT_ASSIGNED)?;
     }
     let clocks = match case.join.clock {
         LogClock::SameHost => "log and gateway's capture come from one host".to_owned(),

@@ -56,6 +56,9 @@ struct Join {
     /// Where it is not so it is not said: most lines need no number.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     by_connection_number: bool,
+    /// The same: hardly any run has so many.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    not_assigned: bool,
 }
 
 #[derive(Serialize)]
@@ -150,6 +153,7 @@ fn join(case: &Case) -> Join {
         widened_by: window.widened_by.as_secs_f64(),
         basis: words::basis(window.basis),
         by_connection_number: case.join.numbered,
+        not_assigned: !case.join.assigned,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use why504_correlate::LogClock;
+use why504_correlate::{LogClock, Verdict};
 use why504_handshake::PointId;
 use why504_model::Endpoint;
 
@@ -58,6 +58,9 @@ struct Cases {
     /// Those that a connection number joined with their attempts.
     #[serde(skip_serializing_if = "is_none_of_them")]
     by_connection_number: usize,
+    /// Those that were not assigned one to one.
+    #[serde(skip_serializing_if = "is_none_of_them")]
+    not_assigned: usize,
     /// The ambiguous ones, as far as they are counted together.
     ambiguous: Ambiguous,
 }
@@ -299,6 +302,7 @@ fn tally(run: &Run<'_>) -> Cases {
         by_verdict: BTreeMap::new(),
         by_grade: BTreeMap::new(),
         by_connection_number: run.correlation.cases.iter().filter(|c| c.join.numbered).count(),
+        not_assigned: run.correlation.not_assigned(),
         ambiguous: ambiguous(run),
     };
     for case in &run.correlation.cases {
@@ -310,9 +314,11 @@ fn tally(run: &Run<'_>) -> Cases {
 
 fn ambiguous(run: &Run<'_>) -> Ambiguous {
     let all = Counted::of(run.correlation.groups.iter());
+    let undecided = run.correlation.cases.iter().filter(|c| c.verdict == Verdict::Ambiguous);
+    let left_out = undecided.filter(|case| !case.join.assigned);
     Ambiguous {
         counted: all.lines,
-        uncounted: all.uncounted,
+        uncounted: all.uncounted + left_out.count(),
         sure: all.sure,
         counts: all.counts.iter().map(Bounds::from).collect(),
     }

@@ -41,6 +41,15 @@ pub(super) fn print(run: &Run<'_>, page: &mut Page<'_>) -> io::Result<()> {
         let text = format!("{lines} by nginx's connection numbers (*N), which tell connects apart");
         page.field(2, "joined", &text)?;
     }
+    let left_out = run.correlation.not_assigned();
+    if left_out > 0 {
+        let lines = plural(left_out as u64, "line");
+        let text = format!(
+            "{lines} not one to one: more attempts fit them than memory allows; --connect-timeout \
+             or an access log narrows it"
+        );
+        page.field(2, "joined", &text)?;
+    }
     let mut label = "nat";
     for text in translations(run) {
         page.field(2, label, &text)?;
