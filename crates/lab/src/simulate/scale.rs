@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use why504_correlate::{Assignment, Edge, Lines, Writer, assign};
+use why504_correlate::{Assignment, Case, Edge, Lines, ROOM, Writer, assign};
 use why504_model::{Span, Timestamp};
 
 use super::world::{Setting, World};
-use super::{AllThreads, seeded};
+use super::{AllThreads, percent, seeded};
 
 /// Attempts for each line.
 const ATTEMPTS_A_LINE: f64 = 10.0;
@@ -34,9 +34,8 @@ pub(super) fn table(seed: u64, lines: usize) -> String {
     for size in sizes(lines.min(WITH_PACKETS)) {
         steady(&mut text, seed, size);
     }
-    for size in sizes(lines.min(WITH_PACKETS)) {
-        unknown(&mut text, seed, size);
-    }
+    numbered(&mut text, seed, lines);
+    unknown(&mut text, seed, lines.min(WITH_PACKETS));
     for size in sizes(lines.min(BURST)) {
         burst(&mut text, seed, size);
     }
@@ -77,38 +76,68 @@ fn row(text: &mut String, what: &str, lines: usize, attempts: usize, cost: &Cost
     );
 }
 
-fn joined(text: &mut String, what: &str, setting: &Setting, seed: u64) {
-    let world = World::new(setting, &mut seeded(seed));
-    let (found, cost) = timed(|| world.correlate());
-    row(text, what, found.cases.len(), world.merged.attempts.len(), &cost);
+/// Which cases are counted.
+type Which = fn(&Case) -> bool;
+
+/// Joins and judges an incident; `what` names the row, with the share of lines that are as it asks.
+fn joined(text: &mut String, (what, which): (&str, Option<Which>), world: &World, room: usize) {
+    let (found, cost) = timed(|| world.correlate_within(room));
+    let cases = &found.cases;
+    let share = which.map(|which| percent(cases.iter().filter(|c| which(c)).count(), cases.len()));
+    let what = share.map_or_else(|| what.to_owned(), |share| format!("{what}, {share}"));
+    row(text, &what, cases.len(), world.merged.attempts.len(), &cost);
 }
 
 /// Fifty timeouts a second to fifty upstreams: join and judgement.
 fn steady(text: &mut String, seed: u64, lines: usize) {
-    let rate = f64::from(UPSTREAMS);
-    let background = rate * (ATTEMPTS_A_LINE - 1.0) / f64::from(UPSTREAMS);
-    joined(text, "steady, judged", &setting(lines, rate, UPSTREAMS, background), seed);
+    let world = World::new(&busy(lines), &mut seeded(seed));
+    joined(text, ("steady, judged", None), &world, ROOM);
 }
 
-/// The same where nobody states which of several timers was in force.
-fn unknown(text: &mut String, seed: u64, lines: usize) {
+fn busy(lines: usize) -> Setting {
     let rate = f64::from(UPSTREAMS);
     let background = rate * (ATTEMPTS_A_LINE - 1.0) / f64::from(UPSTREAMS);
-    let known = setting(lines, rate, UPSTREAMS, background);
+    setting(lines, rate, UPSTREAMS, background)
+}
+
+/// As many attempts as lines, which with all their packets do fit a small machine's memory: the largest size,
+/// with connection numbers and without, so that what placing lines by them costs is the difference.
+fn numbered(text: &mut String, seed: u64, lines: usize) {
+    let plain = setting(lines, f64::from(UPSTREAMS), UPSTREAMS, 0.0);
+    let world = World::new(&plain, &mut seeded(seed));
+    joined(text, ("a line for each attempt, judged", None), &world, ROOM);
+    drop(world);
+    let world = World::new(&Setting { numbered: true, ..plain }, &mut seeded(seed));
+    let placed: Which = |case| case.join.numbered;
+    joined(text, ("the same, placed by connection numbers", Some(placed)), &world, ROOM);
+}
+
+/// Steady, where nobody states which of several timers was in force; and the largest with less room than
+/// that takes.
+fn unknown(text: &mut String, seed: u64, lines: usize) {
     let timers = TIMERS.map(Span::from_millis).to_vec();
-    joined(
-        text,
-        "steady, timers unknown, judged",
-        &Setting { timers, timers_known: false, ..known },
-        seed,
-    );
+    for size in sizes(lines) {
+        let setting = Setting { timers: timers.clone(), timers_known: false, ..busy(size) };
+        let world = World::new(&setting, &mut seeded(seed));
+        joined(text, ("timers unknown, judged", None), &world, ROOM);
+        if size == lines {
+            let left_out: Which = |case| !case.join.assigned;
+            joined(
+                text,
+                ("the same in a quarter of the room, not assigned", Some(left_out)),
+                &world,
+                size * 8,
+            );
+        }
+    }
 }
 
 /// All within one second, to one upstream: join and judgement.
 fn burst(text: &mut String, seed: u64, lines: usize) {
     #[expect(clippy::cast_precision_loss, reason = "a number of lines")]
     let rate = lines as f64;
-    joined(text, "burst in one second, judged", &setting(lines, rate, 1, rate / 80.0), seed);
+    let world = World::new(&setting(lines, rate, 1, rate / 80.0), &mut seeded(seed));
+    joined(text, ("burst in one second, judged", None), &world, ROOM);
 }
 
 fn setting(lines: usize, rate: f64, upstreams: u16, background: f64) -> Setting {

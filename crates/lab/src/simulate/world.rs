@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use why504_correlate::{Case, Correlation, Points, Verdict, correlate};
+use why504_correlate::{Case, Correlation, Points, ROOM, Verdict, correlate_within};
 use why504_handshake::{
     Closing, Coverage, Event, EventKind, Merged, Path, PointId, Side, Sighting, Tracker, merge,
 };
@@ -53,6 +53,9 @@ pub(super) struct Setting {
     pub(super) losses: Losses,
     /// Mean lateness of a worker's loop.
     pub(super) late: Span,
+    /// Each accepted connection connects once and at once: the lines have numbers that tell which connect
+    /// of the host theirs was.
+    pub(super) numbered: bool,
     /// Added to the times of the lines: a zone that was taken for another.
     pub(super) zone: Span,
 }
@@ -72,6 +75,7 @@ impl Setting {
             timers_known: true,
             losses: Losses::Even,
             late: Span::from_micros(500),
+            numbered: false,
             zone: Span::ZERO,
         }
     }
@@ -120,6 +124,7 @@ impl World {
         let mut lines: Vec<(Timestamp, usize)> = Vec::new();
         let mut sightings = Vec::new();
         let mut fates = BTreeMap::new();
+        let places = if setting.numbered { places(&attempts) } else { Vec::new() };
         for (number, attempt) in attempts.iter().enumerate() {
             let late = exponential(setting.late, random);
             if attempt.logged {
@@ -127,13 +132,14 @@ impl World {
             }
             let fate = if attempt.syn_arrives { Verdict::SynAckLost } else { Verdict::SynLost };
             fates.insert(isn(number), fate);
-            sightings.extend(seen(number, attempt));
+            sightings.extend(seen(number, attempt, places.get(number).copied()));
         }
         lines.sort_unstable();
         let written = lines.iter().zip(0..);
         let timeouts = written
             .filter_map(|(&(time, number), id)| {
-                Some(line(setting, id, time, attempts.get(number)?))
+                let place = places.get(number).copied();
+                Some(line(setting, (id, place), time, attempts.get(number)?))
             })
             .collect();
         let (path, coverage) = surroundings(setting, &attempts, &sightings);
@@ -155,7 +161,15 @@ impl World {
 
     /// What the product says of it.
     pub(super) fn correlate(&self) -> Correlation {
-        self.with_points(|points| correlate(&self.timeouts, points, &BTreeSet::new(), &AllThreads))
+        self.correlate_within(ROOM)
+    }
+
+    /// The same with room for so many places.
+    pub(super) fn correlate_within(&self, room: usize) -> Correlation {
+        let zones_known = BTreeSet::new();
+        self.with_points(|points| {
+            correlate_within(room, &self.timeouts, points, &zones_known, &AllThreads)
+        })
     }
 
     /// Whether an attempt of `merged` is the one that a line is about.
@@ -258,12 +272,30 @@ fn attempts(setting: &Setting, random: &mut Random) -> Vec<Attempt> {
     all
 }
 
+/// Which of the host's connects each attempt is, from one on.
+fn places(attempts: &[Attempt]) -> Vec<u64> {
+    let mut order: Vec<usize> = (0..attempts.len()).collect();
+    order.sort_by_key(|&number| attempts.get(number).map(|attempt| attempt.began));
+    let mut places = vec![0; attempts.len()];
+    for (number, place) in order.into_iter().zip(1..) {
+        if let Some(slot) = places.get_mut(number) {
+            *slot = place;
+        }
+    }
+    places
+}
+
 fn server(upstream: u16) -> Endpoint {
     Endpoint::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9)), 8000 + upstream)
 }
 
 /// The log line of an attempt whose timer was noticed at `time`.
-fn line(setting: &Setting, id: u32, time: Timestamp, attempt: &Attempt) -> Timeout {
+fn line(
+    setting: &Setting,
+    (id, place): (u32, Option<u64>),
+    time: Timestamp,
+    attempt: &Attempt,
+) -> Timeout {
     let moment = |at: Timestamp| Interval::around(at, Span::from_millis(2));
     let second = Timestamp::from_parts(time.nanos().div_euclid(1_000_000_000), 0);
     let limit = |length: Span, source| TimeLimit { at_least: length, at_most: length, source };
@@ -284,12 +316,13 @@ fn line(setting: &Setting, id: u32, time: Timestamp, attempt: &Attempt) -> Timeo
         start: setting.access_log.then(|| (moment(attempt.began), StartBasis::UpstreamTimes)),
         limits,
         worker: Some(attempt.worker),
-        connection: None,
+        // The client's connection takes a number, and then its connect to the upstream another one.
+        connection: place.map(|place| place.saturating_mul(2).saturating_sub(1)),
     }
 }
 
-/// What each point saw of an attempt.
-fn seen(number: usize, attempt: &Attempt) -> Vec<Sighting> {
+/// What each point saw of an attempt that is such a one of the host's connects.
+fn seen(number: usize, attempt: &Attempt, place: Option<u64>) -> Vec<Sighting> {
     let client = Endpoint::new(
         IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5)),
         // Ports are reused; 4-tuples repeat, ISNs do not.
@@ -328,7 +361,7 @@ fn seen(number: usize, attempt: &Attempt) -> Vec<Sighting> {
         events_dropped: 0,
         moved: Vec::new(),
         closing: Closing::Over,
-        number: None,
+        number: place.filter(|_| point == GATEWAY),
     };
     let sent = syns.iter().map(|&time| event(time, Side::Client, GATEWAY)).collect();
     let mut all = vec![sighting(GATEWAY, sent)];
