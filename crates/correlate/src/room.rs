@@ -17,7 +17,7 @@ use why504_model::{Endpoint, Timeout};
 use crate::classes::distinct;
 use crate::search::Search;
 
-/// Places that [`correlate`](crate::correlate) holds at most, at some 120 octets each while they are
+/// Places that [`correlate`](crate::correlate()) holds at most, at some 100 octets each while they are
 /// assigned (docs/performance.md): a million lines and ten million attempts with a known timer need twelve
 /// million.
 pub const ROOM: usize = 20_000_000;
