@@ -292,30 +292,28 @@ impl Field<'_> {
         voters: &[Voter],
         kept: &[(usize, Vec<usize>)],
     ) -> BTreeSet<usize> {
+        if kept.is_empty() {
+            return BTreeSet::new();
+        }
+        let plausible = |line: usize| {
+            let runs = lines.runs_of(line).iter().filter(|run| run.penalty == 0);
+            runs.flat_map(|run| lines.run(run)).map(|place| place.attempt)
+        };
         let placed: BTreeSet<usize> = kept.iter().map(|(line, _)| *line).collect();
         let mut claimed: BTreeSet<usize> =
             kept.iter().flat_map(|(_, attempts)| attempts.iter().copied()).collect();
         let others: Vec<usize> =
             voters.iter().map(|voter| voter.line).filter(|line| !placed.contains(line)).collect();
-        let left: BTreeSet<usize> = others
-            .iter()
-            .flat_map(|line| lines.runs_of(*line))
-            .filter(|run| run.penalty == 0)
-            .flat_map(|run| lines.run(run))
-            .map(|place| place.attempt)
-            .filter(|attempt| !claimed.contains(attempt))
-            .collect();
-        // As many attempts as lines: each of them is some line's.
+        let theirs = others.iter().flat_map(|&line| plausible(line));
+        let left: BTreeSet<usize> = theirs.filter(|attempt| !claimed.contains(attempt)).collect();
+        // No more attempts than lines: each of them may be some line's.
         if left.len() <= others.len() {
             claimed.extend(left);
         }
         let began = |attempt: usize| self.attempt(attempt).map(Attempt::first_syn);
         let beside = |(line, attempts): &&(usize, Vec<usize>)| {
             let last = attempts.iter().filter_map(|&attempt| began(attempt)).max();
-            let plausible = lines.runs_of(*line).iter().filter(|run| run.penalty == 0);
-            plausible
-                .flat_map(|run| lines.run(run))
-                .any(|place| !claimed.contains(&place.attempt) && began(place.attempt) > last)
+            plausible(*line).any(|other| !claimed.contains(&other) && began(other) > last)
         };
         kept.iter().filter(beside).map(|(line, _)| *line).collect()
     }
