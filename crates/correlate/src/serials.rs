@@ -10,12 +10,14 @@
 //!
 //! So the lines vote for the offsets that their attempts would mean ([`window`]). Where one offset
 //! explains a long run of lines, far beyond chance, the lines well inside that run are about the attempts
-//! at their places. A restart of nginx begins the counter anew, with other workers: no run goes across
-//! one. No verdict is made here, and no attempt added: lines lose attempts that they had.
+//! at their places, unless an attempt says that one of them may have waited ([`waits`]). A restart of nginx
+//! begins the counter anew, with other workers: no run goes across one. No verdict is made here, and no
+//! attempt added: lines lose attempts that they had.
 
 mod epochs;
 #[cfg(test)]
 mod tests;
+mod waits;
 mod window;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -175,14 +177,17 @@ impl Field<'_> {
             // A line that is off by a moment has one of the attempts there, and so nobody else has it.
             let near: BTreeMap<usize, Vec<usize>> =
                 found.iter().flat_map(|stretch| stretch.near.iter().cloned()).collect();
+            let open: Vec<usize> = found.iter().flat_map(|s| s.open.iter().copied()).collect();
             let at = self.places(point, found);
             let kept: Vec<(usize, Vec<usize>)> =
                 at.iter().map(|(line, at)| (*line, self.near(lines, *line, at))).collect();
-            let near = near.into_iter().filter(|(line, _)| !at.contains_key(line));
-            let claims: Vec<(usize, Vec<usize>)> = kept.iter().cloned().chain(near).collect();
+            let near: Vec<(usize, Vec<usize>)> =
+                near.into_iter().filter(|(line, _)| !at.contains_key(line)).collect();
+            let claims = [kept.as_slice(), near.as_slice()].concat();
             let odd = contradictions(&claims);
             if odd.is_empty() {
-                let doubtful = self.beside_an_orphan(lines, &voters, &kept);
+                let claimed = waits::claimed(&at, open, near);
+                let doubtful = waits::doubtful(self, lines, &at, claimed);
                 for (line, attempts) in kept.into_iter().filter(|(l, _)| !doubtful.contains(l)) {
                     lines.keep(line, |attempt| attempts.contains(&attempt));
                     placed.lines.insert(line);
@@ -261,7 +266,7 @@ impl Field<'_> {
         for stretch in stretches.into_iter().filter(|stretch| self.is_covered(point, stretch)) {
             for at in stretch.inside {
                 let place = places.entry(at.line).or_insert(Some(at));
-                if *place != Some(at) {
+                if place.is_some_and(|place| place.attempt != at.attempt) {
                     *place = None;
                 }
             }
@@ -282,40 +287,6 @@ impl Field<'_> {
             return false;
         };
         self.points.covers(point, first.flow().server, during).is_ok()
-    }
-
-    /// Lines that may be about an attempt which began after the one at their place, and which no line has once
-    /// all are placed: a request that waited before it connected leaves its own attempt behind like that.
-    fn beside_an_orphan(
-        &self,
-        lines: &Lines,
-        voters: &[Voter],
-        kept: &[(usize, Vec<usize>)],
-    ) -> BTreeSet<usize> {
-        if kept.is_empty() {
-            return BTreeSet::new();
-        }
-        let plausible = |line: usize| {
-            let runs = lines.runs_of(line).iter().filter(|run| run.penalty == 0);
-            runs.flat_map(|run| lines.run(run)).map(|place| place.attempt)
-        };
-        let placed: BTreeSet<usize> = kept.iter().map(|(line, _)| *line).collect();
-        let mut claimed: BTreeSet<usize> =
-            kept.iter().flat_map(|(_, attempts)| attempts.iter().copied()).collect();
-        let others: Vec<usize> =
-            voters.iter().map(|voter| voter.line).filter(|line| !placed.contains(line)).collect();
-        let theirs = others.iter().flat_map(|&line| plausible(line));
-        let left: BTreeSet<usize> = theirs.filter(|attempt| !claimed.contains(attempt)).collect();
-        // No more attempts than lines: each of them may be some line's.
-        if left.len() <= others.len() {
-            claimed.extend(left);
-        }
-        let began = |attempt: usize| self.attempt(attempt).map(Attempt::first_syn);
-        let beside = |(line, attempts): &&(usize, Vec<usize>)| {
-            let last = attempts.iter().filter_map(|&attempt| began(attempt)).max();
-            plausible(*line).any(|other| !claimed.contains(&other) && began(other) > last)
-        };
-        kept.iter().filter(beside).map(|(line, _)| *line).collect()
     }
 
     /// The attempts of a line that began about when the one at its place did: a worker that was held up after

@@ -276,21 +276,34 @@ fn drawn(seed: u64, shares: [i64; 6], works: i64) -> Incident {
     played(&requests, None)
 }
 
-/// One request waited before it connected, and beside it an attempt has no line: found with another seed of
-/// the worlds below.
+/// Requests that waited before they connected, found with other seeds of the worlds below. The numbers of
+/// each point to an attempt that no line has, or that is its neighbour's.
 #[test]
-fn a_request_that_waited_is_not_put_on_an_attempt_that_nobody_has() {
+fn a_request_that_waited_is_not_put_on_the_attempt_at_its_place() {
     for (seed, shares, works) in [
         (6_524_979_590_190_756_802, [0, 0, 0, 143, 51, 6], 168),
         (6_524_979_590_190_757_028, [0, 0, 0, 293, 105, 9], 115),
+        // Its own attempt is hidden by a line whose SYN never left.
+        (672, [0, 375, 147, 8, 15, 0], 80),
+        // The neighbour's number is one off, and may be that of either attempt.
+        (5, [0, 0, 302, 201, 0, 158], 313),
+        (1442, [0, 0, 0, 88, 0, 6], 164),
     ] {
         placed(&mut drawn(seed, shares, works), "one that waited");
     }
 }
 
+/// The same worlds each time, the first 64 of them unless `WORLDS` says how many (docs/accuracy.md).
+fn worlds() -> ProptestConfig {
+    let stated = std::env::var("WORLDS").ok().map(|text| text.parse().expect("WORLDS is a number"));
+    ProptestConfig {
+        rng_seed: RngSeed::Fixed(504),
+        ..ProptestConfig::with_cases(stated.unwrap_or(64))
+    }
+}
+
 proptest! {
-    // The same worlds each time: one in many thousand lines may fit by chance (docs/accuracy.md).
-    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(504), ..ProptestConfig::with_cases(48) })]
+    #![proptest_config(worlds())]
 
     /// Whatever share of the requests does what, no line gets another's attempt by its number, and no
     /// sure verdict is wrong.

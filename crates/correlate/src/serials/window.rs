@@ -15,7 +15,7 @@ use core::ops::Range;
 
 use why504_model::{Span, Timestamp};
 
-use super::SWAPPED;
+use super::{HELD_UP, SWAPPED};
 
 /// A run that chance would make so seldom is believed.
 const RUNS_BY_CHANCE: f64 = 1e-6;
@@ -52,10 +52,14 @@ pub(super) struct Voter {
 pub(super) struct At {
     pub(super) line: usize,
     pub(super) attempt: usize,
+    /// The attempt of a later line. While a request waits between accept and connect, the numbers of the others
+    /// are one off; so many lines from this one to that one are explained that chance does not do it, so
+    /// if this one waited, then not for longer.
+    pub(super) until: usize,
 }
 
 /// Lines that one offset explains.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Stretch {
     /// Those that stand well inside.
     pub(super) inside: Vec<At>,
@@ -64,6 +68,8 @@ pub(super) struct Stretch {
     /// Others that it explains as well as lines can be where no others follow: between those, and up to an
     /// end of the window.
     pub(super) beside: Vec<usize>,
+    /// The attempts at the places of lines near an end of the window that is none of the run.
+    pub(super) open: Vec<usize>,
     /// How probable it is that it explains a line by chance.
     chance: f64,
 }
@@ -93,13 +99,15 @@ impl Voter {
         }
     }
 
-    /// Its attempts nearest to the place that an offset means.
-    fn near(&self, offset: i64) -> Vec<usize> {
+    /// Its attempts nearest to the place that an offset means; not one that began plainly after another.
+    fn near(&self, offset: i64, began: &Began) -> Vec<usize> {
         let place = self.serial.saturating_sub(offset);
         let off = |number: i64| place.saturating_sub(number.saturating_mul(2)).saturating_abs();
         let least = self.attempts.iter().map(|(number, _)| off(*number)).min();
-        let near = self.attempts.iter().filter(|(number, _)| Some(off(*number)) == least);
-        near.map(|(_, attempt)| *attempt).collect()
+        let near = || self.attempts.iter().filter(|(number, _)| Some(off(*number)) == least);
+        let soonest = near().filter_map(|(number, _)| began.of(*number)).min();
+        let held_up = |number| began.of(number) > soonest.map(|soonest| soonest + HELD_UP);
+        near().filter(|(number, _)| !held_up(*number)).map(|(_, attempt)| *attempt).collect()
     }
 }
 
@@ -111,6 +119,12 @@ impl Began {
     pub(super) fn new(mut began: Vec<(i64, Timestamp)>) -> Self {
         began.sort_unstable();
         Self(began)
+    }
+
+    /// When one did.
+    fn of(&self, number: i64) -> Option<Timestamp> {
+        let at = self.0.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        self.0.get(at).map(|(_, began)| *began)
     }
 
     /// How long before or after the attempt at a place (twice its number, and one more for one between two)
@@ -141,6 +155,13 @@ impl Fit {
     const fn is_at(self) -> bool {
         matches!(self, Self::At(_))
     }
+
+    const fn attempt(self) -> Option<usize> {
+        match self {
+            Self::At(attempt) => Some(attempt),
+            Self::Near | Self::Not => None,
+        }
+    }
 }
 
 /// The runs among neighbouring lines; those `against` end a run.
@@ -166,7 +187,7 @@ pub(super) fn stretches(
             let near =
                 |fits: Option<&[Fit]>| fits.is_some_and(|f| f.iter().all(|f| *f == Fit::Near));
             let open = (near(fits.get(..run.start)), near(fits.get(run.end..)));
-            believed(part, open, (offset, tried))
+            believed(part, open, (offset, tried), began)
         };
         let runs = runs(&fits);
         let believed: Vec<Stretch> = runs.iter().cloned().filter_map(of_run).collect();
@@ -228,6 +249,7 @@ fn believed(
     (run, fits): (&[Voter], &[Fit]),
     open: (bool, bool),
     (offset, tried): (i64, usize),
+    began: &Began,
 ) -> Option<Stretch> {
     #[expect(clippy::cast_precision_loss, reason = "a few million offsets")]
     let tried = tried as f64;
@@ -244,24 +266,26 @@ fn believed(
     }
     let side = (1..all).find(|&lines| by_chance(rival, all, lines) <= SIDE_BY_CHANCE)?;
     let (&from, &to) = (hits.get(side)?, hits.get(all.checked_sub(side + 1)?)?);
-    if from > to {
-        return None;
-    }
-    let (mut inside, mut near, mut beside) = (Vec::new(), Vec::new(), Vec::new());
+    let mut untils = hits.iter().skip(2 * side).filter_map(|&hit| fits.get(hit)?.attempt());
+    let mut stretch = Stretch { chance: by_chance(rival, all, 1), ..Stretch::default() };
     for (place, (voter, fit)) in run.iter().zip(fits).enumerate() {
+        let is_inside = (from..=to).contains(&place);
+        let is_open = place < from && open.0 || place > to && open.1;
         match *fit {
-            Fit::At(attempt) if (from..=to).contains(&place) => {
-                inside.push(At { line: voter.line, attempt });
+            Fit::At(attempt) if is_inside => {
+                let until = untils.next().unwrap_or(attempt);
+                stretch.inside.push(At { line: voter.line, attempt, until });
+                continue;
             }
-            Fit::Near if (from..=to).contains(&place) => {
-                near.push((voter.line, voter.near(offset)));
-                beside.push(voter.line);
-            }
-            _ if (place >= from || open.0) && (place <= to || open.1) => beside.push(voter.line),
+            Fit::At(attempt) if is_open => stretch.open.push(attempt),
+            Fit::Near if is_inside => stretch.near.push((voter.line, voter.near(offset, began))),
             _ => {}
         }
+        if is_inside || is_open {
+            stretch.beside.push(voter.line);
+        }
     }
-    Some(Stretch { inside, near, beside, chance: by_chance(rival, all, 1) })
+    Some(stretch)
 }
 
 /// How probable it is that a wrong offset explains so many lines in a row, if one explains `rival` of
