@@ -14,7 +14,7 @@ use why504_report::Style;
 use crate::args::{CaptureOptions, Format, InputOptions, LogOptions, OutputOptions, When};
 use crate::exit::Usage;
 use crate::inputs::Kind;
-use crate::points::Named;
+use crate::points::{self, Named};
 
 /// How logs are to be read.
 #[derive(Clone, Debug, Default)]
@@ -185,7 +185,11 @@ fn included(folder: &Path, pattern: &str) -> Result<Vec<(String, Vec<u8>)>, Stri
 
 /// The points that `--at` names. Their paths are inputs as well.
 pub(crate) fn named_points(options: &CaptureOptions) -> anyhow::Result<Vec<Named>> {
-    options.at.iter().map(|argument| Named::parse(argument).map_err(|e| Usage(e).into())).collect()
+    let named: anyhow::Result<Vec<Named>> =
+        options.at.iter().map(|argument| Named::parse(argument)).collect();
+    let named = named.map_err(Usage)?;
+    points::check(&named).map_err(Usage)?;
+    Ok(named)
 }
 
 /// How much may be decompressed of a file.

@@ -1,6 +1,7 @@
 //! Which files were captured at which point.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -35,6 +36,52 @@ impl Named {
         }
         Ok(Self { name: name.to_owned(), path: PathBuf::from(path) })
     }
+
+    /// Whether a capture is this path or lies below it, however the two were spelled.
+    fn holds(&self, capture: &Path) -> bool {
+        let place = place(&self.path);
+        let in_folder = capture.parent().zip(capture.file_name());
+        capture.starts_with(&self.path)
+            || self::place(capture).starts_with(&place)
+            // A link that lies below it, and leads elsewhere.
+            || in_folder.is_some_and(|(folder, name)| self::place(folder).join(name).starts_with(&place))
+    }
+}
+
+/// Where a path leads: absolute and without links, as far as it can be followed.
+fn place(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The name that `--at` gives a capture: of several the one whose path leads nearest to it, as a file does
+/// among the others of its folder.
+fn given<'a>(capture: &Path, named: &'a [Named]) -> Option<&'a str> {
+    let depth = |named: &&Named| place(&named.path).components().count();
+    let holding = named.iter().filter(|named| named.holds(capture));
+    // Where several are equally deep it is one path, which has one name.
+    holding.max_by_key(depth).map(|named| named.name.as_str())
+}
+
+/// Two names for one path: a capture belongs to one point.
+pub(crate) fn check(named: &[Named]) -> anyhow::Result<()> {
+    let mut known: BTreeMap<PathBuf, &Named> = BTreeMap::new();
+    for one in named {
+        if let Some(other) = known.insert(place(&one.path), one)
+            && other.name != one.name
+        {
+            let (path, first, second) = (one.path.display(), &other.name, &one.name);
+            bail!("--at {second}={path}: named {first} before; a capture belongs to one point");
+        }
+    }
+    Ok(())
+}
+
+/// The names that no capture has.
+pub(crate) fn without_capture<'a>(
+    points: &'a [Point],
+    named: &'a [Named],
+) -> impl Iterator<Item = &'a Named> {
+    named.iter().filter(|named| points.iter().all(|point| point.name != named.name))
 }
 
 /// The points of these captures, in order of name.
@@ -62,8 +109,8 @@ fn names(captures: &[&Source<Kind>], named: &[Named]) -> Vec<String> {
         .iter()
         .zip(&keys)
         .map(|(source, (folder, stem))| {
-            if let Some(named) = named.iter().find(|n| source.path.starts_with(&n.path)) {
-                return named.name.clone();
+            if let Some(name) = given(&source.path, named) {
+                return name.to_owned();
             }
             let folder_name = folder.file_name().map(|n| n.to_string_lossy().into_owned());
             let alone = distinct.iter().filter(|(_, s)| s == stem).count() == 1;

@@ -64,9 +64,12 @@ impl Analysis {
     }
 
     /// An analysis of captures alone.
-    pub(crate) fn of_captures(inputs: Inputs, named: &[Named]) -> Self {
-        let files: Vec<_> = inputs.of(Kind::Capture).collect();
-        let points = points::points(&files, named);
+    pub(crate) fn of_captures(
+        inputs: Inputs,
+        named: &[Named],
+        complaints: &mut Complaints,
+    ) -> Self {
+        let points = points_of(&inputs, named, complaints);
         Self::new(inputs, points, Logs::default())
     }
 
@@ -97,6 +100,17 @@ impl Analysis {
     }
 }
 
+/// The points of the captures. That a name has none is said.
+fn points_of(inputs: &Inputs, named: &[Named], complaints: &mut Complaints) -> Vec<Point> {
+    let files: Vec<_> = inputs.of(Kind::Capture).collect();
+    let points = points::points(&files, named);
+    for Named { name, path } in points::without_capture(&points, named) {
+        let sentence = format!("--at {name}={}: no capture is left for this point", path.display());
+        complaints.add(Damage::Note, sentence);
+    }
+    points
+}
+
 /// Logs first: they are small, and what they cannot use is said early. Then the captures, once.
 pub(crate) fn analyse(
     inputs: Inputs,
@@ -107,8 +121,8 @@ pub(crate) fn analyse(
 ) -> Analysis {
     note_plan(plan, &inputs, &mut complaints);
     let logs = logs::read(&inputs, plan, &mut complaints);
+    let points = points_of(&inputs, named, &mut complaints);
     let files: Vec<_> = inputs.of(Kind::Capture).collect();
-    let points = points::points(&files, named);
     let mut captures = captures::read(&points, &files, Keep::Remarkable, &mut complaints);
     drop(files);
     let healthy = captures.take_healthy();

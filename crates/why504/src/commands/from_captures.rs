@@ -39,7 +39,7 @@ pub(super) fn run(
     let mut inputs = Inputs::find(&paths, &[], limits, &mut complaints);
     let why = format!("a log; `why504 {command}` reads captures");
     inputs.pass_over(Kind::ErrorLog, &why, &mut complaints);
-    let mut analysis = Analysis::of_captures(inputs, &named);
+    let mut analysis = Analysis::of_captures(inputs, &named, &mut complaints);
     analysis.nat = nat;
     // On one of the threads that read and decode: one more would be one too many, and whatever it
     // handed to the others it would wait for asleep.

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::process::Stdio;
 
-use crate::incident::{WHOLE, command, why504};
+use crate::incident::{WHOLE, command, demo, finish, why504};
 
 #[test]
 fn mistakes_are_named_and_end_with_status_2() {
@@ -67,4 +67,41 @@ fn a_closed_pipe_ends_quietly() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(output.status.code(), Some(0));
+}
+
+/// The gateway's capture and the upstream's in one folder, named in every way that people spell it.
+#[test]
+fn a_capture_belongs_to_the_point_that_names_it_most_closely() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inside = folder.path().join("captures");
+    std::fs::create_dir(&inside).expect("a folder");
+    for name in ["gateway.pcap", "upstream.pcap"] {
+        std::fs::copy(demo(name), inside.join(name)).expect("copied");
+    }
+    for arguments in [
+        &["captures", "--at", "gw=captures", "--at", "up=captures/upstream.pcap"][..],
+        &["captures", "--at", "up=captures/upstream.pcap", "--at", "gw=captures"],
+        &["--at", "up=./captures/upstream.pcap", "--at", "gw=captures/"],
+        &[".", "--at", "gw=captures", "--at", "up=captures/../captures/upstream.pcap"],
+    ] {
+        let arguments = [&["handshakes", "--format", "ndjson"], arguments].concat();
+        let run = finish(command(&arguments).current_dir(folder.path()));
+        let summary = run.summary();
+        let points = summary["points"].as_array().expect("points");
+        let names: Vec<_> = points.iter().map(|p| (&p["name"], &p["files"])).collect();
+        assert_eq!(names, [(&"gw".into(), &1.into()), (&"up".into(), &1.into())], "{arguments:?}");
+    }
+}
+
+#[test]
+fn one_path_has_one_name_and_a_name_without_a_capture_is_told() {
+    let [_, gateway, _, _, error, _] = WHOLE;
+    let path = gateway.split_once('=').expect("a name").1;
+    let again = format!("upstream={path}");
+    let run = why504(&["handshakes", "--at", gateway, "--at", &again]);
+    assert_eq!(run.status, 2);
+    assert!(run.stderr.contains("named gateway before"), "{}", run.stderr);
+    let upstream = format!("upstream={error}");
+    let run = why504(&["check", "--at", gateway, "--at", &upstream]);
+    assert!(run.stderr.contains(&format!("--at {upstream}: no capture")), "{}", run.stderr);
 }
