@@ -1,7 +1,7 @@
 //! What kind of capture file this is, from its first bytes and never from its name.
 
 use crate::ByteOrder;
-use crate::byte_order::array;
+use crate::byte_order::{array, be_u16};
 
 /// A container that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,14 +52,40 @@ pub fn recognise(head: &[u8]) -> Option<Container> {
 /// The name of a capture format that is known but not read, so that it can be refused by name.
 pub fn refused_by_name(head: &[u8]) -> Option<&'static str> {
     /// Magic octets at the beginning, after Wireshark's `wiretap` modules of the same names.
-    const KNOWN: [(&[u8], &str); 5] = [
+    const KNOWN: [(&[u8], &str); 9] = [
         (b"snoop\0\0\0", "snoop"),
         (b"RTSS", "Network Monitor 1"),
         (b"GMBU", "Network Monitor 2"),
         (b"TRSNIFF data", "Sniffer"),
-        (b"\x54\x52\x00\x64", "iptrace"),
+        (b"XCP\0", "NetXRay"),
+        (b"ObserverPktBuffe", "Observer"),
+        (b"iptrace 1.0", "iptrace"),
+        (b"iptrace 2.0", "iptrace"),
+        (b"\x54\x52\x00\x64", "nettl"),
     ];
-    KNOWN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name)
+    let known = KNOWN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name);
+    known.or_else(|| is_erf(head).then_some("ERF"))
+}
+
+/// ERF has no magic number. What tells it are records one after the other: a time in seconds and 2^-32 s,
+/// little-endian, a type of Endace's, and a length (<https://www.endace.com/erf-extensible-record-format-types.pdf>).
+fn is_erf(head: &[u8]) -> bool {
+    /// Highest type in use, and the bit that announces more headers.
+    const TYPES: std::ops::RangeInclusive<u8> = 1..=48;
+    const MORE_HEADERS: u8 = 0x80;
+    /// With the header of 16 octets, and less than any two letters read as.
+    const LENGTHS: std::ops::RangeInclusive<u16> = 16..=0x1fff;
+    /// Seconds: from 2001 on, and what follows comes within a day.
+    const SINCE: u32 = 1_000_000_000;
+    const DAY: u32 = 86_400;
+    let seconds = |at: usize| ByteOrder::Little.u32(head, at + 4..at + 8);
+    let record = |at: usize| {
+        let kind = *head.get(at + 8)? & !MORE_HEADERS;
+        let length = be_u16(head, at + 10..at + 12)?;
+        (TYPES.contains(&kind) && LENGTHS.contains(&length)).then_some(at + usize::from(length))
+    };
+    let next = record(0).and_then(|at| Some((seconds(0)?, seconds(at)?, record(at)?)));
+    next.is_some_and(|(first, second, _)| first >= SINCE && first.abs_diff(second) <= DAY)
 }
 
 impl std::fmt::Display for Container {
@@ -95,5 +121,32 @@ mod tests {
         assert_eq!(recognise(b"2024"), None);
         assert_eq!(recognise(&[0xa1, 0xb2]), None);
         assert_eq!(refused_by_name(b"snoop\0\0\0\0\0\0\x02"), Some("snoop"));
+        assert_eq!(refused_by_name(b"iptrace 2.0"), Some("iptrace"));
+    }
+
+    /// Two records of Ethernet (type 2) of 20 and 16 octets, a second apart.
+    #[test]
+    fn erf_is_known_by_its_chain_of_records() {
+        let record = |seconds: u32, kind: u8, length: u16| {
+            let mut record = [&[0, 0, 0, 0x80][..], &seconds.to_le_bytes()].concat();
+            record.extend([kind, 0]);
+            record.extend(length.to_be_bytes());
+            record.resize(usize::from(length.max(16)), 0);
+            record
+        };
+        let since = 1_700_000_000;
+        let second = record(since + 1, 2, 16);
+        for (first, expected) in [
+            (record(since, 2, 20), Some("ERF")),
+            (record(since, 0x82, 20), Some("ERF")),
+            (record(5, 2, 20), None),
+            (record(since, 0, 20), None),
+            (record(since, 2, 15), None),
+            (record(since - 1_000_000, 2, 20), None),
+        ] {
+            assert_eq!(refused_by_name(&[first, second.clone()].concat()), expected);
+        }
+        assert_eq!(refused_by_name(&record(since, 2, 20)), None, "one record is no chain");
+        assert_eq!(refused_by_name(&[b' '; 1 << 14]), None, "letters");
     }
 }

@@ -22,7 +22,7 @@ pub enum CaptureError {
         first: Vec<u8>,
     },
     /// A capture of a format that is not read.
-    #[error("a {name} capture cannot be read: convert it with `editcap -F pcapng IN OUT`")]
+    #[error("{name} captures are not read: convert it with `editcap -F pcapng IN OUT`")]
     Refused {
         /// Name of the format.
         name: &'static str,

@@ -169,6 +169,27 @@ impl DecodeTally {
         }
     }
 
+    /// What the frames are when none of them says anything of TCP; `None` when one does, or there is none.
+    pub fn nothing_of_tcp(&self) -> Option<String> {
+        if self.frames() == 0 || self.tcp > 0 || self.icmp_errors > 0 {
+            return None;
+        }
+        let unknown = self.unknown_link.values().copied().fold(0, u64::saturating_add);
+        let kinds = [
+            (self.non_ip, "not IP"),
+            (self.other_ip, "IP of other kinds"),
+            (self.fragments, "fragments"),
+            (self.cut_short, "cut too short"),
+            (self.malformed, "malformed"),
+            (self.untimed, "without a time"),
+            (self.not_packets, "no packets"),
+            (unknown, "of a link type that is not decoded"),
+        ];
+        let there = kinds.iter().filter(|(count, _)| *count > 0);
+        let words: Vec<String> = there.map(|(count, kind)| format!("{count} {kind}")).collect();
+        Some(format!("none of its frames holds TCP that can be read ({})", words.join(", ")))
+    }
+
     /// What the owner of the capture `source` should know about frames that were not used: link
     /// types that are not decoded, headers cut by the snapshot length, packets without time.
     pub fn diagnostics(&self, source: SourceId) -> Vec<Diagnostic> {

@@ -47,6 +47,13 @@ pub(crate) fn of(head: &[u8]) -> Result<Codec, ForeignCodec> {
     }
 }
 
+/// Whether a file that begins with `head` is a tar archive: its first entry names the format (POSIX.1-2017,
+/// pax, ustar interchange format; GNU tar writes the same letters).
+pub(crate) fn is_tar(head: &[u8]) -> bool {
+    const MAGIC_AT: usize = 257;
+    head.get(MAGIC_AT..).is_some_and(|rest| rest.starts_with(b"ustar"))
+}
+
 impl ForeignCodec {
     /// The name, and the command that turns such a file into one that can be read.
     fn name_and_command(self) -> (&'static str, &'static str) {

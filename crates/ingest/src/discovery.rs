@@ -96,11 +96,24 @@ fn examine<C>(
     if head.is_empty() {
         return Err(SkipReason::Empty);
     }
-    let class = classify(&head).ok_or(SkipReason::NotRecognised)?;
+    // Before anything else: the logs in it would be recognised, too, and read with all that is between them.
+    if codec::is_tar(&head) {
+        return Err(SkipReason::Archive);
+    }
+    let class = classify(&head).ok_or_else(|| not_recognised(codec, &head))?;
     let modified = modified(&metadata, spooled.is_some());
     let size = metadata.len();
     let limits = Limits::default();
     Ok(Source { id: SourceId(0), path, codec, size, modified, named, class, limits, spooled })
+}
+
+/// Why nothing can be made of what `head` begins, as it came out of `codec`.
+fn not_recognised(codec: Codec, head: &[u8]) -> SkipReason {
+    match codec::of(head) {
+        Ok(inner) if codec != Codec::Plain && inner != Codec::Plain => SkipReason::Twice(inner),
+        Err(foreign) => SkipReason::Foreign(foreign),
+        Ok(_) => SkipReason::NotRecognised,
+    }
 }
 
 /// How `file` is compressed, and its first decompressed bytes.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use why504_model::Damage;
 
-use crate::ForeignCodec;
+use crate::{Codec, ForeignCodec};
 
 /// A path that was given or found and is not a source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +24,10 @@ pub enum SkipReason {
     Unreadable(String),
     /// Compressed in a way that is not read.
     Foreign(ForeignCodec),
+    /// What came out of the decompression is compressed again.
+    Twice(Codec),
+    /// A tar archive: its files would have to be unpacked.
+    Archive,
     /// The compressed stream is damaged from the beginning.
     Damaged(String),
     /// Neither a log nor a capture.
@@ -46,9 +50,11 @@ impl Skipped {
     /// directory beside the logs is not.
     pub fn damage(&self) -> Damage {
         match self.reason {
-            SkipReason::Unreadable(_) | SkipReason::Foreign(_) | SkipReason::Damaged(_) => {
-                Damage::Unusable
-            }
+            SkipReason::Unreadable(_)
+            | SkipReason::Foreign(_)
+            | SkipReason::Twice(_)
+            | SkipReason::Archive
+            | SkipReason::Damaged(_) => Damage::Unusable,
             SkipReason::NotRecognised | SkipReason::NotAFile(_) if self.named => Damage::Unusable,
             _ => Damage::Note,
         }
@@ -60,6 +66,10 @@ impl std::fmt::Display for SkipReason {
         match self {
             Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
             Self::Foreign(codec) => codec.fmt(f),
+            Self::Twice(codec) => {
+                write!(f, "compressed twice, with {codec} inside: decompress it once first")
+            }
+            Self::Archive => f.write_str("a tar archive: unpack it first (`tar -xf`)"),
             Self::Damaged(error) => write!(f, "cannot be decompressed: {error}"),
             Self::NotRecognised => f.write_str("neither a known log nor a capture"),
             Self::Empty => f.write_str("empty"),

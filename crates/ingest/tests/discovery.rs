@@ -203,3 +203,33 @@ mod unix {
         fs::set_permissions(root.join("closed"), writable).expect("permissions");
     }
 }
+
+/// (what stands in the file, what is said of it)
+#[test]
+fn what_would_have_to_be_unpacked_first_is_told() {
+    let root = tempfile::tempdir().expect("a directory");
+    // An archive of one log: the header of its entry, and lines that would be recognised.
+    let mut tar = b"2026-access.log".to_vec();
+    tar.resize(257, 0);
+    tar.extend(b"ustar\x0000");
+    tar.resize(512, 0);
+    tar.extend(b"2026/11/22");
+    for (name, bytes, words) in [
+        ("tar", tar.clone(), "a tar archive: unpack it first (`tar -xf`)"),
+        ("tgz", gzip(&tar), "a tar archive: unpack it first (`tar -xf`)"),
+        (
+            "twice",
+            gzip(&gzip(b"2026")),
+            "compressed twice, with gzip inside: decompress it once first",
+        ),
+        ("zip in gzip", gzip(b"PK\x03\x04"), "decompress it first (`unzip`)"),
+    ] {
+        let path = root.path().join(name);
+        fs::write(&path, bytes).expect("written");
+        let found = discover(std::slice::from_ref(&path));
+        assert!(found.sources.is_empty(), "{name}");
+        let skipped = reason_of(&found, &path);
+        assert!(skipped.reason.to_string().ends_with(words), "{name}: {}", skipped.reason);
+        assert_eq!(skipped.damage(), Damage::Unusable, "{name}");
+    }
+}

@@ -103,7 +103,7 @@ fn hindrances(run: &Run<'_>) -> Vec<String> {
     if run.points.is_empty() {
         found.push("there is no capture".to_owned());
     } else if spans.is_empty() {
-        found.push("no capture holds a packet".to_owned());
+        found.push("no capture holds a packet of TCP".to_owned());
     } else if let (false, Some(logged)) = (
         run.timeouts.iter().any(|t| spans.iter().any(|s| s.overlaps(t.logged))),
         run.timeouts.iter().map(|t| t.logged).reduce(Interval::hull),

@@ -95,6 +95,13 @@ impl Analysis {
 
     /// Settles how the run ended.
     pub(crate) fn conclude(&mut self, mut complaints: Complaints) {
+        for (point, capture) in self.points.iter().zip(&self.captures.points) {
+            if let Some(words) = capture.frames.nothing_of_tcp() {
+                let advice = "capture on an interface that shows it: why504 opens one tunnel, of the \
+                              kinds in docs/formats.md";
+                complaints.add(Damage::Note, format!("point {}: {words}; {advice}", point.name));
+            }
+        }
         self.outcome = outcome(&self.inputs, &self.logs, &self.captures, &mut complaints);
         self.complaints = complaints;
     }
@@ -289,6 +296,6 @@ fn no_overlap(timeouts: &[Timeout], captures: &Captures) -> String {
                  first captured packet; if that is a time zone, --tz sets it"
             )
         }
-        _ => "no capture holds a packet: the timeouts cannot be judged".to_owned(),
+        _ => "no capture holds a packet of TCP: the timeouts cannot be judged".to_owned(),
     }
 }

@@ -51,20 +51,40 @@ pub(super) fn vlan(mut number: u16, mut payload: Payload<'_>) -> Option<Vlan> {
     found
 }
 
+/// The EtherType behind the tags that stand before it, and what follows it.
+#[inline]
+pub(super) fn behind_tags(
+    mut number: u16,
+    mut payload: Payload<'_>,
+) -> Result<(u16, Payload<'_>), Unused> {
+    // Each tag takes octets, so the loop ends with the frame.
+    while VLAN_TAGS.contains(&number) {
+        number = be_u16(payload.bytes, field::ETHER_TYPE).ok_or(payload.short())?;
+        payload = payload.behind(field::LENGTH)?;
+    }
+    Ok((number, payload))
+}
+
+/// The version of IP that an EtherType announces.
+pub(super) fn ip(number: u16) -> Option<Protocol> {
+    match number {
+        IPV4 => Some(Protocol::Ipv4),
+        IPV6 => Some(Protocol::Ipv6),
+        _ => None,
+    }
+}
+
 /// The IP or ARP packet in `payload`, which follows the EtherType `number`.
 #[inline]
 pub(crate) fn network(number: u16, payload: Payload<'_>) -> Result<Network<'_>, Unused> {
     let (mut number, mut payload) = (number, payload);
-    // Each tag takes octets, so the loop ends with the frame.
+    // Twice at most: behind tags there is none.
     loop {
         match number {
             IPV4 => return Ok(payload.into_network(Protocol::Ipv4)),
             IPV6 => return Ok(payload.into_network(Protocol::Ipv6)),
             ARP => return Ok(payload.into_network(Protocol::Arp)),
-            tag if VLAN_TAGS.contains(&tag) => {
-                number = be_u16(payload.bytes, field::ETHER_TYPE).ok_or(payload.short())?;
-                payload = payload.behind(field::LENGTH)?;
-            }
+            tag if VLAN_TAGS.contains(&tag) => (number, payload) = behind_tags(tag, payload)?,
             PPPOE_SESSION => return pppoe::network(payload),
             labels if MPLS.contains(&labels) => return mpls::network(payload),
             _ => return Err(Unused::NonIp),

@@ -17,8 +17,15 @@ mod field {
 
 #[inline]
 pub(crate) fn network(frame: Payload<'_>) -> Result<Network<'_>, Unused> {
+    let (number, payload) = ether_type(frame)?;
+    ether_type::network(number, payload)
+}
+
+/// The EtherType of a frame, and what follows it.
+#[inline]
+pub(super) fn ether_type(frame: Payload<'_>) -> Result<(u16, Payload<'_>), Unused> {
     let number = be_u16(frame.bytes, field::ETHER_TYPE).ok_or(frame.short())?;
-    ether_type::network(number, frame.behind(field::LENGTH)?)
+    Ok((number, frame.behind(field::LENGTH)?))
 }
 
 /// The VLAN of a frame.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Tunnel;
 use crate::byte_order::{be_u16, be_u32, octet};
-use crate::link::{Network, Payload, ether_type, ethernet};
+use crate::link::{Network, Payload, Protocol, ether_type, ethernet};
 use crate::tally::Unused;
 
 mod field {
@@ -33,6 +33,11 @@ const ERSPAN_III: u16 = 0x22eb;
 mod erspan {
     pub(super) const LENGTH_II: usize = 8;
     pub(super) const LENGTH_III: usize = 12;
+    /// Of type III: what kind of frame follows, in five bits.
+    pub(super) const FRAME_TYPE: usize = 10;
+    pub(super) const FRAME_TYPE_BITS: u8 = 0x7c;
+    /// Type 2: IP without a link header.
+    pub(super) const IP: u8 = 2 << 2;
     /// The last bit of this octet of type III announces eight more octets.
     pub(super) const OPTIONAL: usize = 11;
     pub(super) const OPTIONAL_LENGTH: usize = 8;
@@ -56,7 +61,13 @@ pub(super) fn inside(packet: Payload<'_>) -> Result<(Tunnel, Network<'_>), Unuse
             let last = octet(payload.bytes(), erspan::OPTIONAL).ok_or(payload.short())?;
             let optional = if last & 1 == 0 { 0 } else { erspan::OPTIONAL_LENGTH };
             let frame = payload.behind(erspan::LENGTH_III + optional)?;
-            Ok((Tunnel::Erspan, ethernet::network(frame)?))
+            let kind = octet(payload.bytes(), erspan::FRAME_TYPE).ok_or(payload.short())?;
+            let network = if kind & erspan::FRAME_TYPE_BITS == erspan::IP {
+                frame.into_network(Protocol::Ip)
+            } else {
+                ethernet::network(frame)?
+            };
+            Ok((Tunnel::Erspan, network))
         }
         number => Ok((Tunnel::Gre, ether_type::network(number, payload)?)),
     }

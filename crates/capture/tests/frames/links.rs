@@ -11,16 +11,22 @@ fn every_link_layer_leads_to_the_segment() {
     for v6 in [false, true] {
         let tcp = syn(v6);
         let frame = ethernet(&tcp);
-        let (mac, ether_type, ip) = (&frame[..12], &frame[12..14], &frame[ETHERNET..]);
+        let (mac, rest) = (&frame[..12], &frame[12..]);
+        let (ether_type, ip) = (&frame[12..14], &frame[ETHERNET..]);
         let bsd_family = if v6 { 30 } else { 2 };
         let linux_family = if v6 { 10 } else { 2 };
         let ip_len = u8::try_from(ip.len() + 4).expect("a small packet");
         let tag = |number: u16| [&number.to_be_bytes()[..], &[0x20, 5]].concat();
         let ppp_protocol = if v6 { 0x57 } else { 0x21 };
         let (snap, address) = ([&[0xaa, 0xaa, 3, 0, 0, 0], ether_type].concat(), [0; 22]);
-        let table: [(u16, Vec<u8>); 22] = [
+        let table: [(u16, Vec<u8>); 25] = [
             // Two labels, the second of which is the last.
             (1, [mac, &[0x88, 0x47, 0, 1, 0, 64, 0, 1, 1, 64], ip].concat()),
+            // Ethernet behind a label (RFC 4448): with a control word and a number in it, without one,
+            // and with an address that begins as a control word does.
+            (1, [mac, &[0x88, 0x47, 0, 1, 1, 64], &[0, 0, 0, 7], &frame].concat()),
+            (1, [mac, &[0x88, 0x47, 0, 1, 1, 64], &[0x9e; 12], rest].concat()),
+            (1, [mac, &[0x88, 0x47, 0, 1, 1, 64], &[0; 12], &[0x81, 0, 0, 5], rest].concat()),
             (1, [mac, &tag(0x8100), &[0x88, 0x48, 0, 1, 1, 64], ip].concat()),
             (1, [mac, &[0x88, 0x64, 0x11, 0, 0, 9, 0, 62, 0, ppp_protocol], ip].concat()),
             // Data; quality of service with an HT field; four addresses, behind radiotap.

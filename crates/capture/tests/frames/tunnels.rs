@@ -32,7 +32,7 @@ fn one_level_of_tunnel_leads_to_the_inner_segment() {
         };
         let erspan_iii = [&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1][..], &[0x20; 11]].concat();
         let vxlan = [8, 0, 0, 0, 0, 0, 1, 0];
-        let table: [(Tunnel, u8, Vec<u8>, &[u8]); 14] = [
+        let table: [(Tunnel, u8, Vec<u8>, &[u8]); 15] = [
             (Tunnel::IpInIp, if v6 { 41 } else { 4 }, vec![], ip),
             (Tunnel::Gre, 47, gre(0, 0), ip),
             (Tunnel::Gre, 47, gre(0x80, 4), ip),
@@ -43,6 +43,8 @@ fn one_level_of_tunnel_leads_to_the_inner_segment() {
             (Tunnel::Erspan, 47, [&[0x10, 0, 0x88, 0xbe][..], &[1; 12]].concat(), &frame),
             (Tunnel::Erspan, 47, [&erspan_iii[..], &[0]].concat(), &frame),
             (Tunnel::Erspan, 47, [&erspan_iii[..], &[1], &[0; 8]].concat(), &frame),
+            // A frame of type 2 is IP without Ethernet.
+            (Tunnel::Erspan, 47, [&erspan_iii[..18], &[2 << 2, 0]].concat(), ip),
             (Tunnel::Vxlan, 17, [&udp(4789)[..], &vxlan].concat(), &frame),
             (Tunnel::Vxlan, 17, [&udp(8472)[..], &vxlan].concat(), &frame),
             // No options and Ethernet; one option of eight octets and IP.

@@ -93,7 +93,7 @@ fn one_point(
         None => text.push_str(", no snaplen"),
     }
     page.field(2, "holds", &text)?;
-    let covered = info.span.map_or("no packet".to_owned(), |covered| span(clock, covered));
+    let covered = info.span.map_or("no packet of TCP".to_owned(), |covered| span(clock, covered));
     page.field(2, "spans", &covered)?;
     if let Some(filter) = &facts.filter {
         page.field(2, "filter", filter)?;

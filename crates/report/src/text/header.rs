@@ -128,6 +128,7 @@ fn capture(run: &Run<'_>, point: &PointInfo, clock: LocalClock) -> String {
             let shown = if dated { whole.as_str() } else { whole.get(11..).unwrap_or(&whole) };
             text.push_str(&format!(", {shown}"));
         }
+        None if point.packets > 0 => text.push_str(", none of TCP"),
         None => text.push_str(", empty"),
     }
     text

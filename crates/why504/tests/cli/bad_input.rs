@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::incident::{OPTIONS, Run, WHOLE, command, demo, finish, report, why504};
@@ -223,4 +224,31 @@ fn standard_input_is_an_input_like_any_other() {
     let run = finish(command(&[&OPTIONS[..], &inputs].concat()).stdin(Stdio::from(log)));
     assert_eq!(run.status, 0, "{}", run.stderr);
     assert_eq!(run.verdicts(), report(&WHOLE).verdicts());
+}
+
+/// A tunnel on a port of its own (UDP to port 4999) hides all TCP: the capture is not called empty, and
+/// what its packets are is told.
+#[test]
+fn a_capture_without_tcp_says_what_it_holds() {
+    let copy = Copy::new();
+    let mut bytes = copy.read("gateway.pcap");
+    let (mut at, mut frames) = (24, 0);
+    while let Some(length) = bytes.get(at + 8..at + 12) {
+        let length = u32::from_le_bytes(length.try_into().expect("four octets")) as usize;
+        // Behind the Ethernet header: the protocol of IPv4, and the destination port behind that header.
+        let ip = at + 16 + 14;
+        bytes[ip + 9] = 17;
+        bytes[ip + 22..ip + 24].copy_from_slice(&4999_u16.to_be_bytes());
+        at += 16 + length;
+        frames += 1;
+    }
+    copy.write("gateway.pcap", &bytes);
+    let run = copy.report();
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    says(
+        &run,
+        &["point gateway: none of its frames holds TCP that can be read", "IP of other kinds"],
+    );
+    let gateway = &run.summary()["points"][0];
+    assert_eq!((&gateway["packets"], &gateway["start"]), (&frames.into(), &Value::Null));
 }
