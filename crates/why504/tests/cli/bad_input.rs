@@ -135,7 +135,7 @@ fn a_line_of_garbage_is_counted_and_its_place_named() {
     let run = copy.report();
     let before = whole.summary()["log_lines"].clone();
     let after = run.summary()["log_lines"].clone();
-    let count = |tally: &serde_json::Value, name: &str| tally[name].as_u64().expect("a count");
+    let count = |tally: &Value, name: &str| tally[name].as_u64().expect("a count");
     for (name, more) in [("total", 2), ("other", 1), ("unparsed", 1), ("cases", 0)] {
         assert_eq!(count(&after, name), count(&before, name) + more, "{name}");
     }
