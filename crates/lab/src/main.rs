@@ -42,15 +42,8 @@ enum Task {
     },
     /// Run why504 over sets and compare what it says with their truth
     Judge {
-        /// Folders of sets, or folders that hold them
-        #[arg(required = true)]
-        sets: Vec<PathBuf>,
-        /// The why504 binary
-        #[arg(long)]
-        why504: PathBuf,
-        /// What why504 is given; repeatable [default: all modes]
-        #[arg(long, value_enum)]
-        mode: Vec<Mode>,
+        #[command(flatten)]
+        examined: Examined,
         /// Also write everything as JSON to this file
         #[arg(long)]
         json: Option<PathBuf>,
@@ -59,15 +52,8 @@ enum Task {
     },
     /// Spoil the captures of sets in every way and see that no verdict becomes wrong and sure
     Degrade {
-        /// Folders of sets, or folders that hold them
-        #[arg(required = true)]
-        sets: Vec<PathBuf>,
-        /// The why504 binary
-        #[arg(long)]
-        why504: PathBuf,
-        /// What why504 is given: both captures, or the spoiled one; repeatable [default: both and each]
-        #[arg(long, value_enum)]
-        mode: Vec<Mode>,
+        #[command(flatten)]
+        examined: Examined,
         /// Only ways whose name contains this; repeatable [default: all]
         #[arg(long, value_name = "NAME")]
         way: Vec<String>,
@@ -128,6 +114,36 @@ enum Task {
     Janitor { prefix: String },
 }
 
+/// Whose verdicts are held against which truth.
+#[derive(clap::Args)]
+struct Examined {
+    /// Folders of sets, or folders that hold them
+    #[arg(required = true)]
+    sets: Vec<PathBuf>,
+    /// The why504 binary
+    #[arg(long)]
+    why504: PathBuf,
+    /// What why504 is given of each set; repeatable [default: each that applies]
+    #[arg(long, value_enum)]
+    mode: Vec<Mode>,
+}
+
+impl Examined {
+    /// The folders with a truth. Says so where there is none.
+    fn sets(&self) -> Result<Option<Vec<PathBuf>>> {
+        let sets = judge::sets(&self.sets)?;
+        if sets.is_empty() {
+            println!("skipped: no set with a truth.jsonl (the lab needs root to make some)");
+            return Ok(None);
+        }
+        Ok(Some(sets))
+    }
+
+    fn modes(&self) -> &[Mode] {
+        if self.mode.is_empty() { &Mode::ALL } else { &self.mode }
+    }
+}
+
 fn main() -> ExitCode {
     match perform(Arguments::parse().command) {
         Ok(code) => code,
@@ -141,11 +157,11 @@ fn main() -> ExitCode {
 fn perform(task: Task) -> Result<ExitCode> {
     match task {
         Task::Run { scenarios, out, at_most } => return run(&scenarios, &out, at_most),
-        Task::Judge { sets, why504, mode, json, limits } => {
-            return judge_sets(&sets, &why504, &mode, json.as_deref(), &limits);
+        Task::Judge { examined, json, limits } => {
+            return judge_sets(&examined, json.as_deref(), &limits);
         }
-        Task::Degrade { sets, why504, mode, way, keep } => {
-            return degrade_sets(&sets, &why504, &mode, &way, keep.as_deref());
+        Task::Degrade { examined, way, keep } => {
+            return degrade_sets(&examined, &way, keep.as_deref());
         }
         Task::Truth { sets, verbose, write } => return compare_truth(&sets, verbose, write),
         Task::Traffic(traffic) => {
@@ -259,24 +275,17 @@ fn compare_truth(sets: &[PathBuf], verbose: bool, write: bool) -> Result<ExitCod
 }
 
 fn judge_sets(
-    paths: &[PathBuf],
-    why504: &std::path::Path,
-    modes: &[Mode],
+    examined: &Examined,
     json: Option<&std::path::Path>,
     limits: &Limits,
 ) -> Result<ExitCode> {
-    let sets = judge::sets(paths)?;
-    if sets.is_empty() {
-        println!("skipped: no set with a truth.jsonl (the lab needs root to make some)");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let modes = if modes.is_empty() { &Mode::ALL[..] } else { modes };
+    let Some(sets) = examined.sets()? else { return Ok(ExitCode::SUCCESS) };
     let mut judgements = Vec::new();
     let mut violations = Vec::new();
-    for mode in modes {
+    for mode in examined.modes() {
         for folder in sets.iter().filter(|folder| judge::applies(folder, *mode)) {
             // A set that cannot be judged must not hide the others.
-            match judge::judge(folder, *mode, why504) {
+            match judge::judge(folder, *mode, &examined.why504) {
                 Ok(judgement) => judgements.push(judgement),
                 Err(error) => {
                     violations.push(format!("{} ({}): {error:#}", folder.display(), mode.name()));
@@ -301,25 +310,19 @@ fn judge_sets(
 }
 
 fn degrade_sets(
-    paths: &[PathBuf],
-    why504: &std::path::Path,
-    modes: &[Mode],
+    examined: &Examined,
     names: &[String],
     keep: Option<&std::path::Path>,
 ) -> Result<ExitCode> {
-    let sets = judge::sets(paths)?;
-    if sets.is_empty() {
-        println!("skipped: no set with a truth.jsonl (the lab needs root to make some)");
-        return Ok(ExitCode::SUCCESS);
-    }
+    let Some(sets) = examined.sets()? else { return Ok(ExitCode::SUCCESS) };
     let wanted = |way: &&Way| names.is_empty() || names.iter().any(|name| way.name.contains(name));
     let ways: Vec<&'static Way> = WAYS.iter().filter(wanted).collect();
-    let modes = if modes.is_empty() { &Mode::ALL[..] } else { modes };
     let scratch = tempfile::tempdir()?;
     let folder = (keep.unwrap_or(scratch.path()), keep.is_some());
-    let wrong = degrade::degrade(&sets, &ways, modes, why504, folder, |outcome| {
-        print!("{}", degrade::render(outcome));
-    })?;
+    let wrong =
+        degrade::degrade(&sets, &ways, examined.modes(), &examined.why504, folder, |outcome| {
+            print!("{}", degrade::render(outcome));
+        })?;
     print!("{}", degrade::excuses());
     if wrong == 0 {
         println!("no verdict is wrong and sure");
