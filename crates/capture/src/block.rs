@@ -106,30 +106,33 @@ impl Block {
 
     /// The numbered records in file order, exactly [`Block::frame_count`] of them.
     pub fn records(&self) -> Records<'_> {
+        Records { contents: self.contents(), number: self.first_frame }
+    }
+
+    /// What the numbered records hold, in the iterator of their layout.
+    pub(crate) fn contents(&self) -> Contents<'_> {
         let known = match self.layout {
             Layout::Pcap(..) => 0,
             Layout::PcapNg { known, .. } => known,
         };
-        Records { rest: self.cut.bytes(), layout: &self.layout, number: self.first_frame, known }
+        Contents::of(self.cut.bytes(), &self.layout, known)
     }
 
     /// The record at the octet `at`, with `index` numbered records before it. All interfaces of the
     /// block are known to it.
-    pub(crate) fn record_at(&self, at: u32, index: u32) -> Option<Record<'_>> {
+    pub(crate) fn record_at(&self, at: u32, index: usize) -> Option<Record<'_>> {
         let rest = self.cut.bytes().get(at as usize..)?;
-        let number = self.first_frame.saturating_add(u64::from(index));
-        Records { rest, layout: &self.layout, number, known: usize::MAX }.next()
+        let number = self.first_frame.saturating_add(index as u64);
+        let contents = Contents::of(rest, &self.layout, usize::MAX);
+        Records { contents, number }.next()
     }
 }
 
 /// Iterator over the records of a [`Block`].
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
-    rest: &'a [u8],
-    layout: &'a Layout,
+    contents: Contents<'a>,
     number: u64,
-    /// Interfaces described so far in the section.
-    known: usize,
 }
 
 impl<'a> Iterator for Records<'a> {
@@ -137,9 +140,9 @@ impl<'a> Iterator for Records<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Record<'a>> {
-        let content = match self.layout {
-            Layout::Pcap(variant, link) => self.next_pcap(*variant, *link)?,
-            Layout::PcapNg { order, interfaces, .. } => self.next_pcapng(*order, interfaces)?,
+        let content = match &mut self.contents {
+            Contents::Pcap(records) => records.next()?,
+            Contents::PcapNg(records) => records.next()?,
         };
         let number = self.number;
         self.number = number.saturating_add(1);
@@ -147,32 +150,85 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-impl<'a> Records<'a> {
-    /// Octets of the block from the next record on.
-    #[inline]
-    pub(crate) fn octets_left(&self) -> usize {
-        self.rest.len()
+/// What numbered records hold, one after the other. A loop that has to be quick is written over
+/// [`Numbered`] and made once for each layout.
+#[derive(Clone, Debug)]
+pub(crate) enum Contents<'a> {
+    Pcap(PcapContents<'a>),
+    PcapNg(PcapNgContents<'a>),
+}
+
+impl<'a> Contents<'a> {
+    /// Of the records in `rest`, before which `known` interfaces of the section were described.
+    fn of(rest: &'a [u8], layout: &'a Layout, known: usize) -> Self {
+        match layout {
+            Layout::Pcap(variant, link) => {
+                Self::Pcap(PcapContents { rest, variant: *variant, link: *link })
+            }
+            Layout::PcapNg { order, interfaces, .. } => {
+                Self::PcapNg(PcapNgContents { rest, order: *order, interfaces, known })
+            }
+        }
     }
+}
+
+/// The contents of numbered records in one layout.
+pub(crate) trait Numbered<'a>: Iterator<Item = Content<'a>> {
+    /// Octets of the block from the next record on.
+    fn octets_left(&self) -> usize;
+}
+
+/// pcap.
+#[derive(Clone, Debug)]
+pub(crate) struct PcapContents<'a> {
+    rest: &'a [u8],
+    variant: PcapVariant,
+    link: LinkType,
+}
+
+impl<'a> Iterator for PcapContents<'a> {
+    type Item = Content<'a>;
 
     #[inline]
-    fn next_pcap(&mut self, variant: PcapVariant, link: LinkType) -> Option<Content<'a>> {
-        let header = variant.record_header(self.rest)?;
+    fn next(&mut self) -> Option<Content<'a>> {
+        let header = self.variant.record_header(self.rest)?;
         let (data, rest) =
             self.rest.get(header.header..)?.split_at_checked(header.captured as usize)?;
         self.rest = rest;
         Some(Content::Frame(Frame {
             time: header.time,
-            link,
+            link: self.link,
             wire_len: header.on_the_wire,
             data,
-            order: variant.order,
+            order: self.variant.order,
         }))
     }
+}
+
+impl<'a> Numbered<'a> for PcapContents<'a> {
+    #[inline]
+    fn octets_left(&self) -> usize {
+        self.rest.len()
+    }
+}
+
+/// pcapng.
+#[derive(Clone, Debug)]
+pub(crate) struct PcapNgContents<'a> {
+    rest: &'a [u8],
+    order: ByteOrder,
+    interfaces: &'a [Channel],
+    /// Interfaces described so far in the section.
+    known: usize,
+}
+
+impl<'a> Iterator for PcapNgContents<'a> {
+    type Item = Content<'a>;
 
     #[inline]
-    fn next_pcapng(&mut self, order: ByteOrder, interfaces: &[Channel]) -> Option<Content<'a>> {
+    fn next(&mut self) -> Option<Content<'a>> {
         loop {
-            let Beginning::Block(header) = pcapng::beginning(self.rest, order) else {
+            let Beginning::Block(header) = pcapng::beginning(self.rest, self.order) else {
                 return None;
             };
             let (block, rest) = self.rest.split_at_checked(header.length as usize)?;
@@ -181,12 +237,19 @@ impl<'a> Records<'a> {
                 Kind::Interface => self.known = self.known.saturating_add(1),
                 Kind::NumberedOther => return Some(Content::NotAPacket),
                 Kind::Enhanced | Kind::Obsolete | Kind::Simple => {
-                    let known = interfaces.get(..self.known).unwrap_or(interfaces);
+                    let known = self.interfaces.get(..self.known).unwrap_or(self.interfaces);
                     return Some(packet_block(block, header, known));
                 }
                 Kind::Section | Kind::Statistics | Kind::Other => {}
             }
         }
+    }
+}
+
+impl<'a> Numbered<'a> for PcapNgContents<'a> {
+    #[inline]
+    fn octets_left(&self) -> usize {
+        self.rest.len()
     }
 }
 

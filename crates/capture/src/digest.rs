@@ -12,9 +12,9 @@ use std::ops::Range;
 
 use why504_model::{FlowMark, Location, Packet, SourceId, Timestamp};
 
-use crate::block::{Block, Content, Frame};
+use crate::block::{Block, Content, Contents, Frame, Numbered, Record};
 use crate::decode::packet;
-use crate::glance::{Glance, plain_segment};
+use crate::glance::{Glance, plain_segment, plain_segment_in_ipv4};
 use crate::recent::Recent;
 use crate::tally::DecodeTally;
 use crate::tunnel::Envelope;
@@ -30,6 +30,8 @@ pub struct Digest {
     block: Option<Block>,
     source: SourceId,
     notes: Vec<Note>,
+    /// Where the numbered records of the block stand of which there is no note.
+    others: Vec<u32>,
     /// The packets that always matter, each with the number of notes before it.
     packets: Vec<(usize, Packet)>,
     /// Those of them that came through a tunnel, by their frames' numbers.
@@ -72,8 +74,6 @@ pub struct Gathered {
 struct Note {
     /// Where its record stands in the block.
     at: u32,
-    /// Frames of the block before it.
-    index: u32,
     mark: FlowMark,
 }
 
@@ -94,26 +94,31 @@ impl Digest {
     pub fn read(&mut self, block: Block, source: SourceId) {
         self.clear();
         self.source = source;
-        let mut plain = Plain::default();
-        let mut records = block.records();
-        loop {
-            let at = block.len() - records.octets_left();
-            let Some(record) = records.next() else { break };
-            let Content::Frame(frame) = record.content else {
-                self.tally.count_unusable(&record.content);
-                continue;
-            };
-            let place = (at, record.number.saturating_sub(block.first_frame()));
-            if let Some(time) = frame.time
-                && let Some(glance) = plain_segment(&frame)
-            {
-                self.plain(place, &glance, time, &mut plain);
-            } else {
-                self.unusual(place, &frame, record.number, &mut plain);
-            }
-        }
+        let plain = match block.contents() {
+            Contents::Pcap(records) => self.go_through(&block, records),
+            Contents::PcapNg(records) => self.go_through(&block, records),
+        };
         self.tell(&plain);
         self.block = Some(block);
+    }
+
+    /// The hot loop over all frames.
+    fn go_through<'a>(&mut self, block: &Block, mut records: impl Numbered<'a>) -> Plain {
+        let mut plain = Plain::default();
+        loop {
+            // A block is far shorter than 4 GiB.
+            let at = u32::try_from(block.len() - records.octets_left()).unwrap_or(u32::MAX);
+            let Some(content) = records.next() else { return plain };
+            if let Content::Frame(frame) = content
+                && let Some(time) = frame.time
+                && let Some(glance) = plain_segment_in_ipv4(&frame)
+            {
+                self.plain(at, glance, time, &mut plain);
+            } else {
+                let before = (self.notes.len() + self.others.len()) as u64;
+                self.unusual(at, content, block.first_frame().saturating_add(before), &mut plain);
+            }
+        }
     }
 
     /// What was counted of the plain segments.
@@ -127,23 +132,36 @@ impl Digest {
         self.gathered.unmarked = plain.unmarked;
     }
 
-    /// A frame at which a glance is not enough. Kept out of the loop over the others.
+    /// A record at which a glance is not enough. Kept out of the loop over the others.
     #[inline(never)]
-    fn unusual(&mut self, place: (usize, u64), frame: &Frame<'_>, number: u64, plain: &mut Plain) {
-        let Some(time) = self.tally.time_of(frame) else { return };
-        let location = Location { source: self.source, record: number };
-        match packet(frame, time, location, &mut self.tally) {
-            Ok(Packet::Tcp(segment)) if segment.flags.is_plain() => {
-                self.plain(place, &Glance::of(&segment), time, plain);
-            }
-            Ok(packet) => {
-                self.tally.count_packet(&packet);
-                self.latest = self.latest.max(Some(time));
-                self.packets.push((self.notes.len(), packet));
-                self.envelopes.extend(self.envelope(frame).map(|envelope| (number, envelope)));
-            }
-            Err(unused) => self.tally.count(unused),
+    fn unusual(&mut self, at: u32, content: Content<'_>, number: u64, plain: &mut Plain) {
+        let Content::Frame(frame) = content else {
+            self.tally.count_unusable(&content);
+            self.others.push(at);
+            return;
+        };
+        if let Some(time) = frame.time
+            && let Some(glance) = plain_segment(&frame)
+        {
+            return self.plain(at, glance, time, plain);
         }
+        let location = Location { source: self.source, record: number };
+        let decoded =
+            self.tally.time_of(&frame).map(|time| packet(&frame, time, location, &mut self.tally));
+        match decoded {
+            Some(Ok(Packet::Tcp(segment))) if segment.flags.is_plain() => {
+                return self.plain(at, Glance::of(&segment), segment.time, plain);
+            }
+            Some(Ok(packet)) => {
+                self.tally.count_packet(&packet);
+                self.latest = self.latest.max(Some(packet.time()));
+                self.packets.push((self.notes.len(), packet));
+                self.envelopes.extend(self.envelope(&frame).map(|envelope| (number, envelope)));
+            }
+            Some(Err(unused)) => self.tally.count(unused),
+            None => {}
+        }
+        self.others.push(at);
     }
 
     /// The tunnel that a frame of this block came through.
@@ -157,20 +175,11 @@ impl Digest {
         reason = "called apart, it took a tenth of the loop over frames"
     )]
     #[inline(always)]
-    fn plain(
-        &mut self,
-        (at, index): (usize, u64),
-        glance: &Glance,
-        time: Timestamp,
-        plain: &mut Plain,
-    ) {
+    fn plain(&mut self, at: u32, glance: Glance, time: Timestamp, plain: &mut Plain) {
         (plain.first, plain.last) = (plain.first.min(time), plain.last.max(time));
         plain.unmarked |= glance.flags.is_unmarked();
-        // A block is far shorter than 4 GiB.
-        let at = u32::try_from(at).unwrap_or(u32::MAX);
-        let index = u32::try_from(index).unwrap_or(u32::MAX);
-        self.notes.push(Note { at, index, mark: glance.mark });
-        if self.recent.is_new(&glance.hosts, time) {
+        self.notes.push(Note { at, mark: glance.mark });
+        if self.recent.is_new(glance.hosts, time) {
             let (from, to) = glance.hosts.addresses();
             self.gathered.talks.push((from, to, time));
         }
@@ -180,7 +189,7 @@ impl Digest {
     pub fn due(&self) -> Option<Timestamp> {
         match self.packets.get(self.done.1) {
             Some((notes, packet)) if *notes <= self.done.0 => Some(packet.time()),
-            _ => self.time(*self.notes.get(self.done.0)?),
+            _ => self.time(self.done.0),
         }
     }
 
@@ -245,17 +254,17 @@ impl Digest {
     /// The hot loop of whoever goes through the digests.
     fn segments(&self, range: Range<usize>, picker: &mut impl Picker) {
         let mut passed_over = 0;
-        for note in self.notes.get(range).unwrap_or_default() {
-            if !picker.wants(note.mark) || self.decoded(*note, picker).is_none() {
+        for (note, index) in self.notes.get(range.clone()).unwrap_or_default().iter().zip(range) {
+            if !picker.wants(note.mark) || self.decoded(index, picker).is_none() {
                 passed_over += 1;
             }
         }
         picker.pass_over(passed_over);
     }
 
-    /// Hands over the segment of which there was only a note.
-    fn decoded(&self, note: Note, picker: &mut impl Picker) -> Option<()> {
-        let record = self.block.as_ref()?.record_at(note.at, note.index)?;
+    /// Hands over a segment of which there was only a note.
+    fn decoded(&self, note: usize, picker: &mut impl Picker) -> Option<()> {
+        let record = self.record(note)?;
         let location = Location { source: self.source, record: record.number };
         let Content::Frame(frame) = record.content else { return None };
         let packet = packet(&frame, frame.time?, location, &mut DecodeTally::default()).ok()?;
@@ -266,6 +275,13 @@ impl Digest {
         Some(())
     }
 
+    /// The record of a note.
+    fn record(&self, note: usize) -> Option<Record<'_>> {
+        let at = self.notes.get(note)?.at;
+        let others = self.others.partition_point(|other| *other < at);
+        self.block.as_ref()?.record_at(at, note + others)
+    }
+
     /// Hands over a packet that always matters.
     fn unusual_one(&self, packet: &Packet, picker: &mut impl Picker) {
         if let Some(envelope) = self.envelopes.get(&packet.location().record) {
@@ -274,8 +290,8 @@ impl Digest {
         picker.packet(packet);
     }
 
-    fn time(&self, note: Note) -> Option<Timestamp> {
-        match self.block.as_ref()?.record_at(note.at, note.index)?.content {
+    fn time(&self, note: usize) -> Option<Timestamp> {
+        match self.record(note)?.content {
             Content::Frame(frame) => frame.time,
             _ => None,
         }
@@ -287,6 +303,7 @@ impl Digest {
         self.gathered.talks.clear();
         (self.gathered.span, self.gathered.unmarked) = (None, false);
         self.notes.clear();
+        self.others.clear();
         self.packets.clear();
         self.envelopes.clear();
         self.latest = None;

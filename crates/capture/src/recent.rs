@@ -40,9 +40,9 @@ impl Default for Recent {
 impl Recent {
     /// Whether these two are not known to have been seen in this minute; they are from now on.
     #[inline]
-    pub(crate) fn is_new(&mut self, hosts: &Hosts, time: Timestamp) -> bool {
+    pub(crate) fn is_new(&mut self, hosts: Hosts, time: Timestamp) -> bool {
         let minute = self.minute_of(time);
-        match *hosts {
+        match hosts {
             Hosts::V4 { from, to } => {
                 let key = u64::from(from) << 32 | u64::from(to);
                 let place = key.wrapping_mul(GOLDEN) >> (64 - BITS);
@@ -53,6 +53,7 @@ impl Recent {
         }
     }
 
+    #[inline(never)]
     fn is_new_v6(&mut self, hosts: (u128, u128), minute: i64) -> bool {
         if self.v6.is_empty() {
             self.v6.resize(1 << BITS, ((0, 0), NEVER));
@@ -106,10 +107,10 @@ mod tests {
                     Hosts::V4 { from, to }
                 };
                 let time = Timestamp::from_nanos(half_minute * 30_000_000_000);
-                let known = !recent.is_new(&hosts, time);
+                let known = !recent.is_new(hosts, time);
                 prop_assert!(all.contains(&(from, to, v6, time.minute())) || !known);
                 all.insert((from, to, v6, time.minute()));
-                prop_assert!(!recent.is_new(&hosts, time));
+                prop_assert!(!recent.is_new(hosts, time));
             }
         }
 
