@@ -5,6 +5,8 @@
 //! port that the capture's filter demonstrably lets through. A filter on flags (`tcp-syn|tcp-rst`,
 //! which many people set) hides every plain ACK: where none was seen, its absence says nothing.
 
+mod written;
+
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -18,6 +20,7 @@ use why504_model::{
 use crate::Sighting;
 use crate::address::{mix, place, spread};
 use crate::neighbours::Neighbours;
+use written::Written;
 
 /// Minutes of activity are remembered for at most this many (host, minute) pairs; a SYN flood
 /// towards ever new hosts cannot make it grow further.
@@ -59,10 +62,7 @@ pub struct Coverage {
     /// Sender, receiver and minute of recent packets, each at the place of its hash: what is here
     /// is in `activity` already.
     recent: Vec<Option<(IpAddr, IpAddr, i64)>>,
-    /// First to last packet of each file; that of the packet before is kept apart, since packets
-    /// of one file come in runs.
-    files: BTreeMap<SourceId, Interval>,
-    current: Option<(SourceId, Interval)>,
+    written: Written,
     /// A segment without SYN, FIN, RST and PSH was captured.
     plain_segments: bool,
     neighbours: Neighbours,
@@ -73,10 +73,6 @@ struct Directions {
     to: bool,
     from: bool,
 }
-
-/// Files of one point that lie further apart than this leave a hole: a file is missing, or the
-/// capture was started again. Rotation itself loses nothing, but a quiet wire looks the same.
-const HOLE: Span = Span::from_millis(500);
 
 /// Packets of one clock that are captured one after the other are never this far behind each other.
 const TURNED_BACK: Span = Span::from_millis(200);
@@ -126,15 +122,7 @@ impl Coverage {
     pub(crate) fn moment(&mut self, time: Timestamp, file: SourceId) {
         let here = Interval::new(time, time + Span::from_nanos(1));
         self.span = Some(self.span.map_or(here, |span| span.hull(here)));
-        match &mut self.current {
-            Some((current, span)) if *current == file => *span = span.hull(here),
-            current => {
-                let span = self.files.remove(&file).map_or(here, |before| before.hull(here));
-                if let Some((other, written)) = current.replace((file, span)) {
-                    self.files.insert(other, written);
-                }
-            }
-        }
+        self.written.moment(here, file);
     }
 
     /// Somebody asked for an address or answered. It says nothing of what a filter lets through, so it
@@ -296,7 +284,7 @@ impl Coverage {
         if !span.covers(during) {
             return Err(CoverageGap::OutsideSpan);
         }
-        if !self.unbroken(during) {
+        if !self.written.covers(during) {
             return Err(CoverageGap::BetweenFiles);
         }
         if self.dropped > 0 {
@@ -344,23 +332,6 @@ impl Coverage {
     /// The cards of the hosts for whose addresses `own` is true, as far as they asked for others.
     pub fn cards_of(&self, own: impl Fn(IpAddr) -> bool) -> BTreeSet<LinkAddress> {
         self.neighbours.cards_of(own)
-    }
-
-    /// Whether the files of the point were written without a hole through the interval. Files may
-    /// overlap: several interfaces, one file each.
-    fn unbroken(&self, during: Interval) -> bool {
-        let current = self.current.map(|(_, span)| span);
-        let mut spans: Vec<Interval> = self.files.values().copied().chain(current).collect();
-        spans.sort_unstable();
-        let mut written: Option<Interval> = None;
-        for span in spans {
-            written = match written {
-                Some(before) if before.covers(during) => break,
-                Some(before) if span.start() <= before.end() + HOLE => Some(before.hull(span)),
-                _ => Some(span),
-            };
-        }
-        written.is_some_and(|written| written.covers(during))
     }
 
     fn directions(&self, host: IpAddr, during: Interval) -> Directions {

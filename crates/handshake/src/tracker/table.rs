@@ -35,7 +35,14 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn of(a: Endpoint, b: Endpoint) -> Self {
-        let ends = if a <= b { (a, b) } else { (b, a) };
+        // Of IPv4 the comparison in one number.
+        let in_order = match (a.ip, b.ip) {
+            (IpAddr::V4(one), IpAddr::V4(other)) => {
+                (one.to_bits(), a.port) <= (other.to_bits(), b.port)
+            }
+            _ => a <= b,
+        };
+        let ends = if in_order { (a, b) } else { (b, a) };
         let (one, other) = ends;
         let mut state = FixedState::default().build_hasher();
         // Of IPv4 in two numbers instead of eight.
