@@ -48,12 +48,14 @@ pub struct Window {
 impl Window {
     /// Room in front: frames are rarely longer, and never on a wire.
     const HEADROOM: usize = 64 << 10;
+    /// Octets in all.
+    const ROOM: usize = Self::HEADROOM + BLOCK_BYTES;
 
     /// Room for the bytes, in the memory of a block that was used up if there is one.
     pub fn new(used: Option<Block>) -> Self {
         let mut buffer = used.map(|block| block.cut.into_buffer()).unwrap_or_default();
-        if buffer.len() != Self::HEADROOM + BLOCK_BYTES {
-            buffer = vec![0; Self::HEADROOM + BLOCK_BYTES];
+        if buffer.len() < Self::ROOM {
+            buffer = vec![0; Self::ROOM];
         }
         Self { buffer, end: Self::HEADROOM }
     }
@@ -64,6 +66,7 @@ impl Window {
         read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
     ) -> Result<usize, E> {
         let room = self.buffer.get_mut(Self::HEADROOM..).unwrap_or_default();
+        let room = room.get_mut(..BLOCK_BYTES).unwrap_or_default();
         let length = read(room)?.min(room.len());
         self.end = Self::HEADROOM + length;
         Ok(length)
@@ -98,13 +101,14 @@ impl Cut {
 const SKIP_BYTES: u64 = 64 * 1024;
 
 impl<R: Read> Input<R> {
-    pub(crate) fn new(inner: R) -> Self {
+    /// Of nothing read yet; `spare` is memory to read into.
+    pub(crate) fn new(inner: R, spare: Vec<u8>) -> Self {
         Self {
             inner,
             buffer: Vec::new(),
             start: 0,
             end: 0,
-            spare: Vec::new(),
+            spare,
             ahead: VecDeque::new(),
             offset: 0,
             reads: true,
@@ -184,8 +188,11 @@ impl<R: Read> Input<R> {
 
     fn read(&mut self, want: usize) {
         if self.buffer.len() < want {
-            // Asked for anew, since the system hands out zeros for nothing.
-            let mut larger = vec![0; want];
+            let mut larger = mem::take(&mut self.spare);
+            if larger.len() < want {
+                // Asked for anew, since the system hands out zeros for nothing.
+                larger = vec![0; want.max(Window::ROOM)];
+            }
             copy(&mut larger, self.bytes());
             (self.start, self.end) = (0, self.bytes().len());
             self.buffer = larger;
@@ -281,7 +288,7 @@ mod tests {
 
     #[test]
     fn fills_cuts_and_skips_whatever_the_reads() {
-        let mut input = Input::new(Drip((0..100).collect(), 0));
+        let mut input = Input::new(Drip((0..100).collect(), 0), Vec::new());
         input.fill(10);
         assert_eq!(input.bytes(), (0..10).collect::<Vec<u8>>());
         // The smaller part is the one that is copied: once what is taken, once what is left.
@@ -306,7 +313,7 @@ mod tests {
         let bytes: Vec<u8> = (0..=250).cycle().take(3 * BLOCK_BYTES + 1000).collect();
         for step in [1, 1000, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 70_000] {
             let (ahead, inner) = bytes.split_at(2 * BLOCK_BYTES + 500);
-            let mut input = Input::new(inner);
+            let mut input = Input::new(inner, Vec::new());
             for piece in ahead.chunks(BLOCK_BYTES) {
                 let mut window = Window::new(None);
                 let filled: Result<usize, ()> = window.fill(|room| {
@@ -337,7 +344,7 @@ mod tests {
     /// What was in a buffer before never shows through.
     #[test]
     fn a_used_buffer_is_as_good_as_a_new_one() {
-        let mut input = Input::new(Drip((0..60).collect(), 0));
+        let mut input = Input::new(Drip((0..60).collect(), 0), vec![0xff; 50]);
         for first in [0, 20, 40] {
             input.fill(25);
             let cut = input.cut(20);

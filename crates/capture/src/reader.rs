@@ -43,7 +43,17 @@ impl<R: Read> CaptureReader<R> {
     /// # Errors
     /// When the file does not begin like a capture; nothing of it can be used then.
     pub fn new(input: R, source: SourceId) -> Result<Self, CaptureError> {
-        let mut input = Input::new(input);
+        Self::with_memory(input, source, None)
+    }
+
+    /// As [`CaptureReader::new`], to read into the memory of a block of any file that was used up.
+    pub fn with_memory(
+        input: R,
+        source: SourceId,
+        used: Option<Block>,
+    ) -> Result<Self, CaptureError> {
+        let spare = used.map(|block| block.cut.into_buffer()).unwrap_or_default();
+        let mut input = Input::new(input, spare);
         // A single read may return less than the magic number; `fill` goes on until it has it.
         input.fill(BLOCK_BYTES);
         let head = input.bytes();

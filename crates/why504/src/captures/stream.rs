@@ -1,13 +1,15 @@
 //! The packets of one point in order of time, from however many files.
 //!
 //! Files are opened when their first packet is due and closed when they end, so a long series of
-//! rotated files costs as much memory as one; of compressed ones, which one core alone can read, the first
-//! megabytes of the next two are read ahead of their time. Where files overlap in time they are merged.
+//! rotated files costs as much memory as one. Some are begun ahead of their time: of compressed ones, which
+//! one core alone can read, the first megabytes of the next two; of small ones as many as have the work of
+//! some blocks of a large one. Where files overlap in time they are merged.
 
 mod feed;
 
 use std::collections::VecDeque;
-use std::io::Read;
+use std::io::{self, Read};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use why504_capture::{CaptureReader, CaptureSummary, DecodeTally, Digest, Gathered, Picker};
@@ -16,12 +18,19 @@ use why504_model::{Damage, SourceId, Timestamp};
 
 use crate::inputs::Kind;
 use crate::progress::Complaints;
-use feed::{Ahead, Feed};
+use feed::{Ahead, Feed, Memory};
 
 type Reader = CaptureReader<Box<dyn Read + Send>>;
 
 /// Compressed files that are begun ahead of their time at most, each by a core that others leave free.
 const BEGUN: usize = 2;
+/// Plain files that are begun ahead of their time at most, and octets of all of them: of a larger one,
+/// several cores read several blocks as it is.
+const SMALL_BEGUN: usize = 32;
+const SMALL_OCTETS: u64 = 8 << 20;
+
+/// As much of a file is read, as a rule, to find its first packet.
+const HEAD_OCTETS: u64 = 16 << 10;
 
 /// Who goes through the packets of a point.
 pub(super) trait Observer: Picker {
@@ -42,6 +51,7 @@ pub(super) struct PointStream<'a> {
     frames: DecodeTally,
     closed: Vec<(&'a Source<Kind>, CaptureSummary)>,
     failed: Vec<(&'a Source<Kind>, String)>,
+    memory: Arc<Memory>,
 }
 
 /// One file that is being read: the block of which packets are due, and those that come behind it.
@@ -57,13 +67,8 @@ struct FileStream<'a> {
 impl<'a> PointStream<'a> {
     /// Looks at the first packets of each file to order them.
     pub(super) fn open(sources: Vec<&'a Source<Kind>>, complaints: &mut Complaints) -> Self {
-        let first = |source: &&'a Source<Kind>| {
-            let mut file = FileStream::open(source)?;
-            // A file without packets has no time; it is read first, for what its header
-            // and its diagnostics say.
-            file.advance();
-            Ok(file.due().unwrap_or(Timestamp::MIN))
-        };
+        let memory = Arc::default();
+        let first = |source: &&'a Source<Kind>| first_packet(source, &memory);
         let times: Vec<Result<Timestamp, String>> = sources.par_iter().map(first).collect();
         let mut waiting = Vec::new();
         for (source, time) in sources.into_iter().zip(times) {
@@ -83,6 +88,7 @@ impl<'a> PointStream<'a> {
             frames: DecodeTally::default(),
             closed: Vec::new(),
             failed: Vec::new(),
+            memory,
         }
     }
 
@@ -126,7 +132,8 @@ impl<'a> PointStream<'a> {
                 break;
             }
             self.waiting.pop();
-            match self.begun.pop_front().unwrap_or_else(|| FileStream::open(source)) {
+            let begun = self.begun.pop_front();
+            match begun.unwrap_or_else(|| FileStream::open(source, &self.memory)) {
                 Ok(mut file) => {
                     file.feed.have_help();
                     if file.advance() {
@@ -141,15 +148,25 @@ impl<'a> PointStream<'a> {
         self.begin_next();
     }
 
-    /// Begins the next files if they are compressed: each is one core's work, and others may be free.
+    /// Begins the next files if they are compressed or small: each is one core's work, and others may be
+    /// free.
     fn begin_next(&mut self) {
         let others = rayon::current_num_threads().saturating_sub(1);
-        while self.begun.len() < BEGUN.min(others) {
-            let next = self.waiting.iter().rev().nth(self.begun.len());
-            let Some((_, source)) = next.filter(|(_, source)| source.codec != Codec::Plain) else {
-                return;
+        if others == 0 {
+            return;
+        }
+        let begun = self.waiting.iter().rev().take(self.begun.len());
+        let mut octets: u64 = begun.map(|(_, source)| source.size).sum();
+        while let Some((_, source)) = self.waiting.iter().rev().nth(self.begun.len()) {
+            octets = octets.saturating_add(source.size);
+            let room = match source.codec {
+                Codec::Plain => self.begun.len() < SMALL_BEGUN && octets <= SMALL_OCTETS,
+                _ => self.begun.len() < BEGUN.min(others),
             };
-            let file = FileStream::open(source).map(|mut file| {
+            if !room {
+                return;
+            }
+            let file = FileStream::open(source, &self.memory).map(|mut file| {
                 file.feed.begin();
                 file
             });
@@ -173,6 +190,31 @@ impl<'a> PointStream<'a> {
     }
 }
 
+/// Time of the first packet of a file. One without packets has no time: it is read first, for what its
+/// header and its diagnostics say.
+fn first_packet(source: &Source<Kind>, memory: &Arc<Memory>) -> Result<Timestamp, String> {
+    let due = |mut file: FileStream<'_>| {
+        file.advance();
+        let due = file.due();
+        if let Some(mut looked_at) = file.now {
+            memory.take_back_block(looked_at.clear());
+        }
+        due
+    };
+    // As a rule it is near the beginning. Where it is not, or not even the header is whole there, the file
+    // says more.
+    let head = open(source).map_err(unreadable)?.take(HEAD_OCTETS);
+    let head = FileStream::new(source, Box::new(head), None, memory);
+    if let Some(time) = head.ok().and_then(due) {
+        return Ok(time);
+    }
+    Ok(due(FileStream::open(source, memory)?).unwrap_or(Timestamp::MIN))
+}
+
+fn unreadable(error: io::Error) -> String {
+    format!("cannot be read: {error}")
+}
+
 /// Whether a file is longer than when it was found: somebody writes it, so half a record at its end is no
 /// damage. One that nothing was added to in that time may be written as well; that is not known.
 fn has_grown(source: &Source<Kind>) -> bool {
@@ -181,17 +223,26 @@ fn has_grown(source: &Source<Kind>) -> bool {
 }
 
 impl<'a> FileStream<'a> {
-    fn open(source: &'a Source<Kind>) -> Result<Self, String> {
-        let unreadable = |error| format!("cannot be read: {error}");
+    fn open(source: &'a Source<Kind>, memory: &Arc<Memory>) -> Result<Self, String> {
         let ahead = open_anywhere(source).map_err(unreadable)?.map(Ahead::new);
         let input: Box<dyn Read + Send> = match ahead.clone() {
             Some(file) => Box::new(file),
             None => open(source).map_err(unreadable)?,
         };
-        let reader = CaptureReader::new(input, source.id).map_err(|error| error.to_string())?;
+        Self::new(source, input, ahead, memory)
+    }
+
+    fn new(
+        source: &'a Source<Kind>,
+        input: Box<dyn Read + Send>,
+        ahead: Option<Ahead>,
+        memory: &Arc<Memory>,
+    ) -> Result<Self, String> {
+        let reader = CaptureReader::with_memory(input, source.id, memory.block())
+            .map_err(|error| error.to_string())?;
         Ok(Self {
             source,
-            feed: Feed::new(reader, ahead, source.id),
+            feed: Feed::new(reader, ahead, source.id, memory),
             now: None,
             told: false,
             tally: DecodeTally::default(),

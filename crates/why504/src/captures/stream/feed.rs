@@ -7,6 +7,7 @@
 //!
 //! Buffers go round, since fresh memory costs more than the work that is done in it.
 
+mod memory;
 mod windows;
 mod work;
 
@@ -16,10 +17,14 @@ use why504_capture::{CaptureSummary, Digest};
 use why504_model::SourceId;
 
 use super::Reader;
+pub(super) use memory::Memory;
 pub(super) use windows::Ahead;
 use work::{Task, Work};
 
-/// Blocks that are ahead at most: enough work for a few cores, and some megabytes.
+/// Blocks that are ahead at most for each core: enough that none waits for another, and few enough that a
+/// block is still in a cache when its memory is used again.
+const AHEAD_EACH: usize = 8;
+/// And in all: some megabytes.
 const AHEAD: usize = 32;
 
 /// The same of a file the packets of which are not due yet: 20 MiB. As many as a small file of a series
@@ -29,6 +34,7 @@ const AHEAD_OF_TIME: usize = 80;
 /// The blocks of a file.
 pub(super) struct Feed {
     shared: Arc<Shared>,
+    memory: Arc<Memory>,
     /// How many others may help.
     helpers_most: usize,
 }
@@ -44,10 +50,15 @@ struct Shared {
 impl Feed {
     /// All blocks behind the head of `reader`, which goes on where `ahead` does if there is one. Nobody
     /// helps yet.
-    pub(super) fn new(reader: Reader, ahead: Option<Ahead>, source: SourceId) -> Self {
-        let work = Mutex::new(Work::new(reader, ahead, AHEAD));
+    pub(super) fn new(
+        reader: Reader,
+        ahead: Option<Ahead>,
+        source: SourceId,
+        memory: &Arc<Memory>,
+    ) -> Self {
+        let work = Mutex::new(Work::new(reader, ahead, Arc::clone(memory)));
         let shared = Arc::new(Shared { source, work, news: Condvar::new() });
-        Self { shared, helpers_most: 0 }
+        Self { shared, memory: Arc::clone(memory), helpers_most: 0 }
     }
 
     /// From now on others help.
@@ -65,11 +76,11 @@ impl Feed {
 
     /// The next block, decoded; `done` is one that was handed over, for its memory.
     pub(super) fn next(&mut self, done: Option<Box<Digest>>) -> Option<Box<Digest>> {
-        let mut work = self.shared.lock();
-        work.ahead_most = AHEAD;
         if let Some(done) = done {
-            work.take_back(done);
+            self.memory.take_back(done);
         }
+        let mut work = self.shared.lock();
+        work.ahead_most = AHEAD.min(AHEAD_EACH.saturating_mul(self.helpers_most + 1));
         loop {
             if let Some(next) = work.hand_over() {
                 self.call_for_help(&mut work);
@@ -92,7 +103,10 @@ impl Feed {
 
     /// Has others help when there is enough to do that it is worth waking them.
     fn call_for_help(&self, work: &mut Work) {
-        while work.helpers < self.helpers_most && work.ahead() <= AHEAD / 2 && !work.is_read() {
+        while work.helpers < self.helpers_most
+            && work.ahead() <= work.ahead_most / 2
+            && !work.is_read()
+        {
             work.helpers += 1;
             let shared = Arc::clone(&self.shared);
             rayon::spawn(move || {

@@ -5,13 +5,14 @@ use std::io::Write;
 use std::iter;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use rayon::ThreadPoolBuilder;
 use why504_capture::{BLOCK_BYTES, CaptureReader, CaptureSummary, DecodeTally, Digest};
 use why504_ingest::{Limits, discover, open, open_anywhere};
 use why504_model::SourceId;
 
-use super::{Ahead, Feed};
+use super::{Ahead, Feed, Memory};
 use crate::inputs::Kind;
 
 /// A pcap file of frames of these lengths (no IP), one a second.
@@ -68,7 +69,7 @@ fn as_it_is_fed(path: &Path, threads: usize, begun: bool) -> (DecodeTally, Captu
             None => open(&source).expect("it opens"),
         };
         let reader = CaptureReader::new(input, SourceId(0)).expect("a capture");
-        let mut feed = Feed::new(reader, ahead, SourceId(0));
+        let mut feed = Feed::new(reader, ahead, SourceId(0), &Arc::new(Memory::default()));
         if begun {
             feed.begin();
         } else {

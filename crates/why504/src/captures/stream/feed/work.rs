@@ -4,9 +4,11 @@
 //! has no windows (it is compressed, or its last bytes are being read), and decode a block.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use why504_capture::{Block, Digest};
 
+use super::memory::Memory;
 use super::windows::{Ahead, Piece, Windows};
 use crate::captures::stream::Reader;
 
@@ -30,10 +32,7 @@ pub(super) struct Work {
     handed: u64,
     /// Those of `cut` that nobody has begun to decode.
     raw: VecDeque<Cut>,
-    /// Digests that were handed over, for their memory, and that of their blocks.
-    #[expect(clippy::vec_box, reason = "they come and go in their boxes")]
-    spare: Vec<Box<Digest>>,
-    free: Vec<Block>,
+    memory: Arc<Memory>,
 }
 
 /// A block to be decoded, and its place in the file.
@@ -75,19 +74,18 @@ impl Task {
 }
 
 impl Work {
-    pub(super) fn new(reader: Reader, ahead: Option<Ahead>, ahead_most: usize) -> Self {
+    pub(super) fn new(reader: Reader, ahead: Option<Ahead>, memory: Arc<Memory>) -> Self {
         Self {
             reader: Some(Box::new(reader)),
             windows: ahead.map(Windows::new),
             read: false,
             helpers: 0,
             awaited: false,
-            ahead_most,
+            ahead_most: 0,
             cut: VecDeque::new(),
             handed: 0,
             raw: VecDeque::new(),
-            spare: Vec::new(),
-            free: Vec::new(),
+            memory,
         }
     }
 
@@ -119,12 +117,6 @@ impl Work {
         self.cut.pop_front();
         self.handed += 1;
         Some(digest)
-    }
-
-    /// Takes back a block that was used up.
-    pub(super) fn take_back(&mut self, mut digest: Box<Digest>) {
-        self.free.extend(digest.clear());
-        self.spare.push(digest);
     }
 
     /// Keeps a decoded block until it is its turn.
@@ -160,10 +152,10 @@ impl Work {
         }
         if let Some(windows) = &mut self.windows {
             let (ahead, from) = windows.begin();
-            return Some(Task::Window(ahead, from, self.free.pop()));
+            return Some(Task::Window(ahead, from, self.memory.block()));
         }
         let mut reader = self.reader.take()?;
-        if let Some(used) = self.free.pop() {
+        if let Some(used) = self.memory.block() {
             reader.recycle(used);
         }
         Some(Task::Read(reader))
@@ -216,7 +208,7 @@ impl Work {
 
     fn cut(&mut self, block: Block) {
         let place = self.handed.saturating_add(self.cut.len() as u64);
-        let digest = self.spare.pop().unwrap_or_default();
+        let digest = self.memory.digest();
         self.cut.push_back(None);
         self.raw.push_back(Cut { place, block, digest });
     }
