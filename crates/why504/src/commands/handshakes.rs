@@ -109,7 +109,7 @@ fn stream(
 ) -> io::Result<(Captures, Vec<Losses>)> {
     let id = captures::point_id(0);
     let renderer = printer.renderer;
-    let (point, live, mut rates) = rayon::in_place_scope(|scope| {
+    let (point, live, mut rates, mut queue) = rayon::in_place_scope(|scope| {
         let mut one = OnePoint {
             live: Live::new(),
             rates: Rates::default(),
@@ -121,20 +121,25 @@ fn stream(
             result: Ok(()),
         };
         let point = captures::follow(id, files.to_vec(), complaints, &mut one);
-        let OnePoint { live, rates, mut queue, printer, result, .. } = one;
-        result?;
-        queue.finish(&renderer, |verdict, text| printer.print(verdict, text))?;
-        io::Result::Ok((point, live, rates))
+        let OnePoint { live, rates, queue, result, .. } = one;
+        result.map(|()| (point, live, rates, queue))
     })?;
     let mut captures = Captures::of_one(id, point, live.path);
     let healthy = captures.take_healthy();
     let coverage = captures.coverage.iter().map(|(point, coverage)| (*point, coverage)).collect();
     let merged = Merged::default();
     let points = Points { path: &captures.path, coverage: &coverage, merged: &merged };
-    for (&point, trials) in &healthy {
-        rates.count_healthy(points, point, trials);
-    }
-    let losses = rates.losses(points);
+    // The last lines are written on this thread, as all of them are; losses are counted on another.
+    let mut losses = Vec::new();
+    rayon::in_place_scope(|scope| {
+        scope.spawn(|_| {
+            for (&point, trials) in &healthy {
+                rates.count_healthy(points, point, trials);
+            }
+            losses = rates.losses(points);
+        });
+        queue.finish(&renderer, |verdict, text| printer.print(verdict, text))
+    })?;
     Ok((captures, losses))
 }
 

@@ -144,15 +144,18 @@ impl<T> Live<T> {
         render: &impl Fn(Points<'_>, &Attempt, &Judgement) -> T,
         each: &mut impl FnMut(Option<&Attempt>, T) -> io::Result<()>,
     ) -> io::Result<()> {
-        let due = self.closed.partition_point(|waiting| waiting.key.0 < until);
-        let mut due: VecDeque<Waiting<T>> = self.closed.drain(..due).collect();
-        while let Some(last) = due.get(AT_ONCE - 1).or(due.back()) {
+        let mut due = self.closed.partition_point(|waiting| waiting.key.0 < until);
+        while let Some(last) =
+            due.min(AT_ONCE).checked_sub(1).and_then(|last| self.closed.get(last))
+        {
             // What is open will ask for what is remembered from before it.
             let now = last.key.0.min(until);
             while self.remembered.front().is_some_and(|a| a.first_syn() < now - REMEMBERED) {
                 self.remembered.pop_front();
             }
-            let some = due.drain(..due.len().min(AT_ONCE)).map(|waiting| waiting.closed);
+            let some = self.closed.drain(..due.min(AT_ONCE)).map(|waiting| waiting.closed);
+            let some: Vec<Closed<T>> = some.collect();
+            due -= some.len();
             self.judge_some(some, tracker, render, each)?;
         }
         Ok(())
@@ -199,7 +202,7 @@ impl<T> Live<T> {
 
     fn judge_some(
         &mut self,
-        due: impl Iterator<Item = Closed<T>>,
+        due: Vec<Closed<T>>,
         tracker: &Tracker,
         render: &impl Fn(Points<'_>, &Attempt, &Judgement) -> T,
         each: &mut impl FnMut(Option<&Attempt>, T) -> io::Result<()>,
