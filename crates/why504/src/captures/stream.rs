@@ -203,7 +203,7 @@ fn first_packet(source: &Source<Kind>, memory: &Arc<Memory>) -> Result<Timestamp
     };
     // As a rule it is near the beginning. Where it is not, or not even the header is whole there, the file
     // says more.
-    let head = open(source).map_err(unreadable)?.take(HEAD_OCTETS);
+    let head = opened(open(source))?.take(HEAD_OCTETS);
     let head = FileStream::new(source, Box::new(head), None, memory);
     if let Some(time) = head.ok().and_then(due) {
         return Ok(time);
@@ -211,8 +211,8 @@ fn first_packet(source: &Source<Kind>, memory: &Arc<Memory>) -> Result<Timestamp
     Ok(due(FileStream::open(source, memory)?).unwrap_or(Timestamp::MIN))
 }
 
-fn unreadable(error: io::Error) -> String {
-    format!("cannot be read: {error}")
+fn opened<T>(opening: io::Result<T>) -> Result<T, String> {
+    opening.map_err(|error| format!("cannot be read: {error}"))
 }
 
 /// Whether a file is longer than when it was found: somebody writes it, so half a record at its end is no
@@ -224,10 +224,10 @@ fn has_grown(source: &Source<Kind>) -> bool {
 
 impl<'a> FileStream<'a> {
     fn open(source: &'a Source<Kind>, memory: &Arc<Memory>) -> Result<Self, String> {
-        let ahead = open_anywhere(source).map_err(unreadable)?.map(Ahead::new);
+        let ahead = opened(open_anywhere(source))?.map(Ahead::new);
         let input: Box<dyn Read + Send> = match ahead.clone() {
             Some(file) => Box::new(file),
-            None => open(source).map_err(unreadable)?,
+            None => opened(open(source))?,
         };
         Self::new(source, input, ahead, memory)
     }
