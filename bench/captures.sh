@@ -7,6 +7,7 @@
 #   CUT_PACKETS=8000000    in the one whose frames are cut to 96 octets, 0.8 GB
 #   NG_PACKETS=3000000     in the pcapng file with whole frames, 2.3 GB
 #   GZ_PACKETS=1400000     in each of four compressed captures, 1 GB before
+#   SMALL_PACKETS=2700000  in a series of 2000 files of 1 MB
 #   TSHARK_PACKETS=300000  tshark gets only so many packets, and its time is scaled up; 0: all
 #   BENCH_BIG=1            also measures memory and processor time at 12 GB
 #
@@ -18,6 +19,7 @@ packets=${PACKETS:-5000000}
 cut_packets=${CUT_PACKETS:-8000000}
 ng_packets=${NG_PACKETS:-3000000}
 gz_packets=${GZ_PACKETS:-1400000}
+small_packets=${SMALL_PACKETS:-2700000}
 tshark_packets=${TSHARK_PACKETS:-300000}
 
 # capture NAME PACKETS OPTIONS: makes a capture unless one of the same make is there.
@@ -49,16 +51,18 @@ tally() {
         END { for (name in n) print name, n[name] }' "$1"
 }
 
-# checked NAME: every count of the generator, and the same bytes from one thread and from eight.
+# checked NAME [INPUT]: every count of the generator, and the same bytes from one thread and from eight.
+# The input is the capture itself, or what was made of it.
 checked() {
-    "$why504" handshakes -j1 "$folder/$1" --format ndjson >"$folder/one.ndjson"
-    "$why504" handshakes -j8 "$folder/$1" --format ndjson | cmp - "$folder/one.ndjson" || {
+    input=${2:-$folder/$1}
+    "$why504" handshakes -j1 --at "gateway=$input" --format ndjson >"$folder/one.ndjson"
+    "$why504" handshakes -j8 --at "gateway=$input" --format ndjson | cmp - "$folder/one.ndjson" || {
         say "$1: -j1 and -j8 differ"
         exit 1
     }
     tally "$folder/one.ndjson" >"$folder/tally"
     rm -f "$folder/one.ndjson"
-    for pair in attempts:attempts distinct:attempts syns:syns synacks:synacks connected:synacks \
+    for pair in attempts:attempts distinct:attempts syns:syns synacks:synacks connected:completed \
         refused:resets no_reply:unanswered near_misses:near_misses; do
         found=$(sed -n "s/^${pair%:*} //p" "$folder/tally")
         same "$1: ${pair%:*}" "${found:-0}" "$(truth "$1" "${pair#*:}")"
@@ -159,6 +163,32 @@ series() {
     printf '\nPeak memory of why504: %s.\n' "$(peak "$command")"
 }
 
+# One point in files of 1 MB, as `tcpdump -C 1` leaves them, beside the same packets in one file.
+small() {
+    has editcap || return 0
+    whole="$folder/small.pcap" parts="$folder/small"
+    capture small.pcap "$small_packets" '--frames full'
+    if [ "$(cat "$parts.made" 2>/dev/null)" != "$small_packets" ]; then
+        say "cutting $whole into $parts"
+        rm -rf "$parts"
+        mkdir "$parts"
+        editcap -F nsecpcap -c 1335 "$whole" "$parts/part.pcap"
+        echo "$small_packets" >"$parts.made"
+    fi
+    checked small.pcap "$parts"
+    size=$(bytes_of "$whole")
+    heading "Whole frames, one point in $(find "$parts" -type f | wc -l | tr -d ' ') files" \
+        "$small_packets packets" "$size"
+    command="$why504 handshakes --at gateway=$parts --format ndjson"
+    ours=$(measure "$command >/dev/null")
+    row '`why504 handshakes --at gateway=FOLDER --format ndjson`' "$ours" "$ours" "$size"
+    row 'the same with `-j1`' "$(measure "$command -j1 >/dev/null")" "$ours" "$size"
+    one="$why504 handshakes --at gateway=$whole --format ndjson"
+    row 'the same packets in one file' "$(measure "$one >/dev/null")" "$ours" "$size"
+    row 'that with `-j1`' "$(measure "$one -j1 >/dev/null")" "$ours" "$size"
+    printf '\nPeak memory of why504: %s.\n' "$(peak "$command")"
+}
+
 # Neither memory nor processor time for each GB may grow with the file.
 growth() {
     printf '\nMemory and processor time by size, whole frames:\n\n'
@@ -184,6 +214,7 @@ rows cut96.pcap 'Frames cut to 96 bytes' "$cut_packets" '--frames 96'
 rows full.pcapng 'Whole frames, pcapng' "$ng_packets" '--frames full --pcapng'
 compressed
 series
+small
 growth
 printf '\nVersions:\n\n'
 version tcpdump --version || true

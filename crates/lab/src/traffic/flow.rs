@@ -97,6 +97,7 @@ pub(super) struct Flow {
     clock: u32,
     asked: bool,
     answered: bool,
+    completed: bool,
 }
 
 impl Flow {
@@ -127,6 +128,7 @@ impl Flow {
             clock: random.next_u32(),
             asked: false,
             answered: false,
+            completed: false,
         }
     }
 
@@ -251,6 +253,9 @@ impl Flow {
             counts.synacks += 1;
             counts.near_misses += u64::from(self.fate == Fate::Recovers);
             self.answered = true;
+        } else if segment.from == self.client {
+            counts.completed += u64::from(!self.completed);
+            self.completed = true;
         }
     }
 }

@@ -76,6 +76,8 @@ pub struct Counts {
     pub resets: u64,
     /// Connect attempts.
     pub attempts: u64,
+    /// Attempts whose SYN+ACK the client acknowledged: all but those that the end of the file cuts.
+    pub completed: u64,
     /// Attempts without a SYN+ACK or RST until the end of the file.
     pub unanswered: u64,
     /// Attempts that were answered by a SYN+ACK only after their SYN was repeated.
@@ -159,6 +161,7 @@ mod tests {
         let (frames, counts, _) = written("a.pcap", 200_000, Frames::Cut96, false);
         let mut found = Counts { packets: frames.len() as u64, ..Counts::default() };
         let (mut asked, mut answered) = (HashSet::new(), HashSet::new());
+        let mut completed = HashSet::new();
         for frame in &frames {
             let Some(Packet::Tcp(tcp)) = decode(frame.link, &frame.bytes) else {
                 panic!("frame {} is not TCP", frame.number);
@@ -171,10 +174,15 @@ mod tests {
                 found.resets += u64::from(tcp.is_rst());
                 let isn = tcp.ack.wrapping_sub(1);
                 answered.insert((tcp.dst, tcp.dport, tcp.src, tcp.sport, isn));
+            } else {
+                // The third ACK is the first segment behind the ISN, the request the second.
+                let isn = tcp.seq.wrapping_sub(1);
+                completed.insert((tcp.src, tcp.sport, tcp.dst, tcp.dport, isn));
             }
         }
         found.attempts = asked.len() as u64;
         found.unanswered = asked.difference(&answered).count() as u64;
+        found.completed = asked.intersection(&completed).count() as u64;
         found.bytes = counts.bytes;
         found.near_misses = counts.near_misses;
         assert_eq!(found, counts);
