@@ -50,6 +50,7 @@ mod threads;
 mod timers;
 mod verdict;
 mod view;
+mod vote;
 mod which;
 mod zone;
 
@@ -75,7 +76,7 @@ pub use room::ROOM;
 pub use search::Join;
 pub use skew::{Drift, LogClock};
 pub use threads::{OneThread, Threads};
-pub use timers::{SettledTimer, USUAL_TIMERS, settle_timers};
+pub use timers::{LineOrigin, SettledTimer, USUAL_TIMERS, settle_timers};
 pub use verdict::{Grade, LostPacket, Mechanism, Settles, Verdict};
 pub use view::{Points, Station, ends};
 pub use zone::{ZoneEvidence, zone_evidence};

@@ -15,6 +15,7 @@ use why504_handshake::Attempt;
 use why504_model::{Endpoint, Span, Timeout, TimeoutKind, Timestamp};
 
 use crate::candidates::{failure, failures};
+use crate::vote::{Step, Votes, differences};
 
 /// Differences are searched this far to both sides.
 const SEARCHED: Span = Span::from_secs(600);
@@ -60,16 +61,14 @@ impl ClockPin {
             return None;
         }
         let packets = packets(attempts);
-        let mut edges: Vec<(Span, i32)> = Vec::new();
+        let mut votes = Votes::default();
         let mut of = 0;
         for line in asked {
             let ranges = ranges(line, &packets);
             of += usize::from(!ranges.is_empty());
-            edges.extend(ranges.into_iter().flat_map(|(from, to)| [(from, 1), (to, -1)]));
+            votes.cast(ranges);
         }
-        // A range includes both its ends: what begins at a place comes before what ends there.
-        edges.sort_unstable_by_key(|&(at, step)| (at, -step));
-        let steps = steps(&edges);
+        let steps = votes.steps();
         let most = steps.iter().map(|step| step.lines).max()?;
         let enough = most.saturating_sub(1 + most / STRAY_ONE_IN);
         let best = |step: &&Step| step.lines >= enough;
@@ -112,33 +111,5 @@ fn ranges(line: &Timeout, packets: &Packets) -> Vec<(Span, Span)> {
     let (earliest, latest) = crate::candidates::logged_after(line.logged);
     let from = times.partition_point(|time| *time < earliest - SEARCHED);
     let near = times.iter().skip(from).take_while(|time| **time <= latest + SEARCHED);
-    let mut ranges: Vec<(Span, Span)> = Vec::new();
-    for time in near {
-        let (least, most) = (time.since(latest), time.since(earliest));
-        match ranges.last_mut() {
-            Some((_, end)) if least <= *end => *end = most.max(*end),
-            _ => ranges.push((least, most)),
-        }
-    }
-    ranges
-}
-
-/// A stretch of differences under which the same lines find their packets.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    from: Span,
-    to: Span,
-    lines: usize,
-}
-
-fn steps(edges: &[(Span, i32)]) -> Vec<Step> {
-    let mut lines = 0_i32;
-    let mut steps = Vec::with_capacity(edges.len());
-    for pair in edges.windows(2) {
-        if let &[(from, step), (to, _)] = pair {
-            lines += step;
-            steps.push(Step { from, to, lines: usize::try_from(lines).unwrap_or_default() });
-        }
-    }
-    steps
+    differences(near.copied(), (earliest, latest))
 }

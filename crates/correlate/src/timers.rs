@@ -12,12 +12,14 @@
 //!
 //! A few lines of another timer are explained by chance, and nothing in the data tells them. So the
 //! length is acted upon only where there are many lines and every attempt that nobody answered has its
-//! line as well; or where nginx's configuration rules it out: several timers are stated, and one
-//! location has one `proxy_connect_timeout`. Lua code sets its timer for each socket.
+//! line as well; or where nginx's configuration rules it out, since one location has one
+//! `proxy_connect_timeout`: several timers are stated, or the lines of one path vote for one length and for
+//! no other, usual or not. Lua code sets its timer for each socket.
 
 mod pool;
 
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 
 use why504_model::{LimitSource, Span, TimeLimit, Timeout, TimeoutKind};
@@ -45,6 +47,10 @@ const WRONG_ONE_IN: f64 = 200.0;
 /// Of several lengths that remain, the longest less the shortest. Ten lines in whole seconds leave a gap of
 /// some 0.2 s on average (docs/accuracy.md), and 200, 300 and 500 ms stand within 0.3.
 const RANGE: Span = Span::from_millis(300);
+/// A length that lines of one location vote for is no further than this from the true one, whatever that is.
+const MARGIN: Span = Span::from_millis(100);
+/// What is acted upon because lines of one location say it leaves out one part in so many.
+const WRONG_AT_A_LOCATION_ONE_IN: f64 = 1e6;
 /// The same where one of several stated timers is to be found for a location.
 const OF_A_LOCATION: usize = 10;
 
@@ -57,6 +63,8 @@ pub struct SettledTimer {
     pub length: (Span, Span),
     /// It is one of several that are stated for these lines.
     pub stated: bool,
+    /// Of how many locations the lines are, where each was asked on its own though nothing is stated.
+    pub locations: usize,
     /// How many lines there are.
     pub lines: usize,
     /// How many of those that were tried can have an attempt each under this length.
@@ -69,13 +77,22 @@ pub struct SettledTimer {
     pub acted_upon: bool,
 }
 
+/// What the words of a line tell of the location of nginx's configuration that it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LineOrigin<L> {
+    /// Roughly: the server and the directory of the request's path. It may be several locations.
+    pub near: L,
+    /// All that selects a location (`ngx_http_core_find_location` looks at the URI alone): lines which share
+    /// it are of one.
+    pub exact: L,
+}
+
 /// Works out the timers of kinds of lines for which nobody stated any, and which of several stated ones
-/// a location has, and gives them to the lines where the data is clear. `location` names, as well as
-/// the words of a line tell, the location of nginx's configuration that it comes from. Only captures
-/// taken on the log's own host can tell: they show every attempt, on the log's clock.
+/// a location has, and gives them to the lines where the data is clear. `origin` says where a line comes
+/// from. Only captures taken on the log's own host can tell: they show every attempt, on the log's clock.
 pub fn settle_timers<L: Ord>(
     timeouts: &mut [Timeout],
-    location: impl Fn(usize) -> L,
+    origin: impl Fn(usize) -> LineOrigin<L>,
     points: Points<'_>,
 ) -> Vec<SettledTimer> {
     let mut open: BTreeMap<(TimeoutKind, Vec<TimeLimit>, Option<L>), Vec<usize>> = BTreeMap::new();
@@ -84,9 +101,7 @@ pub fn settle_timers<L: Ord>(
         let several = !timeout.limits.is_empty();
         let group = match timeout.kind {
             kind if settled || !kind.is_connect_timeout() || timeout.peer.is_none() => continue,
-            TimeoutKind::UpstreamConnectTimeout | TimeoutKind::UpstreamSslTimeout if several => {
-                Some(location(i))
-            }
+            kind if of_a_location(kind) && several => Some(origin(i).near),
             _ if several => continue,
             _ => None,
         };
@@ -98,30 +113,100 @@ pub fn settle_timers<L: Ord>(
     let search = Search::new(timeouts, points);
     let mut settled = Vec::new();
     for ((kind, stated, _), lines) in open {
-        let group: Vec<&Timeout> = lines.iter().filter_map(|&i| timeouts.get(i)).collect();
-        let Some((timer, limit)) = settle(kind, &stated, &group, &search) else { continue };
-        if timer.acted_upon {
-            for &i in &lines {
-                if let Some(timeout) = timeouts.get_mut(i) {
-                    timeout.limits = alloc::vec![limit];
-                }
-            }
-        }
-        settled.push(timer);
+        let question = Question { kind, stated: &stated, at_one_location: false };
+        let of_all = settle(question, timeouts, &lines, &search);
+        let acted_upon = of_all.as_ref().is_some_and(|timer| timer.acted_upon);
+        let asked = of_a_location(kind) && stated.is_empty() && !acted_upon;
+        let by_location =
+            if asked { by_location(kind, timeouts, lines, &origin, &search) } else { Vec::new() };
+        // What the locations say is said in place of what all of them say together.
+        settled.extend(of_all.filter(|_| by_location.is_empty()));
+        settled.extend(by_location);
     }
     settled
+}
+
+/// nginx's own connects: the timer is that of the location (`proxy_connect_timeout` and its like).
+const fn of_a_location(kind: TimeoutKind) -> bool {
+    matches!(kind, TimeoutKind::UpstreamConnectTimeout | TimeoutKind::UpstreamSslTimeout)
+}
+
+/// The same for the lines of each location on their own; those that have one length are told together.
+fn by_location<L: Ord>(
+    kind: TimeoutKind,
+    timeouts: &mut [Timeout],
+    lines: Vec<usize>,
+    origin: impl Fn(usize) -> LineOrigin<L>,
+    search: &Search<'_>,
+) -> Vec<SettledTimer> {
+    let mut locations: BTreeMap<L, Vec<usize>> = BTreeMap::new();
+    for line in lines {
+        locations.entry(origin(line).exact).or_default().push(line);
+    }
+    let mut by_length: BTreeMap<(Span, Span), SettledTimer> = BTreeMap::new();
+    for lines in locations.values().filter(|lines| lines.len() >= LINES_ACTED_UPON) {
+        let question = Question { kind, stated: &[], at_one_location: true };
+        let timer = settle(question, timeouts, lines, search);
+        let Some(timer) = timer.filter(|timer| timer.acted_upon) else { continue };
+        match by_length.entry(timer.length) {
+            Entry::Occupied(mut known) => known.get_mut().add(&timer),
+            Entry::Vacant(free) => {
+                free.insert(timer);
+            }
+        }
+    }
+    by_length.into_values().collect()
+}
+
+impl SettledTimer {
+    /// Takes in the lines of another location that has the same length.
+    fn add(&mut self, other: &Self) {
+        self.lines += other.lines;
+        self.explained += other.explained;
+        self.tried += other.tried;
+        self.locations += other.locations;
+        // The next best differs from one to the other.
+        self.runner_up = None;
+    }
 }
 
 const fn inferred(at_least: Span, at_most: Span) -> TimeLimit {
     TimeLimit { at_least, at_most, source: LimitSource::Inferred }
 }
 
-fn settle(
+/// Which lines are asked for their timer.
+#[derive(Clone, Copy)]
+struct Question<'q> {
     kind: TimeoutKind,
-    stated: &[TimeLimit],
+    /// The lengths that are stated, if any.
+    stated: &'q [TimeLimit],
+    /// They are of one location, and have one timer.
+    at_one_location: bool,
+}
+
+/// Works out a timer, and gives it to the lines where that is clear.
+fn settle(
+    question: Question<'_>,
+    timeouts: &mut [Timeout],
+    lines: &[usize],
+    search: &Search<'_>,
+) -> Option<SettledTimer> {
+    let group: Vec<&Timeout> = lines.iter().filter_map(|&i| timeouts.get(i)).collect();
+    let (timer, limit) = work_out(question, &group, search)?;
+    for &i in lines.iter().filter(|_| timer.acted_upon) {
+        if let Some(timeout) = timeouts.get_mut(i) {
+            timeout.limits = alloc::vec![limit];
+        }
+    }
+    Some(timer)
+}
+
+fn work_out(
+    question: Question<'_>,
     lines: &[&Timeout],
     search: &Search<'_>,
 ) -> Option<(SettledTimer, TimeLimit)> {
+    let Question { kind, stated, at_one_location } = question;
     if lines.len() < LINES_TOLD {
         return None;
     }
@@ -138,7 +223,8 @@ fn settle(
     if (pool.tried() - most) * STRAY_ONE_IN > pool.tried() {
         return None;
     }
-    let left = pool.likely(&votes);
+    let wrong = if at_one_location { WRONG_AT_A_LOCATION_ONE_IN } else { WRONG_ONE_IN };
+    let left = pool.likely(&votes, wrong);
     let at_least = left.iter().map(|limit| limit.at_least).min()?;
     let at_most = left.iter().map(|limit| limit.at_most).max()?;
     let one = left.len() == 1;
@@ -146,20 +232,24 @@ fn settle(
         return None;
     }
     let limit = match left.first() {
+        // The true length may be a little shorter; one that is longer fires late, for which there is room.
+        Some(only) if one && at_one_location => inferred(only.at_least - MARGIN, only.at_most),
         Some(only) if one => *only,
         _ => inferred(at_least, at_most),
     };
     let rival = votes.iter().find(|(_, limit)| !left.contains(limit));
     let runner_up = rival.map(|&(explained, limit)| (limit.at_most, explained));
-    let acted_upon = if stated.is_empty() {
-        pool.tried() >= LINES_ACTED_UPON && pool::attempts_agree(search, lines, &limit)
-    } else {
-        pool.tried() >= OF_A_LOCATION
+    let many = pool.tried() >= LINES_ACTED_UPON;
+    let acted_upon = match stated {
+        [] if at_one_location => one && many && pool.is_voted_for(at_most),
+        [] => many && pool::attempts_agree(search, lines, &limit),
+        _ => pool.tried() >= OF_A_LOCATION,
     };
     let timer = SettledTimer {
         kind,
         length: (at_least, at_most),
         stated: !stated.is_empty(),
+        locations: usize::from(at_one_location),
         lines: lines.len(),
         explained: most,
         tried: pool.tried(),

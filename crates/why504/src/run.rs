@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use why504_correlate::{
-    Correlation, Losses, Points, Rates, SettledTimer, Verdict, correlate, settle_timers,
-    unseen_peers, virtual_peers, zone_evidence,
+    Correlation, LineOrigin, Losses, Points, Rates, SettledTimer, Verdict, correlate,
+    settle_timers, unseen_peers, virtual_peers, zone_evidence,
 };
 use why504_handshake::{Merged, Nat};
 use why504_model::{Damage, Interval, Location, SourceId, Timeout};
@@ -144,8 +144,8 @@ pub(crate) fn analyse(
     let evidence = |timeouts: &[Timeout]| zone_evidence(timeouts, points);
     let unzoned = analysis.logs.settle_zones(evidence, &mut complaints);
     let texts = &analysis.logs.texts;
-    let location = |line: usize| texts.get(line).map(location).unwrap_or_default();
-    for timer in settle_timers(&mut analysis.logs.timeouts, location, points) {
+    let origin = |line: usize| texts.get(line).map(origin).unwrap_or_default();
+    for timer in settle_timers(&mut analysis.logs.timeouts, origin, points) {
         complaints.add(Damage::Note, worked_out(&timer));
     }
     analysis.correlation = correlate(&analysis.logs.timeouts, points, &unzoned, &AllThreads);
@@ -160,12 +160,15 @@ pub(crate) fn analyse(
 }
 
 /// What a line's words tell of the location that it comes from: the server, and the directory of the
-/// request's path. Locations may be finer than that, by a rule that only the configuration shows.
-fn location(text: LogText) -> (String, String) {
+/// request's path, within which locations may be finer; or all of the path.
+fn origin(text: LogText) -> LineOrigin<(String, String)> {
     let uri = text.request.split(' ').nth(1).unwrap_or_default();
     let path = uri.split('?').next().unwrap_or_default();
     let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
-    (text.server, directory.to_owned())
+    LineOrigin {
+        near: (text.server.clone(), directory.to_owned()),
+        exact: (text.server, path.to_owned()),
+    }
 }
 
 /// In words: a timeout that nobody stated, or one of several, and how well it is known.
@@ -191,8 +194,13 @@ fn worked_out(timer: &SettledTimer) -> String {
         format!("{} to {} s", least.as_secs_f64(), most.as_secs_f64())
     };
     let kind = timer.kind.name();
+    let of = match timer.locations {
+        0 => String::new(),
+        1 => " of one location (server and path)".to_owned(),
+        several => format!(" of {several} locations (server and path)"),
+    };
     format!(
-        "{unknown} {lines} lines of {kind}: {length} explains {explained} of {tried} that were \
+        "{unknown} {lines} lines of {kind}{of}: {length} explains {explained} of {tried} that were \
          tried{rival}; {consequence}"
     )
 }

@@ -11,8 +11,9 @@ use crate::candidates::{could_fire, plausible};
 use crate::deadline::{EARLY, LONGEST, after};
 use crate::facts::Asked;
 use crate::search::Search;
+use crate::vote::{Step, Votes, differences};
 
-use super::{STRAY_ONE_IN, WRONG_ONE_IN};
+use super::{MARGIN, RANGE, STRAY_ONE_IN};
 
 /// Blocks of neighbouring lines that are tried, and lines of each; more do not make the answer surer.
 const BLOCKS: usize = 5;
@@ -84,8 +85,9 @@ impl<'a> Pool<'a> {
         self.peers.iter().map(of_peer).sum()
     }
 
-    /// The lengths that remain probable; `votes` are all that there are, the best first.
-    pub(super) fn likely(&self, votes: &[(usize, TimeLimit)]) -> Vec<TimeLimit> {
+    /// The lengths that remain probable, all but one part in `one_in`; `votes` are all that there are, the
+    /// best first.
+    pub(super) fn likely(&self, votes: &[(usize, TimeLimit)], one_in: f64) -> Vec<TimeLimit> {
         let Some(&(most, _)) = votes.first() else { return Vec::new() };
         #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
         let float = |count: usize| count as f64;
@@ -102,7 +104,7 @@ impl<'a> Pool<'a> {
         let mut rest = all;
         let mut left = Vec::new();
         for vote in votes {
-            if rest * WRONG_ONE_IN < all {
+            if rest * one_in < all {
                 break;
             }
             rest -= weight(vote);
@@ -110,6 +112,56 @@ impl<'a> Pool<'a> {
         }
         left
     }
+}
+
+/// A vote of more pairs than this is not taken.
+const PAIRS: usize = 2_000_000;
+/// A timer fires late by some milliseconds as a matter of course, and hardly ever by more than this: half of
+/// what a line's window allows ([`STALL`](crate::deadline::STALL)).
+const LATE: Span = Span::from_millis(100);
+
+impl Pool<'_> {
+    /// Whether most lines vote for this length, of all lengths that there can be, usual or not: no other
+    /// explains more lines, none that is far from it nearly as many, and those that explain as many reach no
+    /// further to both sides than they would for just this one, but for a [margin](MARGIN). Where everything
+    /// finds an attempt, or the true length is none of the usual ones, this is not so.
+    pub(super) fn is_voted_for(&self, length: Span) -> bool {
+        let mut votes = Votes::default();
+        let mut pairs = 0;
+        for (seconds, attempts) in &self.peers {
+            let unanswered = attempts.iter().filter(|attempt| went_unanswered(attempt));
+            let began: Vec<Timestamp> = unanswered.map(|attempt| attempt.first_syn()).collect();
+            for second in seconds {
+                let (from, to) = (second.start() - LATE, second.end() + EARLY);
+                let first = began.partition_point(|time| *time < from - LONGEST);
+                let near = began.iter().skip(first).take_while(|time| **time < to);
+                let stretches = differences(near.copied(), (from, to));
+                pairs += stretches.len();
+                if pairs > PAIRS {
+                    return false;
+                }
+                votes.cast(stretches);
+            }
+        }
+        // An attempt lies before its line: the difference is the length, negated.
+        let steps = votes.steps();
+        let most = steps.iter().map(|step| step.lines).max().unwrap_or(0);
+        let best = || steps.iter().filter(|step| step.lines == most);
+        let here = best().any(|step| step.from <= -length && -length <= step.to);
+        let from = best().map(|step| -step.to).min().unwrap_or(length);
+        let to = best().map(|step| -step.from).max().unwrap_or(length);
+        let narrow = from >= length - LATE - MARGIN && to <= length + EARLY + MARGIN;
+        let near = |step: &&Step| -step.from >= length - RANGE && -step.to <= length + RANGE;
+        let rival =
+            steps.iter().filter(|step| !near(step)).map(|step| step.lines).max().unwrap_or(0);
+        here && narrow && rival + 1 + most / STRAY_ONE_IN <= most
+    }
+}
+
+/// Nothing ended this attempt but a timer, as far as was seen.
+fn went_unanswered(attempt: &Attempt) -> bool {
+    let seen = attempt.nearest();
+    !seen.completed() && seen.refusal().is_none() && seen.icmp().is_none()
 }
 
 /// `core` has no `powi`.
@@ -131,10 +183,10 @@ pub(super) fn attempts_agree(search: &Search<'_>, lines: &[&Timeout], limit: &Ti
     let (mut all, mut strays) = (0_usize, 0_usize);
     for peer in peers {
         for (_, attempt) in search.index.began(peer, span.shifted(-limit.at_most)) {
-            let seen = attempt.nearest();
-            if seen.completed() || seen.refusal().is_some() || seen.icmp().is_some() {
+            if !went_unanswered(attempt) {
                 continue;
             }
+            let seen = attempt.nearest();
             let ends = |length: Span, slack: Span| second(attempt.first_syn() + length + slack);
             let seconds = ends(limit.at_least, -EARLY)..=ends(limit.at_most, EARLY);
             let mut seconds = seconds.take(3);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use why504_correlate::{USUAL_TIMERS, ZoneEvidence, settle_timers, zone_evidence};
+use why504_correlate::{LineOrigin, USUAL_TIMERS, ZoneEvidence, settle_timers, zone_evidence};
 use why504_model::Span;
 
 use super::world::{Setting, World};
@@ -102,7 +102,9 @@ fn incident(
     timers.knowable += usize::from(allowed(&USUAL_TIMERS));
     timers.knowable_of_few += usize::from(allowed(&TIMERS));
     let mut timeouts = world.timeouts.clone();
-    let settled = world.with_points(|points| settle_timers(&mut timeouts, |_| (), points));
+    let settled = world.with_points(|points| {
+        settle_timers(&mut timeouts, |_| LineOrigin::<()>::default(), points)
+    });
     match settled.first().map(|found| found.length) {
         Some((least, most)) if least < most && least <= timer && timer <= most => timers.range += 1,
         found => timers.add(found.map(|(_, most)| most), &timer),
