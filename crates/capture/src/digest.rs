@@ -6,6 +6,8 @@
 //! and decodes the few frames that are wanted. What the rest show (who talked with whom in which
 //! minute) is gathered here, once for each pair of hosts and not for each packet.
 
+mod order;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -18,6 +20,8 @@ use crate::glance::{Glance, plain_segment, plain_segment_in_ipv4};
 use crate::recent::Recent;
 use crate::tally::DecodeTally;
 use crate::tunnel::Envelope;
+use order::Order;
+pub use order::REORDERED;
 
 /// What a block holds. One digest is used again and again for blocks of the same file in their order:
 /// it remembers what it has gathered before, and its memory.
@@ -32,6 +36,9 @@ pub struct Digest {
     notes: Vec<Note>,
     /// Where the numbered records of the block stand of which there is no note.
     others: Vec<u32>,
+    /// Of each note, how many numbered records stand before its own: only where the notes are in another
+    /// order than that of the file.
+    restored: Vec<u32>,
     /// The packets that always matter, each with the number of notes before it.
     packets: Vec<(usize, Packet)>,
     /// Those of them that came through a tunnel, by their frames' numbers.
@@ -50,11 +57,14 @@ struct Plain {
     last: Timestamp,
     /// See [`Gathered::unmarked`].
     unmarked: bool,
+    /// The order of everything, plain or not.
+    order: Order,
 }
 
 impl Default for Plain {
     fn default() -> Self {
-        Self { first: Timestamp::MAX, last: Timestamp::MIN, unmarked: false }
+        let (first, last) = (Timestamp::MAX, Timestamp::MIN);
+        Self { first, last, unmarked: false, order: Order::default() }
     }
 }
 
@@ -100,6 +110,9 @@ impl Digest {
         };
         self.tell(&plain);
         self.block = Some(block);
+        if plain.order.is_to_be_restored() {
+            self.restore_order();
+        }
     }
 
     /// The hot loop over all frames.
@@ -153,6 +166,7 @@ impl Digest {
                 return self.plain(at, Glance::of(&segment), segment.time, plain);
             }
             Some(Ok(packet)) => {
+                plain.order.see(packet.time());
                 self.tally.count_packet(&packet);
                 self.latest = self.latest.max(Some(packet.time()));
                 self.packets.push((self.notes.len(), packet));
@@ -177,6 +191,7 @@ impl Digest {
     #[inline(always)]
     fn plain(&mut self, at: u32, glance: Glance, time: Timestamp, plain: &mut Plain) {
         (plain.first, plain.last) = (plain.first.min(time), plain.last.max(time));
+        plain.order.see(time);
         plain.unmarked |= glance.flags.is_unmarked();
         self.notes.push(Note { at, mark: glance.mark });
         if self.recent.is_new(glance.hosts, time) {
@@ -278,8 +293,11 @@ impl Digest {
     /// The record of a note.
     fn record(&self, note: usize) -> Option<Record<'_>> {
         let at = self.notes.get(note)?.at;
-        let others = self.others.partition_point(|other| *other < at);
-        self.block.as_ref()?.record_at(at, note + others)
+        let index = match self.restored.get(note) {
+            Some(&index) => index as usize,
+            None => note + self.others.partition_point(|other| *other < at),
+        };
+        self.block.as_ref()?.record_at(at, index)
     }
 
     /// Hands over a packet that always matters.
@@ -304,6 +322,7 @@ impl Digest {
         (self.gathered.span, self.gathered.unmarked) = (None, false);
         self.notes.clear();
         self.others.clear();
+        self.restored.clear();
         self.packets.clear();
         self.envelopes.clear();
         self.latest = None;

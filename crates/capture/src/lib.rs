@@ -53,7 +53,7 @@ pub use block::{Block, Content, Frame, Record};
 pub use byte_order::ByteOrder;
 pub use clock::{Clock, Resolution};
 pub use container::{Container, PcapVariant, recognise, refused_by_name};
-pub use digest::{Digest, Gathered, Picker};
+pub use digest::{Digest, Gathered, Picker, REORDERED};
 pub use error::CaptureError;
 pub use input::Window;
 pub use interface::{DropCounters, Interface};

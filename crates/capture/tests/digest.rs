@@ -11,7 +11,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use render::{PcapNg, Shot, any_tcp, ethernet, pcap};
-use why504_capture::{Block, ByteOrder, CaptureReader, Digest, Picker};
+use why504_capture::{Block, ByteOrder, CaptureReader, Digest, Picker, REORDERED};
 use why504_model::{FlowMark, Packet, SourceId, Span, Timestamp};
 
 const SOURCE: SourceId = SourceId(3);
@@ -68,12 +68,25 @@ fn talks(packets: &[Packet]) -> BTreeSet<(IpAddr, IpAddr, i64)> {
         .collect()
 }
 
+/// The packets of a block in the order in which they are due: in that of their times, unless one of them
+/// comes so far behind a later one that the clock was set.
+fn in_order(mut packets: Vec<Packet>) -> Vec<Packet> {
+    let back = |(i, packet): (usize, &Packet)| {
+        packets[..i].iter().map(Packet::time).max().map(|newest| newest.since(packet.time()))
+    };
+    if packets.iter().enumerate().filter_map(back).all(|back| back < REORDERED) {
+        packets.sort_by_key(|packet| (packet.time(), packet.location().record));
+    }
+    packets
+}
+
 fn check(file: &[u8]) {
     let (mut all, mut some, mut none) = (Digest::default(), Digest::default(), Digest::default());
     let (mut seen, mut gathered) = (Vec::new(), BTreeSet::new());
     for block in blocks(file) {
         let mut packets = Vec::new();
         let tally = block.decode(SOURCE, &mut packets);
+        let packets = in_order(packets);
         for digest in [&mut all, &mut some, &mut none] {
             digest.read(block.clone(), SOURCE);
             assert_eq!(digest.tally, tally);
@@ -136,8 +149,9 @@ fn frames() -> impl Strategy<Value = Vec<Shot>> {
                     }
                 }
                 data.truncate(cut.unwrap_or(usize::MAX));
-                // Time goes on by minutes or not, and back by microseconds.
-                time = time + minutes * 60_000_000_000 - back * 1000;
+                // Time goes on by minutes or not, and back by 60 ms: once or twice is an order to be
+                // restored, several times is a clock.
+                time = time + minutes * 60_000_000_000 - back / 3 * 60_000_000;
                 Shot { nanos: time, data, wire_len }
             };
         frames.into_iter().map(shot).collect()

@@ -3,9 +3,11 @@
 //! Files are opened when their first packet is due and closed when they end, so a long series of
 //! rotated files costs as much memory as one. Some are begun ahead of their time: of compressed ones, which
 //! one core alone can read, the first megabytes of the next two; of small ones as many as have the work of
-//! some blocks of a large one. Where files overlap in time they are merged.
+//! some blocks of a large one. Where files overlap in time they are merged, and so are blocks of one file
+//! (see [`held`]).
 
 mod feed;
+mod held;
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -19,6 +21,7 @@ use why504_model::{Damage, SourceId, Timestamp};
 use crate::inputs::Kind;
 use crate::progress::Complaints;
 use feed::{Ahead, Feed, Memory};
+use held::Held;
 
 type Reader = CaptureReader<Box<dyn Read + Send>>;
 
@@ -54,13 +57,11 @@ pub(super) struct PointStream<'a> {
     memory: Arc<Memory>,
 }
 
-/// One file that is being read: the block of which packets are due, and those that come behind it.
+/// One file that is being read: the blocks of which packets are due, and those that come behind them.
 struct FileStream<'a> {
     source: &'a Source<Kind>,
     feed: Feed,
-    now: Option<Box<Digest>>,
-    /// Whether what the plain segments of `now` show was told.
-    told: bool,
+    held: Held,
     tally: DecodeTally,
 }
 
@@ -104,7 +105,7 @@ impl<'a> PointStream<'a> {
                 .min();
             let Some(file) = self.active.get_mut(first) else { break };
             file.fold(until, observer);
-            if file.due().is_none() && !file.advance() {
+            if !file.advance() {
                 let file = self.active.remove(first);
                 self.close(file);
             }
@@ -194,9 +195,8 @@ impl<'a> PointStream<'a> {
 /// header and its diagnostics say.
 fn first_packet(source: &Source<Kind>, memory: &Arc<Memory>) -> Result<Timestamp, String> {
     let due = |mut file: FileStream<'_>| {
-        file.advance();
-        let due = file.due();
-        if let Some(mut looked_at) = file.now {
+        let due = file.first();
+        if let Some(mut looked_at) = file.held.given_up() {
             memory.take_back_block(looked_at.clear());
         }
         due
@@ -243,41 +243,48 @@ impl<'a> FileStream<'a> {
         Ok(Self {
             source,
             feed: Feed::new(reader, ahead, source.id, memory),
-            now: None,
-            told: false,
+            held: Held::default(),
             tally: DecodeTally::default(),
         })
     }
 
     /// Time of the next packet that is in memory.
     fn due(&self) -> Option<Timestamp> {
-        self.now.as_ref()?.due()
+        self.held.due()
     }
 
     /// Hands over the packets in memory up to `until`, at least one.
     fn fold(&mut self, until: Option<Timestamp>, observer: &mut impl Observer) {
-        let Some(now) = &mut self.now else { return };
-        if !self.told {
-            observer.gathered(self.source.id, &now.gathered);
-            self.told = true;
-        }
-        now.hand_over(until, 1, observer);
-        if now.due().is_none()
-            && let Some(latest) = now.latest()
-        {
-            observer.pause(latest);
-        }
+        self.held.fold(self.source.id, until, observer);
     }
 
-    /// Goes on to the next block that holds a packet; `false` at the end of the file.
+    /// Time of the first packet, of a file of which nothing was read.
+    fn first(&mut self) -> Option<Timestamp> {
+        let Self { held, feed, tally, .. } = self;
+        held.look_ahead(|done| read(feed, tally, done))
+    }
+
+    /// Has in memory what is due next; `false` at the end of the file.
     fn advance(&mut self) -> bool {
-        while self.due().is_none() {
-            self.now = self.feed.next(self.now.take());
-            self.told = false;
-            let Some(now) = &self.now else { return false };
-            self.tally.merge(&now.tally);
+        let Self { held, feed, tally, .. } = self;
+        held.fill(|done| read(feed, tally, done));
+        held.due().is_some()
+    }
+}
+
+/// The next block that holds a packet; `done` is one that was handed over, for its memory.
+fn read(
+    feed: &mut Feed,
+    tally: &mut DecodeTally,
+    mut done: Option<Box<Digest>>,
+) -> Option<Box<Digest>> {
+    loop {
+        let next = feed.next(done)?;
+        tally.merge(&next.tally);
+        if next.due().is_some() {
+            return Some(next);
         }
-        true
+        done = Some(next);
     }
 }
 

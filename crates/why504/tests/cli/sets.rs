@@ -262,6 +262,26 @@ fn captures_of_one_point_that_overlap_are_put_together() {
     assert!(printed.tally("captured twice") >= 8 * 3, "{}", printed.summary["packets"]);
 }
 
+/// The SYNs and all else that the client sends stand in the file behind what the server sent until then:
+/// two cards, or two queues, of which each is emptied after a while. The file is of several blocks.
+#[test]
+fn packets_that_a_file_holds_in_another_order_are_put_in_order() {
+    for (late_ms, back_to_back) in [(1, false), (40, true), (150, true)] {
+        let apart = if back_to_back { 1 } else { 100 };
+        let of = |port: u16| handshake(u64::from(port - 1000) * apart, port);
+        let mut shots: Vec<Shot> = (1000..3000).flat_map(of).collect();
+        let written = |(at, frame): &Shot| {
+            let from_client = frame[26..30] == CLIENT;
+            at + if from_client { late_ms * 1000 } else { 0 }
+        };
+        shots.sort_by_key(written);
+        let (_folder, printed) = over(&[("gw.pcap", pcap(&shots))]);
+        all_clean(&printed, 2000);
+        let point = &printed.summary["points"][0];
+        assert_eq!((&point["answers_missed"], &point["handshakes_torn"]), (&0.into(), &0.into()));
+    }
+}
+
 #[test]
 fn sections_of_the_same_time_hold_attempts_of_the_same_time() {
     // Five minutes each: longer than an attempt lives without news.
