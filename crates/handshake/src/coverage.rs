@@ -334,6 +334,11 @@ impl Coverage {
         self.neighbours.cards_of(own)
     }
 
+    /// When the files of the point were written without a hole, in order.
+    pub fn stretches(&self) -> Vec<Interval> {
+        self.written.stretches()
+    }
+
     fn directions(&self, host: IpAddr, during: Interval) -> Directions {
         let first = during.start().minute() - 1;
         // An interval longer than a day is no deadline of a connect.

@@ -100,13 +100,13 @@ pub fn merge(sightings: Vec<Sighting>, path: &Path) -> Merged {
     merge_translated(sightings, path, &Nat::default(), &BTreeMap::new())
 }
 
-/// The same where pairs of addresses are given, and the time from the first to the last packet that a
-/// point captured: what passed it before or after says nothing of how reliably it captures.
+/// The same where pairs of addresses are given, and the times through which a point captured without a
+/// hole, in order: what passed it before, between or after says nothing of how reliably it captures.
 pub fn merge_translated(
     mut sightings: Vec<Sighting>,
     path: &Path,
     given: &Nat,
-    spans: &BTreeMap<PointId, Interval>,
+    stretches: &BTreeMap<PointId, Vec<Interval>>,
 ) -> Merged {
     agree_on_the_client(&mut sightings);
     let mut groups: BTreeMap<(Endpoint, u32), Vec<Sighting>> = BTreeMap::new();
@@ -128,15 +128,15 @@ pub fn merge_translated(
     let translations = learnt::translations(&attempts);
     learnt::name_servers(&mut attempts, &translations, given);
     let while_capturing = |seen: &Sighting, other: PointId| {
-        let span = spans.get(&other);
-        span.is_none_or(|span| clocks::lies_within(&offsets, seen, other, *span))
+        let written = stretches.get(&other);
+        written.is_none_or(|written| clocks::lies_within(&offsets, seen, other, written))
     };
     let routes = learnt::routes(&attempts, path, while_capturing);
     let overlooked = learnt::overlooked(&attempts, path, false, while_capturing);
     let unclaimed = learnt::overlooked(&attempts, path, true, while_capturing);
     let passed_unseen = unseen::passed_unseen(&attempts, |here, during, there| {
-        spans.get(&there).is_none_or(|span| {
-            clocks::covers(&offsets, (here, during), there, *span).unwrap_or(false)
+        stretches.get(&there).is_none_or(|written| {
+            clocks::covers(&offsets, (here, during), there, written).unwrap_or(false)
         })
     });
     let mut reliability: BTreeMap<(PointId, PointId), (u64, u64)> = BTreeMap::new();

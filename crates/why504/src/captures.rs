@@ -289,8 +289,8 @@ impl Captures {
     pub(crate) fn merge(&mut self, given: &Nat) -> Merged {
         let sightings =
             self.points.iter_mut().flat_map(|p| std::mem::take(&mut p.sightings)).collect();
-        let span = |(&point, coverage): (&PointId, &Coverage)| Some((point, coverage.span?));
-        let spans = self.coverage.iter().filter_map(span).collect();
-        merge_translated(sightings, &self.path, given, &spans)
+        let coverage = self.coverage.iter().filter(|(_, coverage)| !coverage.is_empty());
+        let stretches = coverage.map(|(&point, coverage)| (point, coverage.stretches())).collect();
+        merge_translated(sightings, &self.path, given, &stretches)
     }
 }

@@ -55,14 +55,21 @@ impl Written {
     /// Whether the files were written without a hole through the interval. Files may overlap: several
     /// interfaces, one file each.
     pub(super) fn covers(&self, during: Interval) -> bool {
-        // As a rule there is one run. What is read just now may join two.
+        // As a rule there is one.
+        let runs = self.stretches();
+        let begun = runs.partition_point(|run| run.start() <= during.start());
+        begun.checked_sub(1).and_then(|last| runs.get(last)).is_some_and(|run| run.covers(during))
+    }
+
+    /// The times without a hole, in order.
+    pub(super) fn stretches(&self) -> Vec<Interval> {
         let mut runs = self.runs.clone();
+        // What is read just now may join two.
         if let Some((_, span)) = self.current {
             runs.add(span);
         }
         let Runs(runs) = runs;
-        let begun = runs.partition_point(|run| run.start() <= during.start());
-        begun.checked_sub(1).and_then(|last| runs.get(last)).is_some_and(|run| run.covers(during))
+        runs
     }
 }
 

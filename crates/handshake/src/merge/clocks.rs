@@ -34,27 +34,29 @@ pub(super) fn lies_within(
     offsets: &BTreeMap<(PointId, PointId), ClockOffset>,
     near: &Sighting,
     far: PointId,
-    span: Interval,
+    written: &[Interval],
 ) -> bool {
     let answer = near.syn_acks().next().map_or(near.first_syn(), |answer| answer.time);
     let during = Interval::new(near.first_syn(), answer.max(near.first_syn()));
-    covers(offsets, (near.point, during), far, span).unwrap_or(true)
+    covers(offsets, (near.point, during), far, written).unwrap_or(true)
 }
 
-/// Whether an interval of one point's clock lies well inside the span that another captured; `None`
-/// where nothing ties their clocks together.
+/// Whether an interval of one point's clock lies well inside one of the stretches that another captured,
+/// which are in order and apart; `None` where nothing ties their clocks together.
 pub(super) fn covers(
     offsets: &BTreeMap<(PointId, PointId), ClockOffset>,
     (here, during): (PointId, Interval),
     there: PointId,
-    span: Interval,
+    written: &[Interval],
 ) -> Option<bool> {
     let shown_there = |time: Timestamp| {
         let ahead = offsets.get(&(here, there)).map(|offset| time + offset.at(time));
         ahead.or_else(|| Some(offsets.get(&(there, here))?.to_near(time)))
     };
     let (from, to) = shown_there(during.start()).zip(shown_there(during.end()))?;
-    Some(span.covers(Interval::new(from, to.max(from)).widened(SAME_MOMENT, SAME_MOMENT)))
+    let shown = Interval::new(from, to.max(from)).widened(SAME_MOMENT, SAME_MOMENT);
+    let last = written.partition_point(|stretch| stretch.start() <= shown.start()).checked_sub(1);
+    Some(last.and_then(|i| written.get(i)).is_some_and(|stretch| stretch.covers(shown)))
 }
 
 /// The packets that two points both saw: those whose identity is unique at each of them.

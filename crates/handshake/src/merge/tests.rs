@@ -3,6 +3,8 @@
 mod nat;
 mod unseen;
 
+use alloc::vec;
+
 use super::*;
 use crate::tracker::testing::{Wire, segment};
 use crate::{Side, Tracker};
@@ -189,7 +191,8 @@ fn a_request_much_later_does_not_bring_the_clients_capture_to_the_server() {
     }
 }
 
-/// A capture of ten minutes beside one of an hour: what passed before it began is not missing in it.
+/// A capture of ten minutes beside one of an hour: what passed before it began is not missing in it, nor
+/// what passed between two of its files.
 #[test]
 fn handshakes_count_while_both_points_captured() {
     let ports: Vec<u16> = (1..=40).map(|i| i * 1_000).collect();
@@ -201,15 +204,30 @@ fn handshakes_count_while_both_points_captured() {
     let span = |packets: &[Packet]| {
         Interval::new(packets[0].time(), packets[packets.len() - 1].time() + Span::from_nanos(1))
     };
-    let spans = BTreeMap::from([(PointId(0), span(&near)), (PointId(1), span(&far))]);
-    for (spans, counted) in [(BTreeMap::new(), (40, 25)), (spans, (23, 23))] {
+    let whole = vec![span(&far)];
+    // The file from 20.5 s to 30.5 s is missing.
+    let missing = Interval::new(at(20_500), at(30_500));
+    let torn: Vec<Packet> = far.iter().filter(|p| !missing.contains(p.time())).copied().collect();
+    let (before, behind) = torn.split_at(torn.partition_point(|p| p.time() < missing.start()));
+    let halves = vec![span(before), span(behind)];
+    let written = |of_far: Vec<Interval>| {
+        BTreeMap::from([(PointId(0), vec![span(&near)]), (PointId(1), of_far)])
+    };
+    for (far, written, counted) in [
+        (&far, BTreeMap::new(), (40, 25)),
+        (&far, written(whole.clone()), (23, 23)),
+        // Held against the whole time those of 21 s to 30 s are missing.
+        (&torn, written(whole), (23, 13)),
+        // And those beside the hole lie on an edge.
+        (&torn, written(halves), (11, 11)),
+    ] {
         let mut all = track(0, &near);
-        all.extend(track(1, &far));
+        all.extend(track(1, far));
         let mut path = path.clone();
         for sighting in &all {
             path.learn(sighting);
         }
-        let merged = merge_translated(all, &path, &Nat::default(), &spans);
+        let merged = merge_translated(all, &path, &Nat::default(), &written);
         // Those of 11 s to 35 s, and of these neither the first nor the last, which lie on the edges.
         assert_eq!(merged.reliability[&(PointId(0), PointId(1))], counted);
     }
