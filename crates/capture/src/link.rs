@@ -12,6 +12,8 @@ mod null;
 mod pppoe;
 mod sll;
 
+use std::borrow::Cow;
+
 use why504_model::Vlan;
 
 use crate::tally::Unused;
@@ -127,6 +129,19 @@ pub(crate) fn network<'a>(frame: &Frame<'a>) -> Result<Network<'a>, Unused> {
         LinkType::IEEE802_11 => ieee80211::network(payload),
         LinkType::IEEE802_11_RADIOTAP => ieee80211::network_behind_radiotap(payload),
         other => Err(Unused::UnknownLink(other)),
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// The captured octets for a file of this byte order: the headers of some link types are written in
+    /// the byte order of their file.
+    pub fn octets_in(&self, order: ByteOrder) -> Cow<'a, [u8]> {
+        match self.link {
+            _ if self.order == order => Cow::Borrowed(self.data),
+            LinkType::NULL => Cow::Owned(null::in_other_order(self.data)),
+            LinkType::NFLOG => Cow::Owned(nflog::in_other_order(self.data, self.order)),
+            _ => Cow::Borrowed(self.data),
+        }
     }
 }
 

@@ -200,28 +200,28 @@ impl DecodeTally {
             .iter()
             .map(|(link, frames)| {
                 partial(format!(
-                    "{frames} frames have link type {link}, which is not decoded: capture on the \
+                    "frames of link type {link}, which is not decoded: {frames}; capture on the \
                      interface that carries the IP packets, or with `-i any`"
                 ))
             })
             .collect();
         if self.untimed > 0 {
             found.push(partial(format!(
-                "{} packets carry no time stamp (simple packet blocks) and cannot be placed in time",
+                "packets without a time stamp (simple packet blocks), which have no place in time: {}",
                 self.untimed
             )));
         }
         let note = |message: String| Diagnostic::new(whole, Damage::Note, message);
         if self.cut_short > 0 {
             found.push(note(format!(
-                "{} frames are cut before the TCP flags: capture with a larger snapshot length \
+                "frames that are cut before the TCP flags: {}; capture with a larger snapshot length \
                  (`-s 128`)",
                 self.cut_short
             )));
         }
         if self.malformed > 0 {
             found.push(note(format!(
-                "{} frames have headers that contradict themselves",
+                "frames whose headers contradict themselves, or whose interface is not described: {}",
                 self.malformed
             )));
         }

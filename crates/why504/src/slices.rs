@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use rayon::prelude::*;
+use why504_capture::ByteOrder;
 use why504_ingest::Source;
 use why504_model::{Damage, Location};
 use why504_report::Run;
@@ -119,7 +120,8 @@ fn frames(source: &Source<Kind>, wanted: &Wanted) -> Result<Vec<(Location, Frame
                 link: frame.link.0,
                 snaplen: interface.and_then(|i| i.snaplen),
                 wire_len: frame.wire_len,
-                data: frame.data.to_vec(),
+                // Slices are written in little-endian.
+                data: frame.octets_in(ByteOrder::Little).into_owned(),
             },
         ));
         Ok(())

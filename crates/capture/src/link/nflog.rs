@@ -20,6 +20,22 @@ mod field {
     pub(super) const ATTRIBUTE_VALUE: usize = 4;
 }
 
+/// The frame with the headers of its attributes in the other byte order; what they hold is in network byte
+/// order, or for one host only. As far as the attributes go; whatever is behind stays as it is.
+pub(super) fn in_other_order(frame: &[u8], order: ByteOrder) -> Vec<u8> {
+    let mut swapped = frame.to_vec();
+    let mut at = field::LENGTH;
+    while let Some(header) = swapped.get_mut(at..at + field::ATTRIBUTE_VALUE) {
+        let Some(length) = order.u16(header, field::ATTRIBUTE_LENGTH) else { break };
+        header.chunks_exact_mut(2).for_each(<[u8]>::reverse);
+        if usize::from(length) < field::ATTRIBUTE_VALUE {
+            break;
+        }
+        at += usize::from(length).next_multiple_of(4);
+    }
+    swapped
+}
+
 /// `NFULA_PAYLOAD`.
 const PACKET: u16 = 9;
 

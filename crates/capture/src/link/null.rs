@@ -12,6 +12,15 @@ mod field {
     pub(super) const LENGTH: usize = 4;
 }
 
+/// The frame with its family in the other byte order.
+pub(super) fn in_other_order(frame: &[u8]) -> Vec<u8> {
+    let mut swapped = frame.to_vec();
+    if let Some(family) = swapped.get_mut(field::FAMILY) {
+        family.reverse();
+    }
+    swapped
+}
+
 /// `order` is that of the file. A file converted on another host may hold the other one; a family is
 /// a small number, which tells.
 pub(super) fn network(frame: Payload<'_>, order: ByteOrder) -> Result<Network<'_>, Unused> {

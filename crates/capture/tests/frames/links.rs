@@ -1,6 +1,6 @@
 //! Every link layer leads to the segment, and what is none is counted as such.
 
-use why504_capture::LinkType;
+use why504_capture::{ByteOrder, Frame, LinkType};
 use why504_model::SourceId;
 
 use crate::render::{Chosen, ethernet};
@@ -93,5 +93,36 @@ fn other_wireless_frames_are_no_ip() {
     for (control, rest) in table {
         let reading = one(105, &[control, &[0; 22], rest].concat(), usize::MAX);
         assert_eq!(counted(&reading.tally), "non_ip", "{control:02x?}");
+    }
+}
+
+/// Headers in the byte order of the file: the address family of BSD, and the attributes of NFLOG, one of
+/// which is of seven octets.
+#[test]
+fn a_frame_is_copied_to_a_file_of_another_byte_order() {
+    let frame = ethernet(&syn(false));
+    let ip = &frame[ETHERNET..];
+    let length = u16::try_from(ip.len() + 4).expect("a small packet");
+    let nflog = |number: fn(u16) -> [u8; 2]| {
+        let name = [&number(7)[..], &number(10), b"gw\0\0"].concat();
+        [&[2, 0, 0, 1], &name[..], &number(length), &number(9), ip].concat()
+    };
+    for (link, big, little) in [
+        (0, [&[0, 0, 0, 2], ip].concat(), [&[2, 0, 0, 0], ip].concat()),
+        (239, nflog(u16::to_be_bytes), nflog(u16::to_le_bytes)),
+        (108, [&[0, 0, 0, 2], ip].concat(), [&[0, 0, 0, 2], ip].concat()),
+        (1, frame.clone(), frame.clone()),
+    ] {
+        let (link, wire_len) = (LinkType(link), 99);
+        let copy = |data: &[u8], order, other| {
+            Frame { time: None, link, wire_len, data, order }.octets_in(other).into_owned()
+        };
+        assert_eq!(copy(&big, ByteOrder::Big, ByteOrder::Little), little, "{link}");
+        assert_eq!(copy(&little, ByteOrder::Little, ByteOrder::Big), big, "{link}");
+        assert_eq!(copy(&big, ByteOrder::Big, ByteOrder::Big), big, "{link}");
+        // Cut anywhere it is copied all the same.
+        for cut in 0..big.len() {
+            assert_eq!(copy(&big[..cut], ByteOrder::Big, ByteOrder::Little).len(), cut, "{link}");
+        }
     }
 }
