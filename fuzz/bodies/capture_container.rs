@@ -34,7 +34,10 @@ fn digest(file: &[u8]) -> Option<(Vec<Packet>, DecodeTally)> {
         digest.hand_over(None, 1, &mut all);
         tally.merge(&digest.tally);
     }
-    Some((all.0, tally))
+    let All(mut packets) = all;
+    // A digest puts packets in order of time.
+    packets.sort_by_key(|packet| packet.location().record);
+    Some((packets, tally))
 }
 
 /// Hands out a few bytes a read.
