@@ -18,6 +18,8 @@ pub(super) struct Work {
     pub(super) reader: Option<Box<Reader>>,
     /// Windows of a plain file, as long as whole ones come.
     windows: Option<Windows>,
+    /// It is a stream without windows, all of which the reader reads.
+    streamed: bool,
     /// Nothing is left to be read.
     read: bool,
     /// Those who help.
@@ -77,6 +79,7 @@ impl Work {
     pub(super) fn new(reader: Reader, ahead: Option<Ahead>, memory: Arc<Memory>) -> Self {
         Self {
             reader: Some(Box::new(reader)),
+            streamed: ahead.is_none(),
             windows: ahead.map(Windows::new),
             read: false,
             helpers: 0,
@@ -155,7 +158,10 @@ impl Work {
             return Some(Task::Window(ahead, from, self.memory.block()));
         }
         let mut reader = self.reader.take()?;
-        if let Some(used) = self.memory.block() {
+        // Behind the windows hardly anything is left, and what the reader holds at the end is lost.
+        if self.streamed
+            && let Some(used) = self.memory.block()
+        {
             reader.recycle(used);
         }
         Some(Task::Read(reader))
