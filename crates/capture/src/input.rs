@@ -97,6 +97,8 @@ impl Cut {
     }
 }
 
+/// What is read before there is room for more.
+const FIRST_OCTETS: usize = 512;
 /// Largest piece that [`Input::skip`] reads at once.
 const SKIP_BYTES: u64 = 64 * 1024;
 
@@ -188,31 +190,54 @@ impl<R: Read> Input<R> {
 
     fn read(&mut self, want: usize) {
         if self.buffer.len() < want {
+            // Most files end where their windows do: that is known before there is room for more.
+            let mut first = [0; FIRST_OCTETS];
+            let most = (want - self.bytes().len()).min(FIRST_OCTETS);
+            let Some(read) = self.read_some(first.get_mut(..most).unwrap_or_default()) else {
+                return;
+            };
             let mut larger = mem::take(&mut self.spare);
             if larger.len() < want {
                 // Asked for anew, since the system hands out zeros for nothing.
                 larger = vec![0; want.max(Window::ROOM)];
             }
+            let before = self.bytes().len();
             copy(&mut larger, self.bytes());
-            (self.start, self.end) = (0, self.bytes().len());
+            copy(
+                larger.get_mut(before..).unwrap_or_default(),
+                first.get(..read).unwrap_or_default(),
+            );
+            (self.start, self.end) = (0, before + read);
             self.buffer = larger;
         } else {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
-        while self.end < want {
-            let Some(room) = self.buffer.get_mut(self.end..want) else { return };
+        // Taken out, so that it can be read into.
+        let mut buffer = mem::take(&mut self.buffer);
+        while let Some(room) = buffer.get_mut(self.end..want).filter(|room| !room.is_empty())
+            && let Some(read) = self.read_some(room)
+        {
+            self.end += read;
+        }
+        self.buffer = buffer;
+    }
+
+    /// Reads once, at least one octet and at most as many as there is room for; `None` at the end, of
+    /// whichever kind.
+    fn read_some(&mut self, room: &mut [u8]) -> Option<usize> {
+        loop {
             match self.inner.read(room) {
                 Ok(0) => {
                     self.ended = true;
-                    return;
+                    return None;
                 }
-                Ok(read) => self.end = self.end.saturating_add(read).min(want),
+                Ok(read) => return Some(read.min(room.len())),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.ended = true;
                     self.error = Some(error);
-                    return;
+                    return None;
                 }
             }
         }
