@@ -90,6 +90,7 @@ fn members_frames_and_padding() {
         (Codec::Gzip, [gzip(&one), vec![0; 7], gzip(&two)].concat()),
         (Codec::Zstd, [zstd(&one), zstd(&two)].concat()),
         (Codec::Zstd, [skippable.clone(), zstd(&one), skippable.clone(), zstd(&two)].concat()),
+        (Codec::Zstd, [zstd(&one), vec![0; 5], zstd(&two), vec![0; 512]].concat()),
         (Codec::Xz, [xz(&one), xz(&two)].concat()),
         (Codec::Xz, [xz(&one), vec![0; 8], xz(b""), xz(&two), vec![0; 4]].concat()),
         (Codec::Bzip2, [bzip2(&one), bzip2(&two)].concat()),
@@ -145,10 +146,19 @@ fn damage_is_told_from_a_cut() {
         garbage.extend_from_slice(b"trailing text");
         let (_, bytes, error) = read(&garbage);
         assert_eq!(bytes, whole, "{expected}");
-        let Some(StreamError::Corrupt { codec, offset, .. }) = error else {
+        let Some(StreamError::Corrupt { codec, offset, reason }) = error else {
             panic!("{expected}: {error:?}")
         };
         assert_eq!(codec, expected);
+        // What was expected, where the codec has a magic number of its own to name.
+        let magic = match codec {
+            Codec::Gzip => "expected 1f",
+            Codec::Zstd => "begins with 74 72 61 69, expected 28 b5 2f fd",
+            Codec::Bzip2 => "expected 42",
+            Codec::Lz4 => "04 22 4d 18",
+            Codec::Xz | Codec::Plain => "",
+        };
+        assert!(reason.contains(magic), "{codec}: {reason}");
         assert!(offset + 30 > garbage.len() as u64, "{codec}: {offset} of {}", garbage.len());
     }
 }

@@ -69,7 +69,12 @@ impl<R: Read> Lz4<R> {
         Err(if cut {
             self.fail(StreamError::Truncated { codec: Codec::Lz4, offset })
         } else if known || error.kind() == io::ErrorKind::InvalidData {
-            let reason = error.to_string();
+            let reason = match inner {
+                Some(Error::WrongMagicNumber) => {
+                    "a frame does not begin with 04 22 4d 18".to_owned()
+                }
+                _ => error.to_string(),
+            };
             self.fail(StreamError::Corrupt { codec: Codec::Lz4, offset, reason })
         } else {
             self.ended = true;

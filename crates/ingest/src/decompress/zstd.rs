@@ -8,8 +8,8 @@ use std::io::{self, BufRead, Read};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::consumed;
 use super::driver::{Input, Next, Steps};
+use super::{Following, consumed, skip_zeros};
 use crate::{Codec, StreamError};
 
 /// Largest window, as in zstd(1) without `--long`: 128 MiB.
@@ -35,7 +35,7 @@ impl Zstd {
 
     /// Reads the header of the next frame, if there is one.
     fn next_frame<R: Read>(&mut self, input: &mut Input<R>) -> io::Result<Next> {
-        if input.fill_buf()?.is_empty() {
+        if matches!(skip_zeros(input)?, Following::Nothing) {
             return Ok(Next::End);
         }
         let Err(error) = self.decoder.reset(&mut *input) else {
@@ -103,7 +103,14 @@ fn damage<R: Read>(input: &mut Input<R>, error: &FrameDecoderError) -> StreamErr
     if input.fill_buf().is_ok_and(<[u8]>::is_empty) && ends_early(error) {
         return truncated(input);
     }
-    let (offset, reason) = (consumed(input), error.to_string());
+    let reason = match error {
+        FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::BadMagicNumber(number)) => {
+            let [a, b, c, d] = number.to_le_bytes();
+            format!("a frame begins with {a:02x} {b:02x} {c:02x} {d:02x}, expected 28 b5 2f fd")
+        }
+        _ => error.to_string(),
+    };
+    let offset = consumed(input);
     StreamError::Corrupt { codec: Codec::Zstd, offset, reason }
 }
 
