@@ -169,9 +169,10 @@ pub struct Totals {
     pub log_files: usize,
     /// Frames of all captures.
     pub packets: u64,
-    /// Connect attempts, the clean ones that were not kept included.
+    /// Connect attempts, the clean ones that were not kept included. Where they were not all judged, those of
+    /// the point that saw most.
     pub attempts: u64,
-    /// Attempts that succeeded after a SYN or SYN+ACK was repeated.
+    /// Those of them that succeeded after a SYN or SYN+ACK was repeated.
     pub near_misses: u64,
     /// How the attempts ended, clean ones included; empty where they were not all judged.
     pub attempts_by_verdict: BTreeMap<Verdict, u64>,

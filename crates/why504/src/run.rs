@@ -32,8 +32,8 @@ pub(crate) struct Analysis {
     /// The address pairs of `--nat`.
     pub(crate) nat: Nat,
     pub(crate) correlation: Correlation,
-    /// How all attempts ended, where all were judged.
-    pub(crate) ended: BTreeMap<Verdict, u64>,
+    /// Where all attempts were judged.
+    pub(crate) judged: Option<Judged>,
     /// How often first packets were lost.
     pub(crate) losses: Vec<Losses>,
     /// What the RSTs add up to, where they were asked for.
@@ -42,6 +42,14 @@ pub(crate) struct Analysis {
     pub(crate) tunnels: BTreeMap<Location, TunnelInfo>,
     pub(crate) complaints: Complaints,
     pub(crate) outcome: Outcome,
+}
+
+/// What became of all attempts, those that several points saw counted once.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    pub(crate) by_verdict: BTreeMap<Verdict, u64>,
+    /// Those that were saved by a repetition.
+    pub(crate) near_misses: u64,
 }
 
 impl Analysis {
@@ -54,7 +62,7 @@ impl Analysis {
             merged: Merged::default(),
             nat: Nat::default(),
             correlation: Correlation::default(),
-            ended: BTreeMap::new(),
+            judged: None,
             losses: Vec::new(),
             resets: None,
             tunnels: BTreeMap::new(),

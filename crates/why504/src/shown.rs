@@ -139,14 +139,22 @@ fn totals(analysis: &Analysis) -> Totals {
     let captures = &analysis.captures.points;
     let logs = [Kind::ErrorLog, Kind::AccessLog, Kind::MixedLog];
     let skipped = skipped(analysis);
-    // An attempt seen at two points is one: where several were read, the merged ones are counted.
-    let most = captures.iter().map(|p| p.attempts).max().unwrap_or(0);
+    // An attempt that two points saw is one. Where clean ones were not kept to be told apart, those of the
+    // point that saw most are told.
+    let judged = analysis.judged.as_ref();
+    let most = captures.iter().max_by_key(|point| point.attempts);
     Totals {
         log_files: analysis.inputs.sources.iter().filter(|s| logs.contains(&s.class)).count(),
         packets: captures.iter().map(|p| p.frames.frames()).sum(),
-        attempts: most,
-        near_misses: captures.iter().map(|p| p.near_misses).max().unwrap_or(0),
-        attempts_by_verdict: analysis.ended.clone(),
+        attempts: match judged {
+            Some(judged) => judged.by_verdict.values().sum(),
+            None => most.map_or(0, |point| point.attempts),
+        },
+        near_misses: match judged {
+            Some(judged) => judged.near_misses,
+            None => most.map_or(0, |point| point.near_misses),
+        },
+        attempts_by_verdict: judged.map(|judged| judged.by_verdict.clone()).unwrap_or_default(),
         losses: analysis.losses.clone(),
         resets: analysis.resets.clone(),
         packet_tally: packet_tally(captures),

@@ -23,7 +23,7 @@ use crate::captures::{self, Captures, Follower, Keep};
 use crate::exit::Outcome;
 use crate::inputs::Kind;
 use crate::progress::Complaints;
-use crate::run::Analysis;
+use crate::run::{Analysis, Judged};
 use crate::shown::{Shown, point_names};
 use crate::tunnels::{Found, Noted};
 
@@ -50,20 +50,21 @@ fn list(
     let (sources, infos) = (analysis.inputs.paths(), point_names(&analysis.points));
     let mut printer = Printer {
         renderer: Renderer { format, style, sources: &sources, infos: &infos },
-        ended: BTreeMap::new(),
+        judged: Judged::default(),
         out,
     };
     printer.header()?;
     let files: Vec<_> = analysis.inputs.of(Kind::Capture).collect();
     if analysis.points.len() == 1 {
         (analysis.captures, analysis.losses) = stream(&files, &mut complaints, &mut printer)?;
+        printer.judged.near_misses = analysis.captures.points.iter().map(|p| p.near_misses).sum();
     } else {
         let all = captures::read(&analysis.points, &files, Keep::Everything, &mut complaints);
         (analysis.captures, analysis.merged, analysis.losses) =
             whole(all, &analysis.nat, &mut printer)?;
     }
-    let Printer { ended, out, .. } = printer;
-    analysis.ended = ended;
+    let Printer { judged, out, .. } = printer;
+    analysis.judged = Some(judged);
     analysis.conclude(complaints);
     let shown = Shown::new(analysis);
     let run = shown.run(analysis);
@@ -92,8 +93,9 @@ fn whole(
         };
         let lines: Vec<Made> = attempts.par_iter().with_min_len(FOR_ONE_CORE).map(render).collect();
         for line in lines {
-            let Made { verdict, text } = line;
+            let Made { verdict, near_miss, text } = line;
             printer.print(verdict, &text?)?;
+            printer.judged.near_misses += u64::from(near_miss);
         }
     }
     let losses = Rates::of_run(points, &healthy).losses(points);
@@ -198,7 +200,7 @@ impl OnePoint<'_, '_, '_> {
 /// Prints attempts and counts how they ended.
 struct Printer<'a> {
     renderer: Renderer<'a>,
-    ended: BTreeMap<Verdict, u64>,
+    judged: Judged,
     out: &'a mut dyn Write,
 }
 
@@ -212,7 +214,7 @@ impl Printer<'_> {
     }
 
     fn print(&mut self, verdict: Verdict, text: &[u8]) -> io::Result<()> {
-        *self.ended.entry(verdict).or_default() += 1;
+        *self.judged.by_verdict.entry(verdict).or_default() += 1;
         self.out.write_all(text)
     }
 }
@@ -229,6 +231,7 @@ struct Renderer<'a> {
 /// An attempt as it is printed.
 struct Made {
     verdict: Verdict,
+    near_miss: bool,
     text: io::Result<Box<[u8]>>,
 }
 
@@ -248,17 +251,19 @@ impl Renderer<'_> {
             offsets: &points.merged.offsets,
             tunnels,
         };
+        let (verdict, healthy) = (judgement.verdict(), is_healthy(attempt, judgement));
         let mut text = Vec::with_capacity(LINE_BYTES);
         let written = match self.format {
             // In a list for people the healthy ones are a number in the summary.
-            Format::Text if is_healthy(attempt, judgement) => Ok(()),
+            Format::Text if healthy => Ok(()),
             Format::Text => {
                 let zone = why504_report::ZoneInfo::default();
                 text::handshake(&rendering, &zone, attempt, judgement, self.style, &mut text)
             }
             Format::Ndjson => ndjson::attempt(&rendering, attempt, judgement, &mut text),
         };
-        Made { verdict: judgement.verdict(), text: written.map(|()| text.as_slice().into()) }
+        let near_miss = verdict == Verdict::Connected && !healthy;
+        Made { verdict, near_miss, text: written.map(|()| text.as_slice().into()) }
     }
 }
 

@@ -157,7 +157,15 @@ fn run(arguments: &[PathBuf]) -> Printed {
     let tally = summary["packets"]["tally"].as_object().expect("a tally");
     let sum: u64 = tally.values().filter_map(Value::as_u64).sum();
     assert_eq!(Some(sum), summary["packets"]["total"].as_u64());
-    Printed { status: output.status.code().unwrap_or(-1), attempts: of("attempt"), summary }
+    // Nor an attempt.
+    let attempts = of("attempt");
+    let near_misses = attempts.iter().filter(|attempt| attempt["near_miss"] == true).count();
+    let told = &summary["attempts"];
+    let by_verdict = told["by_verdict"].as_object().expect("verdicts");
+    let judged: u64 = by_verdict.values().filter_map(Value::as_u64).sum();
+    assert_eq!((told["total"].as_u64(), judged), (Some(judged), attempts.len() as u64));
+    assert_eq!(told["near_misses"].as_u64(), Some(near_misses as u64));
+    Printed { status: output.status.code().unwrap_or(-1), attempts, summary }
 }
 
 /// Writes files and runs the program over their folder.
@@ -168,6 +176,23 @@ fn over(files: &[(&str, Vec<u8>)]) -> (TempDir, Printed) {
     }
     let printed = run(&[folder.path().to_owned()]);
     (folder, printed)
+}
+
+/// Two gateways in front of one server: each point has attempts that the other cannot see.
+#[test]
+fn attempts_of_different_gateways_are_counted_together() {
+    let mut saved = handshake(1000, 6000);
+    saved.insert(0, segment(0, true, 6000, 0x02, (6_000_000, 0)));
+    let others = handshakes(3000, 5000..5007);
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str, shots: &[Shot]| {
+        let path = folder.path().join(name).with_extension("pcap");
+        fs::write(&path, pcap(shots)).expect("written");
+        PathBuf::from(format!("--at={name}={}", path.display()))
+    };
+    let printed = run(&[at("one", &saved), at("two", &others)]);
+    assert_eq!(printed.summary["attempts"]["total"], 8);
+    assert_eq!(printed.summary["attempts"]["near_misses"], 1);
 }
 
 /// One handshake of each port, each complete.
