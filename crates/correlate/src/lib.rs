@@ -79,4 +79,4 @@ pub use threads::{OneThread, Threads};
 pub use timers::{LineOrigin, SettledTimer, USUAL_TIMERS, settle_timers};
 pub use verdict::{Grade, LostPacket, Mechanism, Settles, Verdict};
 pub use view::{Points, Station, ends};
-pub use zone::{ZoneEvidence, zone_evidence};
+pub use zone::{ZoneEvidence, ZoneSupport, zone_evidence};

@@ -24,11 +24,22 @@ pub enum ZoneEvidence {
     /// Nothing rests on the zone: every line has an absolute time.
     NotNeeded,
     /// The zone is right: lines find attempts, and under any other offset at most half as many do.
-    Shown,
+    Shown(ZoneSupport),
     /// The lines find attempts when this is added to their times, and nowhere else.
-    Elsewhere(Span),
+    Elsewhere(Span, ZoneSupport),
     /// No offset stands out.
     Unclear,
+}
+
+/// How many lines speak for a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZoneSupport {
+    /// Lines that were tried.
+    pub tried: usize,
+    /// Those of them that find an attempt in the zone.
+    pub found: usize,
+    /// Those that find one under the offset that is best but for this one.
+    pub elsewhere: usize,
 }
 
 /// Holds the lines that have no absolute time against the attempts under every zone there is.
@@ -48,17 +59,16 @@ pub fn zone_evidence(timeouts: &[Timeout], points: Points<'_>) -> ZoneEvidence {
     };
     let mut fits: Vec<(usize, i64)> = (-QUARTERS..=QUARTERS).map(|q| (fit(q), q)).collect();
     fits.sort_by_key(|&(count, quarter)| (core::cmp::Reverse(count), quarter.abs()));
-    let sampled = undated.len().div_ceil(step);
-    match fits.as_slice() {
-        [(best, quarter), (second, _), ..]
-            if *best > 0 && best * 2 >= sampled && second * 2 <= *best =>
-        {
-            if *quarter == 0 {
-                ZoneEvidence::Shown
-            } else {
-                ZoneEvidence::Elsewhere(Span::from_nanos(QUARTER.nanos().saturating_mul(*quarter)))
-            }
-        }
-        _ => ZoneEvidence::Unclear,
+    let &[(found, quarter), (elsewhere, _), ..] = fits.as_slice() else {
+        return ZoneEvidence::Unclear;
+    };
+    let support = ZoneSupport { tried: undated.len().div_ceil(step), found, elsewhere };
+    if found == 0 || found * 2 < support.tried || elsewhere * 2 > found {
+        ZoneEvidence::Unclear
+    } else if quarter == 0 {
+        ZoneEvidence::Shown(support)
+    } else {
+        let span = Span::from_nanos(QUARTER.nanos().saturating_mul(quarter));
+        ZoneEvidence::Elsewhere(span, support)
     }
 }

@@ -3,7 +3,7 @@
 
 mod world;
 
-use why504_correlate::{Case, Grade, Mechanism, Verdict, ZoneEvidence};
+use why504_correlate::{Case, Grade, Mechanism, Verdict, ZoneEvidence, ZoneSupport};
 use why504_handshake::PointId;
 use why504_model::Span;
 use world::{CLIENT_POINT, SERVER_POINT, Seen, World, at, gateway, start_at, upstream};
@@ -159,7 +159,15 @@ fn a_wrong_zone_is_found_by_the_captures() {
         world.answer_lost(10_100 + i * 2000, 40_000 + u16::try_from(i).expect("few"), 5000);
         world.timed_out(written, Some(300));
     }
-    assert_eq!(world.zone_evidence(&BOTH), ZoneEvidence::Elsewhere(Span::from_secs(-31_500)));
+    let support = |elsewhere| ZoneSupport { tried: 10, found: 10, elsewhere };
+    let found = |elsewhere| ZoneEvidence::Elsewhere(Span::from_secs(-31_500), support(elsewhere));
+    assert_eq!(world.zone_evidence(&BOTH), found(0));
+    // Three would find an attempt if the log had been written an hour later as well.
+    for i in 0..3 {
+        let later = 3_600_000 + 10_100 + i * 2000;
+        world.answer_lost(later, 50_000 + u16::try_from(i).expect("few"), 6000);
+    }
+    assert_eq!(world.zone_evidence(&BOTH), found(3));
     world.zone_assumed = true;
     assert!(world.answers(&BOTH).iter().all(|(_, grade)| !grade.is_sure()), "never silently");
 }

@@ -264,7 +264,7 @@ impl Logs {
         let shown = self.zones.shown();
         ZoneInfo {
             name: shown.name,
-            chosen: shown.basis.to_owned(),
+            chosen: shown.basis.into_owned(),
             offset_seconds: moment.map_or(0, |m| shown.zone.offset_seconds(m)),
         }
     }

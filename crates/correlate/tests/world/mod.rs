@@ -220,7 +220,7 @@ impl World {
 
     pub(crate) fn correlate_by(&self, given: &[u16], threads: &impl Threads) -> Correlation {
         self.with_points(given, |points| {
-            let shown = || zone_evidence(&self.lines, points) == ZoneEvidence::Shown;
+            let shown = || matches!(zone_evidence(&self.lines, points), ZoneEvidence::Shown(_));
             let known = !self.zone_assumed || shown();
             let logs = self.lines.iter().map(|line| line.location.source);
             let unzoned = logs.filter(|_| !known).collect();

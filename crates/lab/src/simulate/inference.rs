@@ -116,8 +116,8 @@ fn incident(
     }
     let evidence = world.with_points(|points| zone_evidence(&world.timeouts, points));
     let found = match evidence {
-        ZoneEvidence::Shown => Some(Span::ZERO),
-        ZoneEvidence::Elsewhere(span) => Some(-span),
+        ZoneEvidence::Shown(_) => Some(Span::ZERO),
+        ZoneEvidence::Elsewhere(span, _) => Some(-span),
         ZoneEvidence::NotNeeded | ZoneEvidence::Unclear => None,
     };
     zones.add(found, &zone);

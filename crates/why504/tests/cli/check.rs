@@ -86,3 +86,13 @@ fn weak_captures_are_called_weak() {
         assert!(found.contains("no answer of"), "{found}");
     }
 }
+
+/// The incident is half a minute long, so its lines find their attempts in its own zone and nowhere else.
+#[test]
+fn a_zone_that_is_worked_out_says_how_many_lines_spoke_for_it() {
+    let run = why504(&[&WHOLE[..4], &["testdata/demo/error.log"]].concat());
+    let text =
+        String::from_utf8_lossy(&run.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = "+08:00 (worked out: 85 of 85 lines find attempts in it, in any other at most 0)";
+    assert!(text.contains(said), "{text}");
+}
