@@ -145,12 +145,6 @@ pub(super) static EXCUSES: &[Excuse] = &[
         verdict: "server_silent",
         why: "a SYN+ACK that left long after its SYN lies in a moment that one capture alone lacks, or after its end",
     },
-    Excuse {
-        ways: &["upstream-disorder"],
-        mode: Mode::Both,
-        verdict: "ack_lost",
-        why: "an ACK that is written before the SYN of its connection is taken for one of an older connection",
-    },
 ];
 
 impl Way {
