@@ -8,11 +8,6 @@ use world::{CLIENT_POINT, SERVER_POINT, Seen, World, at, gateway, upstream};
 
 const BOTH: [u16; 2] = [CLIENT_POINT, SERVER_POINT];
 
-fn sure(world: &World, given: &[u16]) -> Vec<Verdict> {
-    let sure = world.answers(given).into_iter().filter(|(_, grade)| grade.is_sure());
-    sure.map(|(verdict, _)| verdict).collect()
-}
-
 /// The gateway sends by two cards and one was captured: a SYN that left by the other is not one that never
 /// left, and the upstream's capture shows it.
 #[test]
@@ -62,53 +57,6 @@ fn questions_for_an_address_that_nobody_answers_show_that_no_syn_left() {
     }
 }
 
-/// `tcp[tcpflags] & (tcp-syn|tcp-rst) != 0`
-fn syn_or_rst(segment: &Segment) -> bool {
-    segment.flags.intersects(TcpFlags::SYN | TcpFlags::RST)
-}
-
-/// The client took the SYN+ACK; the connection was closed long after.
-fn taken(world: &mut World) {
-    let client = gateway(40_000);
-    world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
-    world.down(10_101, client, 0x12, 9000, 5001, Seen::Both);
-    world.up(10_102, client, 0x10, 5001, 9001, Seen::Both);
-    world.timed_out(10_400, Some(300));
-}
-
-#[test]
-fn a_filter_on_flags_makes_no_healthy_handshake_a_rejected_one() {
-    let mut world = World::watched();
-    taken(&mut world);
-    world.filter(CLIENT_POINT, syn_or_rst);
-    world.filter(SERVER_POINT, syn_or_rst);
-    for given in [&BOTH[..], &[CLIENT_POINT], &[SERVER_POINT]] {
-        assert_eq!(world.answers(given), [(Verdict::Connected, Grade::Consistent)], "{given:?}");
-    }
-}
-
-#[test]
-fn a_filter_on_flags_hides_the_bare_ack_of_a_silent_server() {
-    let mut world = World::watched();
-    let client = gateway(40_000);
-    world.up(10_100, client, 0x02, 5000, 0, Seen::Both);
-    world.down(10_101, client, 0x10, 777, 4242, Seen::ServerOnly);
-    world.timed_out(10_400, Some(300));
-    assert_eq!(world.answers(&BOTH), [(Verdict::ReplyLost, Grade::Proven)]);
-    world.filter(SERVER_POINT, syn_or_rst);
-    assert_eq!(sure(&world, &BOTH), []);
-    assert_eq!(sure(&world, &[SERVER_POINT]), []);
-}
-
-#[test]
-fn an_ack_hidden_at_the_server_is_not_lost() {
-    let mut world = World::watched();
-    taken(&mut world);
-    world.lines[0].kind = TimeoutKind::LuaReadTimeout;
-    world.filter(SERVER_POINT, syn_or_rst);
-    assert_eq!(sure(&world, &BOTH), []);
-}
-
 /// `TCP_DEFER_ACCEPT`, and a client that waits for the server to speak: nothing of the server but a
 /// repeated SYN+ACK before nginx gives up, and FINs on both sides right after.
 #[test]
@@ -124,7 +72,7 @@ fn what_a_server_says_after_nginx_has_closed_is_no_sign_that_it_heard_the_ack() 
     world.down(12_103, client, 0x11, 9001, 5002, Seen::Both);
     world.timed_out(12_102, Some(2000)).kind = TimeoutKind::LuaReadTimeout;
     assert_eq!(world.answers(&BOTH), [(Verdict::AckIgnored, Grade::Proven)]);
-    assert_eq!(sure(&world, &[CLIENT_POINT]), []);
+    assert_eq!(world.sure(&[CLIENT_POINT]), []);
 }
 
 /// The same where a capture lost the client's FIN: what acknowledges it tells that it was sent. Nor is a
@@ -143,7 +91,7 @@ fn a_lost_fin_makes_no_sign_of_life_of_its_answer() {
         world.down(12_091, client, 0x11, 9001, 5002, Seen::Both);
         world.timed_out(12_102, Some(2000)).kind = TimeoutKind::LuaReadTimeout;
         for given in [&BOTH[..], &[CLIENT_POINT], &[SERVER_POINT]] {
-            assert_eq!(sure(&world, given), [], "{given:?}");
+            assert_eq!(world.sure(given), [], "{given:?}");
         }
     }
 }
@@ -261,7 +209,7 @@ fn an_unanswered_syn_beside_a_stalled_connect_takes_no_line_for_sure() {
     world.up(10_402, client, 0x11, 7001, 9001, Seen::Both);
     let line = world.timed_out(10_402, Some(300));
     line.start = Some((Interval::new(at(10_095), at(10_105)), StartBasis::RequestTime));
-    assert_eq!(sure(&world, &BOTH), []);
+    assert_eq!(world.sure(&BOTH), []);
 }
 
 #[test]
@@ -273,7 +221,7 @@ fn on_one_wire_a_capture_of_unanswered_answers_may_be_at_either_end() {
     }
     // No router: the time to live is whole at both ends.
     world.change(SERVER_POINT, |segment| Some(Segment { ttl: 64, ..*segment }));
-    assert_eq!(sure(&world, &[SERVER_POINT]), []);
+    assert_eq!(world.sure(&[SERVER_POINT]), []);
 }
 
 #[test]
@@ -284,44 +232,7 @@ fn a_host_that_checks_itself_is_not_the_gateway() {
     let before = world.answers(&BOTH);
     world.itself(9_000, SERVER_POINT);
     assert_eq!(world.answers(&BOTH), before);
-    assert_eq!(sure(&world, &[SERVER_POINT]), []);
-}
-
-#[test]
-fn a_filter_may_name_two_ports_and_not_a_third() {
-    let mut world = World::watched();
-    world.unanswered(10_100, 40_000, 5000);
-    world.timed_out(10_400, Some(300));
-    assert_eq!(world.answers(&BOTH), [(Verdict::SynLost, Grade::Proven)]);
-    let third = Endpoint::new(upstream().ip, 8082);
-    world.healthy(500, 60_002, third);
-    let port = upstream().port;
-    world.filter(SERVER_POINT, |s| s.source.port != port && s.destination.port != port);
-    assert_eq!(sure(&world, &BOTH), []);
-}
-
-#[test]
-fn a_filter_on_another_gateway_proves_nothing_about_this_one() {
-    let mut world = World::watched();
-    world.unanswered(10_100, 40_000, 5000);
-    world.timed_out(10_400, Some(300));
-    // The upstream's capture holds the same ports, for another client only.
-    world.change(SERVER_POINT, |segment| {
-        let mut other = *segment;
-        for end in [&mut other.source, &mut other.destination] {
-            if end.ip == gateway(0).ip {
-                end.ip = [10, 0, 0, 6].into();
-            }
-        }
-        other.seq.0 = other.seq.0.wrapping_add(1_000_000);
-        other.ack.0 = other.ack.0.wrapping_add(1_000_000);
-        // Another host's time stamps begin elsewhere (`secure_tcp_ts_off`).
-        if let Some(stamps) = &mut other.timestamps {
-            stamps.value = stamps.value.wrapping_add(3_000_000_000);
-        }
-        Some(other)
-    });
-    assert_eq!(sure(&world, &BOTH), []);
+    assert_eq!(world.sure(&[SERVER_POINT]), []);
 }
 
 #[test]
@@ -334,7 +245,7 @@ fn of_two_ways_side_by_side_one_proves_nothing_about_the_other() {
     world.up(5_000, gateway(50_000), 0x02, 1, 0, Seen::ServerOnly);
     let other = Endpoint::new(upstream().ip, 8081);
     world.healthy(700, 60_003, other);
-    assert_eq!(sure(&world, &BOTH), []);
+    assert_eq!(world.sure(&BOTH), []);
 }
 
 #[test]
@@ -394,7 +305,7 @@ fn a_reset_that_the_client_saw_and_ignored_was_not_lost() {
     // Not acceptable in SYN-SENT: it acknowledges the ISN itself.
     world.down(10_101, client, 0x14, 0, 5000, Seen::Both);
     world.timed_out(10_400, Some(300));
-    assert_eq!(sure(&world, &BOTH), []);
+    assert_eq!(world.sure(&BOTH), []);
 }
 
 #[test]
@@ -405,7 +316,7 @@ fn an_answer_at_the_deadline_was_not_refused_by_the_host() {
     // 70 ms after the timer; the host's own filter drops the RST that says so.
     world.down(10_470, client, 0x12, 9000, 5001, Seen::Both);
     world.timed_out(10_410, Some(300));
-    assert_eq!(sure(&world, &BOTH), []);
+    assert_eq!(world.sure(&BOTH), []);
 }
 
 #[test]
@@ -419,7 +330,7 @@ fn two_captures_of_one_gateway_are_not_two_ends() {
     twin.rename_point(CLIENT_POINT, 2);
     world.rename_point(SERVER_POINT, 7);
     world.absorb(twin);
-    assert_eq!(sure(&world, &[CLIENT_POINT, 2]), []);
+    assert_eq!(world.sure(&[CLIENT_POINT, 2]), []);
 }
 
 #[test]
@@ -432,7 +343,7 @@ fn a_silence_between_two_files_proves_nothing() {
         there.location.source.0 = if segment.time < at(5_000) { 20 } else { 21 };
         Some(there)
     });
-    assert_eq!(sure(&world, &BOTH), []);
+    assert_eq!(world.sure(&BOTH), []);
 }
 
 /// SYNs at 10.1 s whose SYN+ACKs come after so many milliseconds each and are reset; each echoes
@@ -475,7 +386,7 @@ fn a_late_answer_in_the_servers_slot_is_a_repeated_one_where_nothing_else_is_lat
 fn a_way_that_delays_packets_makes_no_lost_ones() {
     // The second attempt's answer came when no server repeats itself.
     let world = late_answers(&[&[1010], &[1700]]);
-    assert_eq!(sure(&world, &[CLIENT_POINT]), []);
+    assert_eq!(world.sure(&[CLIENT_POINT]), []);
     // One second from this answer to the next: it was the first one.
     let world = late_answers(&[&[1010, 2030]]);
     assert_eq!(world.answers(&[CLIENT_POINT]), [(Verdict::SynAckLate, Grade::Consistent)]);
@@ -493,7 +404,7 @@ fn a_server_capture_that_began_late_does_not_show_the_first_answer() {
     // What was captured before 11 s is gone at the server's point.
     let began = at(11_000);
     world.filter(SERVER_POINT, |segment| segment.time >= began);
-    assert_eq!(sure(&world, &BOTH), []);
+    assert_eq!(world.sure(&BOTH), []);
 }
 
 #[test]

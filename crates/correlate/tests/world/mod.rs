@@ -214,6 +214,12 @@ impl World {
         self.judge(given).iter().map(|case| (case.verdict, case.grade)).collect()
     }
 
+    /// Those of them that are sure.
+    pub(crate) fn sure(&self, given: &[u16]) -> Vec<Verdict> {
+        let sure = self.answers(given).into_iter().filter(|(_, grade)| grade.is_sure());
+        sure.map(|(verdict, _)| verdict).collect()
+    }
+
     pub(crate) fn correlate(&self, given: &[u16]) -> Correlation {
         self.correlate_by(given, &OneThread)
     }
